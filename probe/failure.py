@@ -1,0 +1,87 @@
+"""Exceptions to the field's failure strings (OONI df-007), through one ordered table; and the user's own errors.
+
+A failure string says what the stack saw; the operation beside it says where. Neither says what it means.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+
+REFUSED = "connection_refused"
+RESET = "connection_reset"
+TIMEOUT = "generic_timeout_error"
+EOF = "eof_error"
+HOST_UNREACHABLE = "host_unreachable"
+NETWORK_UNREACHABLE = "network_unreachable"
+INTERRUPTED = "interrupted"
+NXDOMAIN = "dns_nxdomain_error"
+SERVFAIL = "dns_servfail_error"
+DNS_REFUSED = "dns_refused_error"
+DNS_MISBEHAVING = "dns_server_misbehaving"
+NO_ANSWER = "dns_no_answer"
+TLS_FAILED = "ssl_failed_handshake"
+TLS_HOSTNAME = "ssl_invalid_hostname"
+TLS_AUTHORITY = "ssl_unknown_authority"
+TLS_CERTIFICATE = "ssl_invalid_certificate"
+UNEXPECTED_REPLY = "unexpected_reply"  # not OONI's: bytes came that are not the service's answer
+UNEXPECTED_STATUS = "http_unexpected_status_code"
+
+CERTIFICATE_FAILURES = frozenset({TLS_HOSTNAME, TLS_AUTHORITY, TLS_CERTIFICATE})
+
+
+class UserError(Exception):
+    """Something the user can mend. The message is a sentence that says what to do; the program exits with 2."""
+
+
+class Failed(Exception):
+    """A step failed in a way that its code recognised; `failure` is the df-007 string."""
+
+    def __init__(self, failure: str) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+ERRNOS = {
+    errno.ECONNREFUSED: REFUSED,
+    errno.ECONNRESET: RESET,
+    errno.EPIPE: RESET,
+    errno.ECONNABORTED: "connection_aborted",
+    errno.EHOSTUNREACH: HOST_UNREACHABLE,
+    errno.EHOSTDOWN: HOST_UNREACHABLE,
+    errno.ENETUNREACH: NETWORK_UNREACHABLE,
+    errno.ENETDOWN: "network_down",
+    errno.ENETRESET: "network_reset",
+    errno.ETIMEDOUT: TIMEOUT,
+    errno.EADDRNOTAVAIL: "address_not_available",
+    errno.EAFNOSUPPORT: "address_family_not_supported",
+    errno.EACCES: "permission_denied",
+    errno.EPERM: "permission_denied",
+    errno.EMSGSIZE: "message_size",
+}
+
+
+def classify(error: BaseException) -> str:
+    """The failure string of an exception; an unknown one gives its class only, for texts carry addresses."""
+    if isinstance(error, Failed):
+        return error.failure
+    if isinstance(error, TimeoutError):
+        return TIMEOUT
+    if isinstance(error, EOFError):
+        return EOF
+    if isinstance(error, OSError) and error.errno in ERRNOS:
+        return ERRNOS[error.errno]
+    return f"unknown_failure: {type(error).__name__}"
+
+
+_PRIVATE_TEXT = re.compile(
+    r"(?:\d{1,3}\.){3}\d{1,3}"  # IPv4
+    r"|(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}"  # MAC
+    r"|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}"  # IPv6
+    r"|\d{7,}"  # subscriber numbers and the like
+)
+
+
+def clean_text(text: str) -> str:
+    """Text from the wire, fit to keep: without addresses, MACs and long numbers, at most 100 characters."""
+    return _PRIVATE_TEXT.sub("[…]", " ".join(text.split()))[:100]

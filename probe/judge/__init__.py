@@ -1,0 +1,1 @@
+"""From evidence to verdict: pure functions over an ordered table of rules."""

@@ -1,0 +1,440 @@
+"""The shared vocabulary: frozen values that probe and collector exchange. No behaviour.
+
+Wall times are integer milliseconds of Unix UTC (`_ms`); offsets and durations are integer microseconds of a
+monotonic clock (`_us`). Words travel as strings; a reader that meets a word it does not know reads `unknown`,
+and ignores fields it does not know. Fields are added, never renamed or given another meaning.
+
+Private by type: no field can hold the volunteer's own address. Addresses here are those of services.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Self
+
+from msgspec import Struct
+
+
+class Vocabulary(StrEnum):
+    """A closed list of words, each with a member UNKNOWN that stands for the words of a later version."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class Plane(Vocabulary):
+    SIGNALLING = "signalling"
+    MEDIA = "media"
+    WEB = "web"
+    UNKNOWN = "unknown"
+
+
+class Transport(Vocabulary):
+    UDP = "udp"
+    TCP = "tcp"
+    UNKNOWN = "unknown"
+
+
+class Combine(Vocabulary):
+    """How the endpoints of a target make the target: a redundant pool, or each one needed."""
+
+    ANY_OF = "any_of"
+    ALL_OF = "all_of"
+    UNKNOWN = "unknown"
+
+
+class Step(Vocabulary):
+    """The layer at which something was observed, in stack order."""
+
+    DNS = "dns"
+    TCP = "tcp"
+    TLS = "tls"
+    HTTP = "http"
+    STUN = "stun"
+    TURN = "turn"
+    UNKNOWN = "unknown"
+
+
+class Operation(Vocabulary):
+    CONNECT = "connect"
+    WRITE = "write"
+    READ = "read"
+    DECODE = "decode"
+    VERIFY = "verify"
+    UNKNOWN = "unknown"
+
+
+class Grade(Vocabulary):
+    """What a positive answer proves, weakest first.
+
+    transport: something answered. bound: the answer echoes our own random bytes or names the service in a public
+    certificate. marked: it also carries the service's mark. crypto: it verifies against a key pinned for the service.
+    """
+
+    TRANSPORT = "transport"
+    BOUND = "bound"
+    MARKED = "marked"
+    CRYPTO = "crypto"
+    UNKNOWN = "unknown"
+
+
+class Depth(Vocabulary):
+    """How far into a call the evidence reaches, shallowest first."""
+
+    RELAY_ANSWERS = "relay_answers"
+    SETUP_PASSES = "setup_passes"
+    MEDIA_SUSTAINED = "media_sustained"
+    UNKNOWN = "unknown"
+
+
+class State(Vocabulary):
+    OK = "ok"
+    DEGRADED = "degraded"
+    BLOCKED = "blocked"
+    LIKELY_BLOCKED = "likely_blocked"
+    IMPAIRED = "impaired"
+    DOWN = "down"
+    INSUFFICIENT = "insufficient"
+    MIXED = "mixed"  # of a cell only
+    UNKNOWN = "unknown"
+
+
+class Access(Vocabulary):
+    G2 = "2g"
+    G3 = "3g"
+    G4 = "4g"
+    G5 = "5g"
+    WIFI = "wifi"
+    ADSL = "adsl"
+    VDSL = "vdsl"
+    FIBRE = "fibre"
+    CABLE = "cable"
+    SATELLITE = "satellite"
+    ETHERNET = "ethernet"
+    UNKNOWN = "unknown"
+
+
+class NotAttempted(Vocabulary):
+    """Why something was not tried; what was not tried has not failed."""
+
+    NO_LINK = "no_link"
+    NO_FAMILY = "no_family"  # the link carries no IPv6 (or no IPv4)
+    NOT_MEASURABLE = "not_measurable"
+    COOLDOWN = "cooldown"
+    BUDGET = "budget"
+    DEADLINE = "deadline"
+    UNKNOWN = "unknown"
+
+
+class Void(Vocabulary):
+    """What makes everything seen in a cycle inconclusive."""
+
+    PORTAL = "portal"
+    VPN = "vpn"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+
+
+class Via(Vocabulary):
+    """Who gave the address that was dialled."""
+
+    LITERAL = "literal"
+    SYSTEM = "system"
+    INDEPENDENT = "independent"
+    UNKNOWN = "unknown"
+
+
+# --- Targets: what to dial ------------------------------------------------------------------------------------
+
+
+class Expect(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the genuine service answers; the handshake grades an answer by it."""
+
+    realm: str | None = None  # TURN: the REALM of the 401
+    status: int | None = None  # HTTP: the status code
+    body: str | None = None  # HTTP: the body begins with this
+    name: str | None = None  # DNS: the name to ask for
+
+
+class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What to dial today. `address` is filled by the plan, after name resolution."""
+
+    host: str
+    port: int
+    transport: Transport
+    handshake: str
+    expect: Expect = Expect()
+    server_name: str | None = None  # SNI and certificate name; None means host
+    ca: str | None = None  # a key of the targets file's `authorities`
+    uncalibrated: bool = False  # the answer is inferred: judged only while controls get it
+    source: str = ""
+    date: str = ""
+    address: str | None = None
+
+
+class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What people would recognise, as service/role; the id is a permanent name, never an address."""
+
+    id: str
+    plane: Plane
+    combine: Combine = Combine.ANY_OF
+    endpoints: tuple[Endpoint, ...] = ()
+    legacy: bool = False  # a marker of a standing ban of a retired service; says nothing of a dead service
+    not_measurable: str | None = None  # why there is no handshake for it yet
+
+    @property
+    def service(self) -> str:
+        return self.id.partition("/")[0]
+
+    @property
+    def role(self) -> str:
+        return self.id.partition("/")[2]
+
+
+class Resolver(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A public resolver known by name; `independent` ones are asked beside the link's own."""
+
+    name: str
+    addresses: tuple[str, ...]
+    independent: bool = False
+
+
+class Fingerprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A block page known by a piece of its title, body or redirect."""
+
+    name: str
+    country: str
+    pattern: str
+    source: str
+    date: str
+
+
+class Targets(Struct, frozen=True, kw_only=True):
+    """One targets file. `digest` is the hex SHA-256 of `body`, its bytes as read."""
+
+    targets: tuple[Target, ...]
+    resolvers: tuple[Resolver, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+    authorities: dict[str, str] = {}  # name of a service's own CA → PEM
+    digest: str = ""
+    body: bytes = b""
+
+
+# --- Observations: what was seen ------------------------------------------------------------------------------
+
+
+class DnsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    resolver: str  # `private`, `isp` (public, not known by name) or the name of a known one
+    resolver_prefix: str | None = None  # of an `isp` resolver: /16 or /32, so that the collector can name its network
+    qtype: str = "A"
+    rcode: str | None = None  # NOERROR, NXDOMAIN, …
+    answers: tuple[str, ...] = ()  # service addresses; `self` stands for one of the volunteer's own
+    ttl: int | None = None
+    late: tuple[str, ...] = ()  # addresses (or an rcode) of a later, different reply to the same query
+    sends: int = 1
+    unmatched: int = 0  # datagrams that answered nothing we asked
+
+
+class TlsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    hello_bytes: int = 0
+    version: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    leaf_sha256: str | None = None  # of the certificate
+    issuer_sha256: str | None = None  # of the issuer's name, as encoded in the leaf
+    alert: str | None = None  # the peer's alert, if it sent one
+
+
+class StunFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of a STUN or TURN reply. The mapped address is compared with our own and dropped."""
+
+    sends: int = 1
+    unmatched: int = 0
+    error_code: int | None = None
+    realm: str | None = None
+    software: str | None = None
+    fingerprint: bool | None = None  # the CRC verifies; None when there is none
+    mapped_is_local: bool | None = None  # no NAT in between
+    port_preserved: bool | None = None
+    origin_is_target: bool | None = None  # RESPONSE-ORIGIN equals the address that we sent to
+
+
+class HttpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    status: int | None = None
+    title: str | None = None
+    location: str | None = None  # scheme and host only
+    fingerprint: str | None = None  # name of the block page that it is
+
+
+class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    type: int
+    code: int
+    from_target: bool
+
+
+class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened in one step; never what it means. `failure` None means that the step completed."""
+
+    step: Step
+    started_us: int  # since the measurement's start
+    took_us: int
+    failure: str | None  # an OONI df-007 string; no default, so that it is always on the wire
+    operation: Operation | None = None  # where it failed
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    packets_sent: int = 0
+    packets_received: int = 0
+    dns: DnsFacts | None = None
+    tls: TlsFacts | None = None
+    stun: StunFacts | None = None
+    http: HttpFacts | None = None
+    icmp: IcmpFacts | None = None
+
+
+class Resolution(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One question about one host to one resolver."""
+
+    host: str
+    observation: Observation
+
+
+class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One handshake with one address of one endpoint. `grade` is None unless it completed."""
+
+    host: str
+    port: int
+    transport: Transport
+    handshake: str
+    address: str | None = None
+    via: Via = Via.LITERAL
+    grade: Grade | None = None
+    not_attempted: NotAttempted | None = None
+    observations: tuple[Observation, ...] = ()
+
+
+class Neutral(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one neutral attempt (of a `baseline/*` target) went in this cycle."""
+
+    target: str
+    handshake: str
+    transport: Transport
+    port: int
+    family: int  # 4 or 6
+    failure: str | None
+    operation: Operation | None = None
+
+
+class ResolverCheck(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether one of the link's own resolvers tells the truth about neutral names (None: cannot be said)."""
+
+    resolver: str
+    truthful: bool | None
+
+
+class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the self-check of this cycle found out about the volunteer's own link."""
+
+    up: bool
+    neutrals: tuple[Neutral, ...] = ()
+    resolvers: tuple[ResolverCheck, ...] = ()
+    void: Void | None = None
+    declared: Access = Access.UNKNOWN  # said by the volunteer
+    detected: Access = Access.UNKNOWN  # seen on the device
+    behind: Access = Access.UNKNOWN  # said by the volunteer: what the WiFi or Ethernet hangs on
+
+
+class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One target, one line, one time: the unit of submission and of evidence."""
+
+    uid: str  # 16 random bytes, hex
+    target: str
+    cycle: str  # 16 random bytes, hex: the cycle it belongs to
+    round: int  # 1, or 2 for the second look at what was silent
+    started_ms: int
+    clock_offset_ms: int | None  # true time − this device's; None when not measured
+    link: Link
+    not_attempted: NotAttempted | None = None
+    resolutions: tuple[Resolution, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    simulated: bool = False
+
+
+class BatchHeader(Struct, frozen=True, kw_only=True):
+    """First line of a sealed batch."""
+
+    format: int
+    key: str  # Ed25519 public key, hex
+    batch: str  # 16 random bytes, hex
+    sealed_ms: int
+    software: str
+    targets: str  # digest of the targets file that was measured
+
+
+# --- Judging ----------------------------------------------------------------------------------------------------
+
+
+class Network(Struct, frozen=True, kw_only=True):
+    """Where a line hangs, as the collector derived it; the default is the unknown network."""
+
+    country: str = "ZZ"  # ISO 3166 alpha-2
+    asn: int = 0
+    operator: str = "unknown"
+
+
+class ControlMeasurement(Struct, frozen=True, kw_only=True):
+    """A measurement by a control. `key` and `network` tell controls apart."""
+
+    key: str
+    network: Network
+    measurement: Measurement
+
+
+class PathVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was concluded of one attempt, or of one host's name resolution."""
+
+    host: str
+    port: int | None
+    transport: Transport
+    family: int | None  # 4 or 6; None for a name
+    state: State
+    rule: str
+    mechanism: str | None = None
+    grade: Grade | None = None
+    step: Step | None = None  # where it failed
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What is concluded of one measurement, with the rule and the reason."""
+
+    target: str
+    state: State
+    mechanism: str | None
+    depth: Depth | None
+    grade: Grade | None
+    step: Step | None  # where it failed
+    rule: str
+    rules_version: int
+    reason: str
+    uid: str
+    round: int
+    subject: str = "service endpoint"
+    paths: tuple[PathVerdict, ...] = ()
+
+
+class Cell(Struct, frozen=True, kw_only=True):
+    """The verdicts of one (target, network, access) in a window, one per line: the latest."""
+
+    target: str
+    network: Network
+    access: Access
+    since_ms: int
+    until_ms: int
+    state: State
+    mechanism: str | None
+    lines: int  # all lines that were measured
+    counted: int  # n: those whose verdict is not `insufficient`
+    states: dict[str, int]  # state → lines
+
+
+Json = Any  # a decoded JSON or YAML value, at the edges only

@@ -1,0 +1,1 @@
+"""Adapters that put security on a Stream or Datagrams."""
