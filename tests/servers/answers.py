@@ -1,0 +1,96 @@
+"""Whether a server's protocol answers, by a few bytes of our own: the tests' view, independent of the product.
+
+Also a program, for servers in a network namespace:
+    ip netns exec NAME python tests/servers/answers.py stun:203.0.113.4:3478 'tls:[2001:db8:3::5]:443' …
+ends with 0 when all of them have answered, with 1 after 20 s.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable
+
+Address = tuple[str, int]
+PATIENCE = 0.3
+
+
+def stun(address: Address) -> bool:
+    """A Binding request is answered by a Binding success with our transaction id."""
+    transaction = os.urandom(12)
+    reply = ask_udp(address, b"\x00\x01\x00\x00\x21\x12\xa4\x42" + transaction)
+    return reply[:2] == b"\x01\x01" and reply[8:20] == transaction
+
+
+def dns(address: Address) -> bool:
+    """Any reply to a question for the root's SOA, whatever its rcode."""
+    query = os.urandom(2) + b"\x01\x00\x00\x01" + bytes(6) + b"\x00\x00\x06\x00\x01"
+    reply = ask_udp(address, query)
+    return reply[:2] == query[:2] and len(reply) >= 12
+
+
+def tls(address: Address) -> bool:
+    """A handshake without a name completes, or the server says with an alert that it wants one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with connect(address) as plain, context.wrap_socket(plain):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in str(error)
+    except OSError:
+        return False
+
+
+def http(address: Address) -> bool:
+    try:
+        with connect(address) as plain:
+            plain.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+            return plain.recv(5) == b"HTTP/"
+    except OSError:
+        return False
+
+
+def ask_udp(address: Address, request: bytes) -> bytes:
+    """The first reply within the patience, or nothing."""
+    with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE)
+        try:
+            sock.connect(address)
+            sock.send(request)
+            return sock.recv(2048)
+        except OSError:
+            return b""
+
+
+def connect(address: Address) -> socket.socket:
+    return socket.create_connection(address, timeout=PATIENCE)
+
+
+def family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+
+PROTOCOLS: dict[str, Callable[[Address], bool]] = {"stun": stun, "dns": dns, "tls": tls, "http": http}
+
+
+def asks(question: str) -> bool:
+    protocol, _, rest = question.partition(":")
+    host, _, port = rest.rpartition(":")
+    return PROTOCOLS[protocol]((host.strip("[]"), int(port)))
+
+
+def main(questions: list[str]) -> int:
+    deadline = time.monotonic() + 20
+    while questions and time.monotonic() < deadline:
+        questions = [question for question in questions if not asks(question)]
+        time.sleep(0.02)
+    return 1 if questions else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

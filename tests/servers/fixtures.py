@@ -1,0 +1,50 @@
+"""Real servers on loopback, started once per test process for the tests that ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.caddy import Caddy, caddy, sites_for
+from tests.servers.certificates import Authority
+from tests.servers.coturn import Coturn, coturn
+from tests.servers.dnsmasq import NXDOMAIN, Liar, liar
+from tests.servers.unbound import Unbound, unbound
+
+NAMES = {
+    "chat.example": ("192.0.2.10", "2001:db8::10"),
+    "call.example": ("192.0.2.11", "192.0.2.12"),
+    "only6.example": ("2001:db8::13",),
+}
+LIES = {"chat.example": "203.0.113.66", "call.example": NXDOMAIN}
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """The tests' own certificate authority."""
+    return Authority.create()
+
+
+@pytest.fixture(scope="session")
+def coturn_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coturn]:
+    with coturn(tmp_path_factory.mktemp("coturn")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def caddy_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Caddy]:
+    with caddy(tmp_path_factory.mktemp("caddy"), sites_for(authority, "chat.example", "web.example")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def unbound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unbound]:
+    with unbound(tmp_path_factory.mktemp("unbound"), NAMES) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lying_resolver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Liar]:
+    with liar(tmp_path_factory.mktemp("dnsmasq"), LIES, NAMES) as server:
+        yield server
