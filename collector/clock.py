@@ -1,0 +1,35 @@
+"""When did a measurement start? The probe's clock is not trusted (design.md, section 1, "Time").
+
+A probe that knows how far its clock is off says so. For one that does not, sealing and receiving happen close
+together, so the difference between the two clocks at that moment stands for the offset, unless it is so large
+that a late delivery or a dead clock battery explains it as well. What then remains is a measurement without a
+time: it is kept under the hour of its receipt, marked, and the judge calls it `clock_unknown`.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+MAX_SKEW_MS = 30 * 60_000
+MAX_AHEAD_MS = 5 * 60_000
+
+
+class Start(Struct, frozen=True):
+    """The corrected start; where `known` is False, `ms` is the time of receipt."""
+
+    ms: int
+    known: bool
+
+
+def corrected_start(started_ms: int, clock_offset_ms: int | None, sealed_ms: int, received_ms: int) -> Start:
+    """The start on the collector's clock. `clock_offset_ms`: true time − the probe's; None: not measured."""
+    offset = clock_offset_ms
+    if offset is None:
+        offset = received_ms - sealed_ms
+        if abs(offset) > MAX_SKEW_MS:
+            return Start(received_ms, known=False)
+    start = started_ms + offset
+    # Before 1970 is as impossible as the future, and no index could hold an unbounded integer.
+    if start < 0 or start > received_ms + MAX_AHEAD_MS:
+        return Start(received_ms, known=False)
+    return Start(start, known=True)

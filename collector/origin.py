@@ -1,0 +1,153 @@
+"""Which network does a source address belong to? Longest prefix in a CSV table, or a MaxMind DB file.
+
+The caller looks an address up and forgets it: nothing here keeps, logs or raises one.
+"""
+
+from __future__ import annotations
+
+import csv
+import ipaddress
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import maxminddb
+
+from probe.failure import UserError
+from probe.model import Json, Network
+
+COLUMNS = ["prefix", "asn", "country", "operator"]
+UNKNOWN = Network()
+BITS = {4: 32, 6: 128}
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Networks(Protocol):
+    def lookup(self, address: str) -> Network:
+        """The network of a textual IPv4 or IPv6 address; `Network()` when it is not known or no address."""
+        ...
+
+
+class PrefixTable:
+    """Networks by prefix: one dictionary per family and prefix length, asked from the longest."""
+
+    def __init__(self, rows: Iterable[tuple[Prefix, Network]] = ()) -> None:
+        self._tables: dict[int, dict[int, dict[int, Network]]] = {4: {}, 6: {}}
+        for prefix, network in rows:
+            table = self._tables[prefix.version].setdefault(prefix.prefixlen, {})
+            table[_leading_bits(int(prefix.network_address), prefix.version, prefix.prefixlen)] = network
+        self._lengths = {family: sorted(tables, reverse=True) for family, tables in self._tables.items()}
+
+    def lookup(self, address: str) -> Network:
+        parsed = _parse(address)
+        if parsed is None:
+            return UNKNOWN
+        family, number = parsed.version, int(parsed)
+        for length in self._lengths[family]:
+            found = self._tables[family][length].get(_leading_bits(number, family, length))
+            if found is not None:
+                return found
+        return UNKNOWN
+
+
+class MaxMindTable:
+    """Networks of an MMDB file, in the layouts of MaxMind, DB-IP and IPinfo."""
+
+    def __init__(self, reader: maxminddb.Reader) -> None:
+        self._reader = reader
+
+    def lookup(self, address: str) -> Network:
+        parsed = _parse(address)
+        if parsed is None:
+            return UNKNOWN
+        try:
+            record = self._reader.get(parsed)
+        except ValueError:  # an IPv6 address and an IPv4-only file
+            return UNKNOWN
+        return _network_of(record) if isinstance(record, dict) else UNKNOWN
+
+
+def lookup_prefix(networks: Networks, prefix: str) -> Network:
+    """The network of a prefix such as `212.217.0.0/16`, judged by its first address."""
+    return networks.lookup(prefix.partition("/")[0])
+
+
+def read_networks(path: Path) -> Networks:
+    """A table from a file: MMDB if its name ends so, else CSV headed `prefix,asn,country,operator`.
+
+    Raises UserError that names the file, and the line.
+    """
+    try:
+        if path.suffix == ".mmdb":
+            return MaxMindTable(maxminddb.open_database(path))
+        return PrefixTable(_read_csv(path))
+    except (OSError, UnicodeDecodeError, csv.Error, maxminddb.InvalidDatabaseError) as error:
+        raise UserError(f"The networks file {path} cannot be read: {error}.") from error
+
+
+def _read_csv(path: Path) -> list[tuple[Prefix, Network]]:
+    rows: dict[Prefix, Network] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = csv.reader(file)
+        if next(lines, None) != COLUMNS:
+            raise UserError(f"{path}, line 1: the heading must be `{','.join(COLUMNS)}`.")
+        for fields in lines:
+            if not fields:
+                continue
+            try:
+                prefix, network = _read_row(fields)
+                if prefix in rows:
+                    raise ValueError(f"the prefix {prefix} stands in the file twice")
+            except ValueError as error:
+                raise UserError(f"{path}, line {lines.line_num}: {error}.") from error
+            rows[prefix] = network
+    return list(rows.items())
+
+
+def _read_row(fields: list[str]) -> tuple[Prefix, Network]:
+    """Raises ValueError with a sentence that lacks its full stop."""
+    if len(fields) != len(COLUMNS):
+        raise ValueError(f"{len(COLUMNS)} fields are needed and there are {len(fields)}")
+    prefix, asn, country, operator = (field.strip() for field in fields)
+    if not (asn.isascii() and asn.isdigit() and int(asn) < 2**32):
+        raise ValueError(f"the asn must be a number below 2^32, not {asn!r}")
+    if not _is_country(country):
+        raise ValueError(f"the country must be two capital letters (ISO 3166), not {country!r}")
+    if not operator:
+        raise ValueError("the operator is empty")
+    return ipaddress.ip_network(prefix), Network(country=country, asn=int(asn), operator=operator)
+
+
+def _network_of(record: dict[str, Json]) -> Network:
+    """The facts of an MMDB record; the three vendors name and nest them differently."""
+    country = record.get("country")
+    if isinstance(country, dict):
+        country = country.get("iso_code")
+    code = record.get("country_code", country)
+    asn = record.get("autonomous_system_number", record.get("asn"))
+    digits = str(asn).upper().removeprefix("AS")
+    operator = record.get("autonomous_system_organization", record.get("as_name"))
+    return Network(
+        country=code if isinstance(code, str) and _is_country(code) else UNKNOWN.country,
+        asn=int(digits) if digits.isascii() and digits.isdigit() else UNKNOWN.asn,
+        operator=operator if isinstance(operator, str) and operator else UNKNOWN.operator,
+    )
+
+
+def _is_country(code: str) -> bool:
+    return len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()
+
+
+def _parse(address: str) -> Address | None:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed
+
+
+def _leading_bits(number: int, family: int, length: int) -> int:
+    return number >> (BITS[family] - length)
