@@ -1,0 +1,51 @@
+# `make run` measures this link; `make test` runs the tests. Both first make what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+PYTEST := $(BIN)/pytest -n auto --dist loadgroup
+
+.PHONY: run setup test test-deps check format-check lint types lock clean
+.DELETE_ON_ERROR:
+
+run: setup
+	@exec $(BIN)/ringback-collector local --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
+
+setup: $(READY)
+
+# The stamp carries when the environment last agreed with the two files; while it does, no network is needed.
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ringback needs Python 3.11 or later")'
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[collector,dev]'
+	touch $@
+
+test: setup
+	@if [ "$(NO_APT)" != 1 ]; then tests/install-packages.sh --if-possible; fi
+	$(PYTEST) $(ARGS)
+
+# The Debian packages that the tests need (tests/packages.txt); needs root.
+test-deps:
+	@tests/install-packages.sh
+
+check: format-check lint types test
+
+format-check: setup
+	$(BIN)/ruff format --check
+
+lint: setup
+	$(BIN)/ruff check
+
+types: setup
+	$(BIN)/mypy
+
+lock: setup
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --extra collector --extra dev \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+		--output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find probe collector tests grafana -name __pycache__ -type d -prune -exec rm -rf {} +
