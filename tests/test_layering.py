@@ -1,0 +1,140 @@
+"""Who may import whom: the rules of the design, as a table. Walks every import of the product."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.source import Import, Module, imports, modules
+
+# What a pure function cannot need: clocks, chance, the network, the disk.
+IMPURE = frozenset(
+    [
+        "asyncio",
+        "socket",
+        "ssl",
+        "time",
+        "random",
+        "secrets",
+        "select",
+        "selectors",
+        "threading",
+        "subprocess",
+        "os",
+        "shutil",
+        "tempfile",
+        "sqlite3",
+        "urllib",
+        "http",
+        "aiohttp",
+        "duckdb",
+        "h11",
+        "OpenSSL",
+    ]
+)
+COLLECTOR_ONLY = frozenset(["duckdb", "influxdb_client", "jinja2", "altair", "maxminddb", "prometheus_client"])
+SHARED = ("model", "targets", "failure", "judge", "codecs", "flows", "explain")
+
+
+def under(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def is_product(name: str) -> bool:
+    return under(name, "probe", "collector")
+
+
+def model(one: Import) -> bool:
+    return top(one.target) == "msgspec" or top(one.target) in sys.stdlib_module_names
+
+
+def codecs(one: Import) -> bool:
+    return top(one.target) not in {"asyncio", "socket", "ssl", "time", "random"}
+
+
+def judge(one: Import) -> bool:
+    pure = under(one.target, "probe.judge", "probe.model", "probe.failure") if is_product(one.target) else True
+    return pure and top(one.target) not in IMPURE
+
+
+def detect(one: Import) -> bool:
+    return top(one.target) not in IMPURE
+
+
+def probe(one: Import) -> bool:
+    return not under(one.target, "collector") and top(one.target) not in COLLECTOR_ONLY
+
+
+def collector(one: Import) -> bool:
+    if one.target == "probe":  # its version
+        return True
+    return not under(one.target, "probe") or under(one.target, *(f"probe.{name}" for name in SHARED))
+
+
+def scapy(one: Import) -> bool:
+    return top(one.target) != "scapy" or (one.module == "probe.path" and one.in_function)
+
+
+RULES: list[tuple[str, Callable[[Import], bool]]] = [
+    ("probe.model", model),
+    ("probe.codecs", codecs),
+    ("probe.judge", judge),
+    ("collector.detect", detect),
+    ("probe", probe),
+    ("collector", collector),
+    ("probe", scapy),
+    ("collector", scapy),
+]
+
+
+def breaches(every: tuple[Module, ...]) -> list[str]:
+    known = frozenset(module.name for module in every)
+    return [
+        f"{one.module}:{one.line} imports {one.target}, against the rule for {scope}"
+        for module in every
+        for one in imports(module, known)
+        for scope, allowed in RULES
+        if under(one.module, scope) and not allowed(one)
+    ]
+
+
+def test_the_layers_hold() -> None:
+    assert breaches(modules()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("probe.model", "import yaml"),
+        ("probe.model", "from probe import failure"),
+        ("probe.codecs.stun", "import random"),
+        ("probe.codecs.stun", "def f():\n    from asyncio import sleep"),
+        ("probe.judge.rules", "import time"),
+        ("probe.judge.rules", "from ..trace import Trace"),
+        ("probe.cli", "from collector import app"),
+        ("probe.spool", "import duckdb"),
+        ("probe.path", "import scapy.all"),
+        ("collector.detect.changes", "from random import random"),
+        ("collector.app", "from probe.cycle import run"),
+        ("collector.app", "from probe import upload"),
+    ],
+)
+def test_the_rules_can_fail(name: str, text: str) -> None:
+    known = ("probe", "probe.trace", "probe.failure", "probe.upload", "collector", "collector.app")
+    others = tuple(Module(other, Path("x.py"), ast.parse("")) for other in known if other != name)
+    assert len(breaches((Module(name, Path("x.py"), ast.parse(text)), *others))) == 1
+
+
+def test_what_is_allowed_passes() -> None:
+    text = "from probe import __version__\nfrom probe.model import Verdict\nimport probe.judge.rules\nimport duckdb"
+    assert breaches((Module("collector.app", Path("x.py"), ast.parse(text)),)) == []
+    late = "def f():\n    import scapy.all"
+    assert breaches((Module("probe.path", Path("x.py"), ast.parse(late)),)) == []
