@@ -101,7 +101,7 @@ def unseal(data: bytes, limits: Limits = LIMITS) -> SealedBatch:
     """The batch in these bytes, whole, signed and within the limits. Raises SealError and nothing else."""
     header_line, *lines, signature_line = _lines(_inflate(data, limits), limits)
     header = _decode(header_line, BatchHeader, limits)
-    _check_header(header)
+    check_header(header)
     _check_signature(header.key, signature_line, [header_line, *lines])
     measurements = tuple(_decode(line, Measurement, limits) for line in lines)
     for measurement in measurements:
@@ -206,7 +206,8 @@ def _match(pattern: re.Pattern[str], text: str, field: str, reason: str = "bad_s
         raise SealError(reason, f"`{field}` is not of the form {pattern.pattern}.")
 
 
-def _check_header(header: BatchHeader) -> None:
+def check_header(header: BatchHeader) -> None:
+    """Raises SealError if no batch with this header will be taken."""
     if header.format != FORMAT:
         raise SealError("bad_format", f"This reads batches of format {FORMAT} only.")
     _match(_KEY, header.key, "key", "bad_key")
