@@ -154,6 +154,7 @@ class Expect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     realm: str | None = None  # TURN: the REALM of the 401
     status: int | None = None  # HTTP: the status code
     body: str | None = None  # HTTP: the body begins with this
+    path: str | None = None  # HTTP: what to ask for; None means /
     name: str | None = None  # DNS: the name to ask for
 
 
@@ -265,6 +266,7 @@ class HttpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str | None = None
     location: str | None = None  # scheme and host only
     fingerprint: str | None = None  # name of the block page that it is
+    date_ms: int | None = None  # the server's Date, to the second
 
 
 class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,1 +1,10 @@
-"""From evidence to verdict: pure functions over an ordered table of rules."""
+"""From evidence to verdict: pure functions over ordered tables of rules."""
+
+from __future__ import annotations
+
+from probe.judge.cells import access_of, cell
+from probe.judge.evidence import Evidence
+from probe.judge.rules import RULES_VERSION
+from probe.judge.verdict import judge
+
+__all__ = ["RULES_VERSION", "Evidence", "access_of", "cell", "judge"]

@@ -1,0 +1,41 @@
+"""What can be said of an IP address by looking at it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+PRIVATE = tuple(
+    ipaddress.ip_network(prefix)
+    for prefix in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "224.0.0.0/3",
+        "::/127",
+        "fc00::/7",
+        "fe80::/10",
+        "ff00::/8",
+    )
+)
+
+
+def is_private(address: str) -> bool:
+    """True for addresses that no service on the internet has: loopback, private, CGNAT, link-local, multicast."""
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in network for network in PRIVATE if network.version == parsed.version)
+
+
+def family_of(address: str) -> int:
+    return ipaddress.ip_address(address).version
+
+
+def is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

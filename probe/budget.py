@@ -1,0 +1,54 @@
+"""What a relay may be asked for: at most four Allocate transactions an hour per address and transport.
+
+Remembered across runs, in a file of the services' addresses; nothing in it is the volunteer's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from probe.model import Endpoint
+
+HOUR_MS = 3_600_000
+ALLOCATES_PER_HOUR = 4
+
+
+class Budget(Protocol):
+    def spend(self, endpoint: Endpoint, now_ms: int) -> bool:
+        """True, and one transaction is spent; False when there is none left."""
+        ...
+
+
+class AllocateBudget:
+    """Kept in `path`; a file that cannot be read counts as empty."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._spent = _read(path)
+
+    def spend(self, endpoint: Endpoint, now_ms: int) -> bool:
+        relay = f"{endpoint.transport}:{endpoint.address}"
+        recent = [at for at in self._spent.get(relay, ()) if now_ms - HOUR_MS < at <= now_ms]
+        if len(recent) >= ALLOCATES_PER_HOUR:
+            return False
+        self._spent[relay] = [*recent, now_ms]
+        return True
+
+    def save(self, now_ms: int) -> None:
+        """Writes what the next hour needs to know."""
+        if self._path is None:
+            return
+        recent = {relay: times for relay, times in self._spent.items() if times[-1] > now_ms - HOUR_MS}
+        temporary = self._path.with_suffix(".new")
+        temporary.write_bytes(msgspec.json.encode(recent))
+        temporary.replace(self._path)
+
+
+def _read(path: Path | None) -> dict[str, list[int]]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, list[int]]) if path else {}
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}

@@ -1,0 +1,186 @@
+"""One round over the targets: self-check, then everything else, then a second look at what was silent.
+
+A failed handshake is a successful measurement. What was not tried is `not_attempted`, with its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from probe import link as links
+from probe.budget import Budget
+from probe.failure import TIMEOUT
+from probe.measure import Findings, Measurer
+from probe.model import Access, Combine, Link, Measurement, NotAttempted, Target, Targets, Void
+from probe.network import (
+    Footing,
+    LinkResolver,
+    detect_access,
+    footing,
+    independent_resolvers,
+    is_tunnel,
+    system_resolvers,
+)
+from probe.trace import Instruments
+
+TARGETS_IN_FLIGHT = 8
+Progress = Callable[[int, int, str], None]  # done, all, the target that was just measured
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the volunteer said about the line, and where the device describes itself."""
+
+    declared: Access = Access.UNKNOWN
+    behind: Access = Access.UNKNOWN
+    resolvers: tuple[LinkResolver, ...] = ()  # instead of those of resolv.conf
+    root: Path = Path("/")  # of proc, sys and etc
+
+
+class Cycle(Struct, frozen=True, kw_only=True):
+    """What one cycle saw."""
+
+    uid: str
+    started_ms: int
+    link: Link
+    clock_offset_ms: int | None
+    measurements: tuple[Measurement, ...]
+
+
+class SelfCheck(Struct, frozen=True, kw_only=True):
+    link: Link
+    clock_offset_ms: int | None
+    families: frozenset[int]
+    findings: Mapping[str, Findings]
+
+
+class Look(Struct, frozen=True):
+    """One target in one round."""
+
+    target: Target
+    round: int
+    findings: Findings
+    not_attempted: NotAttempted | None = None
+
+
+async def run_cycle(
+    targets: Targets, instruments: Instruments, settings: Settings, budget: Budget, progress: Progress
+) -> Cycle:
+    """Measures every target over this link once, and twice what was silent."""
+    started_ms, uid = instruments.wall_ms(), instruments.random_bytes(16).hex()
+    before = await footing(instruments.dialer, settings.root)
+    instruments = replace(instruments, own_addresses=before.own_addresses, fingerprints=targets.fingerprints)
+    resolvers = _resolvers(targets, settings, before.families)
+    check = await _self_check(targets, instruments, settings, resolvers, before, budget, progress)
+    instruments = replace(instruments, clock_offset_ms=check.clock_offset_ms)
+    looks = [Look(target, 1, check.findings[target.id]) for target in targets.targets if target.id in check.findings]
+    looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress)
+    after = await footing(instruments.dialer, settings.root)
+    link = check.link if after == before else replace(check.link, void=check.link.void or Void.CHANGED)
+    measurements = [_measurement(look, uid, link, check.clock_offset_ms, instruments) for look in looks]
+    return Cycle(
+        uid=uid,
+        started_ms=started_ms,
+        link=link,
+        clock_offset_ms=check.clock_offset_ms,
+        measurements=tuple(measurements),
+    )
+
+
+def is_silent(target: Target, findings: Findings) -> bool:
+    """Something did not answer that the target needs: worth a second look."""
+    if target.combine is Combine.ANY_OF and any(attempt.grade for attempt in findings.attempts):
+        return False
+    answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in findings.attempts if attempt.grade}
+    silent_attempt = any(
+        observation.failure == TIMEOUT
+        for attempt in findings.attempts
+        if (attempt.host, attempt.port, attempt.handshake) not in answered
+        for observation in attempt.observations
+    )
+    return silent_attempt or any(each.observation.failure == TIMEOUT for each in findings.resolutions)
+
+
+def _resolvers(targets: Targets, settings: Settings, families: frozenset[int]) -> list[LinkResolver]:
+    own = settings.resolvers or system_resolvers(settings.root, targets.resolvers)
+    return [*own, *independent_resolvers(targets.resolvers, families)]
+
+
+async def _self_check(
+    targets: Targets, instruments: Instruments, settings: Settings, resolvers: Sequence[LinkResolver],
+    before: Footing, budget: Budget, progress: Progress,
+) -> SelfCheck:  # fmt: skip
+    baseline = [target for target in targets.targets if links.is_baseline(target)]
+    measurer = Measurer(instruments, resolvers, before.families, budget)
+    looks = await _look(measurer, baseline, 1, instruments, progress)
+    findings = {look.target.id: look.findings for look in looks}
+    link = links.conclude(
+        findings,
+        resolvers,
+        tunnel=is_tunnel(settings.root, before.interface),
+        declared=settings.declared,
+        detected=detect_access(settings.root, before.interface),
+        behind=settings.behind,
+    )
+    return SelfCheck(
+        link=link,
+        clock_offset_ms=links.clock_offset_ms(findings.values()),
+        families=links.usable_families(before.families, link.neutrals),
+        findings=findings,
+    )
+
+
+async def _look_at_all(
+    targets: Targets, instruments: Instruments, resolvers: Sequence[LinkResolver], check: SelfCheck,
+    budget: Budget, progress: Progress,
+) -> list[Look]:  # fmt: skip
+    others = [target for target in targets.targets if not links.is_baseline(target)]
+    unmeasurable = [target for target in others if not target.endpoints]
+    measurable = [target for target in others if target.endpoints]
+    nothing = Findings(started_ms=instruments.wall_ms())
+    looks = [Look(target, 1, nothing, NotAttempted.NOT_MEASURABLE) for target in unmeasurable]
+    if not check.link.up:
+        return looks + [Look(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
+    measurer = Measurer(instruments, resolvers, check.families, budget)
+    first = await _look(measurer, measurable, 1, instruments, progress)
+    silent = [look.target for look in first if is_silent(look.target, look.findings)]
+    return looks + first + await _look(measurer, silent, 2, instruments, progress)
+
+
+async def _look(
+    measurer: Measurer, targets: Iterable[Target], round_: int, instruments: Instruments, progress: Progress
+) -> list[Look]:
+    shuffled = list(targets)
+    random.Random(instruments.random_bytes(16)).shuffle(shuffled)
+    in_flight = asyncio.Semaphore(TARGETS_IN_FLIGHT)
+    looks: list[Look] = []
+
+    async def one(target: Target) -> None:
+        async with in_flight:
+            looks.append(Look(target, round_, await measurer.measure(target)))
+            progress(len(looks), len(shuffled), target.id)
+
+    async with asyncio.TaskGroup() as group:
+        for target in shuffled:
+            group.create_task(one(target))
+    return looks
+
+
+def _measurement(look: Look, cycle: str, link: Link, offset_ms: int | None, instruments: Instruments) -> Measurement:
+    return Measurement(
+        uid=instruments.random_bytes(16).hex(),
+        target=look.target.id,
+        cycle=cycle,
+        round=look.round,
+        started_ms=look.findings.started_ms,
+        clock_offset_ms=offset_ms,
+        link=link,
+        not_attempted=look.not_attempted,
+        resolutions=look.findings.resolutions,
+        attempts=look.findings.attempts,
+    )

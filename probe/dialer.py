@@ -1,0 +1,195 @@
+"""The one place that dials: connected UDP sockets and TCP streams that count what passes.
+
+Sockets are connected, so that an ICMP unreachable reaches us, and its sender is read from the error queue: an ICMP
+from the target itself says that the path is open, one from elsewhere that somebody on the path refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Protocol
+
+from probe.model import IcmpFacts
+
+MAX_DATAGRAM = 65535
+READ_SIZE = 65536
+IP_RECVERR = 11  # linux/in.h
+IPV6_RECVERR = 25  # linux/in6.h
+MSG_ERRQUEUE = 0x2000
+ICMP_ORIGINS = (2, 3)  # SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6; a local error has another origin
+
+
+@dataclass(slots=True)
+class Counters:
+    """What one socket has carried, in payload bytes and in datagrams or segments handed over."""
+
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    packets_sent: int = 0
+    packets_received: int = 0
+
+    def sent(self, data: bytes) -> None:
+        self.bytes_sent += len(data)
+        self.packets_sent += 1
+
+    def received(self, data: bytes) -> None:
+        self.bytes_received += len(data)
+        self.packets_received += 1 if data else 0
+
+
+class Datagrams(Protocol):
+    """A connected UDP socket."""
+
+    counters: Counters
+    icmp: IcmpFacts | None  # the last ICMP error that came for it
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """Our own address and port: to compare with, never to keep."""
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """Raises OSError, also for an ICMP error that came since."""
+        ...
+
+    async def receive(self) -> bytes:
+        """The next datagram. Raises OSError for an ICMP error."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Stream(Protocol):
+    """A TCP connection, or something secure on top of one."""
+
+    counters: Counters
+
+    async def send(self, data: bytes) -> None: ...
+
+    async def receive(self) -> bytes:
+        """What came; b"" at the end of the stream."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Dialer(Protocol):
+    """Both take a literal address and raise OSError."""
+
+    async def udp(self, address: str, port: int) -> Datagrams: ...
+
+    async def tcp(self, address: str, port: int) -> Stream: ...
+
+
+class SocketDialer:
+    """Dials for real. Each call makes a socket of its own, so each attempt has a fresh source port."""
+
+    async def udp(self, address: str, port: int) -> Datagrams:
+        sock = _socket(address, socket.SOCK_DGRAM)
+        try:
+            _report_icmp(sock)
+            sock.connect((address, port))
+        except BaseException:
+            sock.close()
+            raise
+        return SocketDatagrams(sock, address)
+
+    async def tcp(self, address: str, port: int) -> Stream:
+        sock = _socket(address, socket.SOCK_STREAM)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+        except BaseException:
+            sock.close()
+            raise
+        return SocketStream(sock)
+
+
+class SocketDatagrams:
+    def __init__(self, sock: socket.socket, address: str) -> None:
+        self.counters = Counters()
+        self.icmp: IcmpFacts | None = None
+        self._socket = sock
+        self._address = address
+
+    @property
+    def local(self) -> tuple[str, int]:
+        host, port, *_ = self._socket.getsockname()
+        return host, port
+
+    async def send(self, data: bytes) -> None:
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._socket, data)
+        except OSError:
+            self._read_error_queue()
+            raise
+        self.counters.sent(data)
+
+    async def receive(self) -> bytes:
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_DATAGRAM)
+        except OSError:
+            self._read_error_queue()
+            raise
+        self.counters.received(data)
+        return data
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _read_error_queue(self) -> None:
+        try:
+            _, ancillary, _, _ = self._socket.recvmsg(512, 512, MSG_ERRQUEUE)
+        except OSError:
+            return
+        for level, kind, data in ancillary:
+            self.icmp = parse_extended_error(level, kind, data, self._address) or self.icmp
+
+
+class SocketStream:
+    def __init__(self, sock: socket.socket) -> None:
+        self.counters = Counters()
+        self._socket = sock
+
+    async def send(self, data: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self._socket, data)
+        self.counters.sent(data)
+
+    async def receive(self) -> bytes:
+        data = await asyncio.get_running_loop().sock_recv(self._socket, READ_SIZE)
+        self.counters.received(data)
+        return data
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def parse_extended_error(level: int, kind: int, data: bytes, target: str) -> IcmpFacts | None:
+    """A `struct sock_extended_err` and the sockaddr of the offender behind it (linux/errqueue.h); None for others."""
+    if (level, kind) not in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)):
+        return None
+    _, origin, icmp_type, code, _, _, _ = struct.unpack_from("=IBBBBII", data)
+    if origin not in ICMP_ORIGINS:
+        return None
+    offender = data[20:24] if level == socket.IPPROTO_IP else data[24:40]
+    return IcmpFacts(type=icmp_type, code=code, from_target=offender == ipaddress.ip_address(target).packed)
+
+
+def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, kind)
+    sock.setblocking(False)
+    return sock
+
+
+def _report_icmp(sock: socket.socket) -> None:
+    level, option = (
+        (socket.IPPROTO_IPV6, IPV6_RECVERR) if sock.family == socket.AF_INET6 else (socket.IPPROTO_IP, IP_RECVERR)
+    )
+    try:
+        sock.setsockopt(level, option, 1)
+    except OSError:
+        return  # not Linux: the errors still come, only without their sender

@@ -1,0 +1,30 @@
+"""TLS 1.2 or 1.3 to the service's port, with its name in the ClientHello (RFC 8446, RFC 6066 section 3).
+
+Sent: a ClientHello with SNI and one key share; after the handshake nothing, then a close. Answer: a certificate
+chain for that name, verified afterwards: `crypto` when it ends in the service's own pinned authority, `bound` when
+in a public root. A middlebox can drop or reset after reading the name, drop the reply, or present its own
+certificate (then the step fails at `verify`, and the facts keep the hashes of leaf and issuer).
+Leaks: the service's name and the volunteer's address, as every visit does; our ClientHello is OpenSSL's, not the app's.
+"""
+
+from __future__ import annotations
+
+from probe.handshakes import tcp
+from probe.model import Endpoint, Grade, Operation, Step
+from probe.secure.tls import TlsStream
+from probe.trace import Trace
+
+LIMIT = 10.0  # seconds
+
+
+async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
+    """Connects, shakes hands, verifies. Raises StepFailed."""
+    name = endpoint.server_name or endpoint.host
+    async with tcp.connect(trace, endpoint) as stream, trace.step(Step.TLS, LIMIT) as record:
+        record.count(stream.counters)
+        secured = TlsStream(stream, name)
+        await secured.shake_hands(record)
+        record.operation = Operation.VERIFY
+        instruments = trace.instruments
+        pinned = instruments.trust.verify(secured.chain, name, endpoint.ca, instruments.now_ms())
+    return Grade.CRYPTO if pinned else Grade.BOUND

@@ -1,0 +1,66 @@
+"""One question over UDP, asked on a schedule until its own answer comes.
+
+The first datagram is not the answer: what matches no question of ours is counted and passed over. An ICMP error is
+kept as the failure to report if nothing better comes, but does not end the wait: whoever forges one would otherwise
+win against the genuine reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from probe.dialer import Datagrams
+from probe.failure import TIMEOUT, Failed, classify
+from probe.trace import StepRecord
+
+SEND_OFFSETS = (0.0, 0.5, 1.0, 1.5, 2.5, 3.5, 5.5)  # seconds, of the same bytes
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Transaction(Generic[T]):
+    """`match` gives what a datagram says if it answers `request`, else None. It must not raise."""
+
+    datagrams: Datagrams
+    request: bytes
+    match: Callable[[bytes], T | None]
+    sends: int = 0
+    unmatched: int = 0
+    failure: str = TIMEOUT
+
+    async def run(self, record: StepRecord, give_up: float, scale: float) -> T:
+        """The answer. Raises Failed with the ICMP error that came, or with a timeout after `give_up` seconds."""
+        start = asyncio.get_running_loop().time()
+        offsets = [offset for offset in SEND_OFFSETS if offset < give_up]
+        for end in (*offsets[1:], give_up):
+            await self._send()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(start + end * scale):
+                    return await self.next_match()
+            record.icmp = self.datagrams.icmp
+        raise Failed(self.failure)
+
+    async def next_match(self) -> T:
+        """Listens until something matches, however long that takes."""
+        while True:
+            try:
+                data = await self.datagrams.receive()
+            except OSError as error:
+                self.failure = classify(error)
+                continue
+            matched = self.match(data)
+            if matched is not None:
+                return matched
+            self.unmatched += 1
+
+    async def _send(self) -> None:
+        try:
+            await self.datagrams.send(self.request)
+        except OSError as error:
+            self.failure = classify(error)
+        self.sends += 1

@@ -1,0 +1,127 @@
+"""Cases of attempts: what bears on one attempt, worked out once, so that a rule reads as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from probe.addresses import family_of
+from probe.failure import CERTIFICATE_FAILURES, TIMEOUT
+from probe.judge import controls
+from probe.judge.controls import Control
+from probe.judge.evidence import Evidence
+from probe.judge.grades import is_positive
+from probe.judge.names import forged_addresses, own_resolutions
+from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Via
+
+NEUTRAL_OF = {  # what a neutral must have done for a failure at this step to count
+    Step.TCP: frozenset({"tcp", "tls", "http"}),
+    Step.TLS: frozenset({"tls"}),
+    Step.HTTP: frozenset({"http"}),
+    Step.STUN: frozenset({"stun", "turn"}),
+    Step.TURN: frozenset({"stun", "turn"}),
+}
+
+
+class AttemptCase(Struct, frozen=True, kw_only=True):
+    """One attempt with one address, and what bears on it."""
+
+    attempt: Attempt
+    endpoint: Endpoint
+    last: Observation | None  # the step at which it ended
+    complete: bool  # the service answered as itself
+    control: Control
+    calibrated: bool
+    answered_elsewhere: bool  # this very address answered a control, or another network of the country
+    same_leaf_elsewhere: bool  # a control was shown the same certificate
+    silent_twice: bool
+    family_usable: bool
+    neutral_passed: bool
+    neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
+    neutral_altered: bool  # a neutral name's certificate was replaced too
+    binding_passed: bool  # plain STUN to the same address and port was answered
+    clock_measured: bool
+
+    @property
+    def failure(self) -> str | None:
+        return self.last.failure if self.last else None
+
+    @property
+    def step(self) -> Step | None:
+        return self.last.step if self.last else None
+
+
+def attempt_cases(evidence: Evidence, target: Target) -> list[AttemptCase]:
+    """A case for each attempt that stands for a path that an app would take."""
+    measurement = evidence.measurement
+    forged = forged_addresses(evidence, target)
+    asked = {each.host for each in own_resolutions(measurement)}
+    return [
+        _attempt_case(evidence, attempt, endpoint)
+        for attempt in measurement.attempts
+        for endpoint in target.endpoints
+        if controls.is_of(attempt, endpoint)
+        and (attempt.host, attempt.address) not in forged
+        and not (attempt.via is Via.INDEPENDENT and attempt.host in asked)
+    ]
+
+
+def _attempt_case(evidence: Evidence, attempt: Attempt, endpoint: Endpoint) -> AttemptCase:
+    last = attempt.observations[-1] if attempt.observations else None
+    neutrals = _neutrals(evidence.measurement, attempt, last)
+    reached = controls.addresses_reached(endpoint, evidence.controls)
+    leaf = last.tls.leaf_sha256 if last and last.tls else None
+    return AttemptCase(
+        attempt=attempt,
+        endpoint=endpoint,
+        last=last,
+        complete=is_positive(attempt, endpoint),
+        control=controls.of_endpoint(endpoint, evidence.controls),
+        calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
+        answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,
+        same_leaf_elsewhere=leaf in controls.leaves_seen(endpoint, evidence.controls),
+        silent_twice=evidence.earlier is not None and _was_silent(evidence.earlier, attempt),
+        family_usable=_family_usable(evidence.measurement, attempt),
+        neutral_passed=any(each.failure is None for each in neutrals),
+        neutral_port_dead=_port_dead(neutrals, attempt.port),
+        neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
+        binding_passed=any(
+            (each.handshake, each.address, each.port) == ("stun", attempt.address, attempt.port) and each.grade
+            for each in evidence.measurement.attempts
+        ),
+        clock_measured=evidence.measurement.clock_offset_ms is not None,
+    )
+
+
+def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:
+    """The neutral attempts of the same kind and family; one whose certificate was replaced still connected."""
+    kinds = NEUTRAL_OF.get(last.step, frozenset()) if last else frozenset()
+    family = family_of(attempt.address) if attempt.address else None
+    return [each for each in measurement.link.neutrals if each.handshake in kinds and each.family == family]
+
+
+def _port_dead(neutrals: Sequence[Neutral], port: int) -> bool:
+    same = [each for each in neutrals if each.port == port]
+    return bool(same) and all(each.failure for each in same) and any(each.failure is None for each in neutrals)
+
+
+def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
+    if attempt.address is None:
+        return True
+    neutrals = [each for each in measurement.link.neutrals if each.family == family_of(attempt.address)]
+    return not neutrals or any(each.failure is None for each in neutrals)
+
+
+def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:
+    """Round 1 was silent at this endpoint too, at each address that it tried in this family."""
+    same = [
+        each
+        for each in earlier.attempts
+        if (each.host, each.port, each.handshake) == (attempt.host, attempt.port, attempt.handshake)
+        and each.address
+        and attempt.address
+        and family_of(each.address) == family_of(attempt.address)
+        and each.observations
+    ]
+    return bool(same) and all(each.observations[-1].failure == TIMEOUT for each in same)

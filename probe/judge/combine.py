@@ -1,0 +1,93 @@
+"""How paths make a target: addresses make an endpoint, families apart; endpoints make the target."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from probe.judge.grades import best
+from probe.model import Combine, PathVerdict, State, Target, Transport
+
+WEAKEST_FIRST = (State.INSUFFICIENT, State.IMPAIRED, State.LIKELY_BLOCKED, State.BLOCKED)
+INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
+UNCOUNTED = frozenset({"not_attempted", "family_unusable"})  # say something about the link, not about the service
+NOTHING = PathVerdict(
+    host="", port=None, transport=Transport.UNKNOWN, family=None, state=State.INSUFFICIENT, rule="nothing_tried"
+)
+
+
+def combine(paths: Sequence[PathVerdict], target: Target) -> PathVerdict:
+    """The target's state, with the rule, mechanism, step and grade of the path that stands for it."""
+    counted = [path for path in paths if path.rule not in UNCOUNTED] or list(paths)
+    endpoints = [_of_endpoint(group) for group in _groups(counted)]
+    if not endpoints:
+        return NOTHING
+    whole = _all_of(endpoints) if target.combine is Combine.ALL_OF else _any_of(endpoints)
+    return replace(whole, grade=best(path.grade for path in paths))
+
+
+def _groups(paths: Iterable[PathVerdict]) -> list[list[PathVerdict]]:
+    """The paths of one endpoint and one family; a name that does not resolve is a group of its own."""
+    groups: dict[tuple[str, int | None, Transport, int | None], list[PathVerdict]] = {}
+    for path in paths:
+        groups.setdefault((path.host, path.port, path.transport, path.family), []).append(path)
+    return list(groups.values())
+
+
+def _of_endpoint(paths: Sequence[PathVerdict]) -> PathVerdict:
+    """ok if any address is; else as endpoints combine."""
+    return next((path for path in paths if path.state is State.OK), None) or _weakest(paths)
+
+
+def _any_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
+    """Any path complete: not blocked. Where others show an artefact, or only UDP is dead, it is degraded."""
+    complete = [path for path in endpoints if path.state is State.OK]
+    if not complete:
+        return _weakest(endpoints)
+    if _is_forced_fallback(endpoints, complete):
+        return _degraded(endpoints, complete[0], "forced_fallback")
+    if any(path.state is State.BLOCKED for path in endpoints):
+        return _degraded(endpoints, complete[0], "partial")
+    return complete[0]
+
+
+def _all_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
+    """Each one is needed: the strongest that can be said of one that fails is said of the whole."""
+    failed = [path for path in endpoints if path.state is not State.OK]
+    if not failed:
+        return endpoints[0]
+    states = {path.state for path in failed}
+    strongest = next((state for state in reversed(WEAKEST_FIRST) if state in states), State.DOWN)
+    return _representative([path for path in failed if path.state is strongest])
+
+
+def _weakest(paths: Sequence[PathVerdict]) -> PathVerdict:
+    """All down: down. Else, leaving out what is down, the least that can be said."""
+    standing = [path for path in paths if path.state is not State.DOWN]
+    if not standing:
+        return paths[0]
+    state = next(state for state in WEAKEST_FIRST if any(path.state is state for path in standing))
+    return _representative([path for path in standing if path.state is state])
+
+
+def _representative(paths: Sequence[PathVerdict]) -> PathVerdict:
+    """One of those that name the most frequent mechanism; of equally frequent ones the first by name."""
+    counts = Counter(path.mechanism or "" for path in paths)
+    mechanism = min(counts, key=lambda name: (-counts[name], name))
+    return next(path for path in paths if (path.mechanism or "") == mechanism)
+
+
+def _is_forced_fallback(endpoints: Sequence[PathVerdict], complete: Sequence[PathVerdict]) -> bool:
+    udp = [path for path in endpoints if path.transport is Transport.UDP and path.port is not None]
+    return (
+        bool(udp)
+        and all(path.state in INTERFERED for path in udp)
+        and all(path.transport is Transport.TCP for path in complete)
+    )
+
+
+def _degraded(endpoints: Sequence[PathVerdict], complete: PathVerdict, mechanism: str) -> PathVerdict:
+    interfered = next(path for path in endpoints if path.state in INTERFERED)
+    return replace(complete, state=State.DEGRADED, rule=mechanism, mechanism=mechanism, step=interfered.step)

@@ -1,0 +1,41 @@
+"""Grades in order, and which of them an endpoint's genuine answer has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probe.addresses import is_private
+from probe.model import Attempt, Endpoint, Grade
+
+STRENGTH = {Grade.UNKNOWN: 0, Grade.TRANSPORT: 1, Grade.BOUND: 2, Grade.MARKED: 3, Grade.CRYPTO: 4}
+BEST = {
+    "tcp": Grade.TRANSPORT,
+    "http": Grade.TRANSPORT,
+    "dns": Grade.BOUND,
+    "tls": Grade.BOUND,
+    "stun": Grade.BOUND,
+    "turn": Grade.BOUND,
+}
+
+
+def expected_grade(endpoint: Endpoint) -> Grade:
+    """What the genuine service's answer proves, given what the targets file knows of it."""
+    if endpoint.handshake == "turn" and endpoint.expect.realm:
+        return Grade.MARKED
+    if endpoint.handshake == "tls" and endpoint.ca:
+        return Grade.CRYPTO
+    return BEST.get(endpoint.handshake, Grade.TRANSPORT)
+
+
+def is_positive(attempt: Attempt, endpoint: Endpoint) -> bool:
+    """The service answered as itself. From a private address only a verified certificate says so."""
+    if attempt.grade is None or attempt.address is None:
+        return False
+    if attempt.handshake != "tls" and is_private(attempt.address):
+        return False
+    return STRENGTH[attempt.grade] >= STRENGTH[expected_grade(endpoint)]
+
+
+def best(grades: Iterable[Grade | None]) -> Grade | None:
+    """The strongest of these; None when there is none."""
+    return max((grade for grade in grades if grade), key=STRENGTH.__getitem__, default=None)

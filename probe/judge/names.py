@@ -1,0 +1,201 @@
+"""Cases of name resolution: one per host and family that the link's own resolvers failed or forged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from probe.addresses import family_of, is_private
+from probe.failure import CERTIFICATE_FAILURES, NXDOMAIN, TIMEOUT
+from probe.judge import controls
+from probe.judge.controls import Control
+from probe.judge.evidence import Evidence
+from probe.judge.grades import is_positive
+from probe.model import Attempt, Measurement, Resolution, Target, Via
+
+QTYPES = {4: "A", 6: "AAAA"}
+
+
+class NameCase(Struct, frozen=True, kw_only=True):
+    """One host in one family that the link's own resolvers failed or forged."""
+
+    host: str
+    family: int
+    outcome: str  # a df-007 string, or `forged`
+    injected: bool  # the first of two different replies to one query was the wrong one
+    exists: bool  # somebody else resolves it
+    control: Control  # of the name
+    proved: (
+        bool  # an address given elsewhere completed a handshake from this line, or the service is alive for controls
+    )
+    own_resolver: bool  # at least one of the resolvers is the network's
+    truthful: bool | None  # about neutral names
+    silent_twice: bool
+
+
+def name_cases(evidence: Evidence, target: Target) -> list[NameCase]:
+    """A case for each host and family in which the link's own resolvers led nowhere while others lead somewhere.
+
+    Where nobody leads anywhere there is one case for the host, whatever its families would have been.
+    """
+    hosts = dict.fromkeys(each.host for each in own_resolutions(evidence.measurement))
+    cases = (
+        _name_case(evidence, target, host, family) for host in hosts for family in _families_to_judge(evidence, host)
+    )
+    return [case for case in cases if case is not None]
+
+
+def _families_to_judge(evidence: Evidence, host: str) -> list[int]:
+    own = [each for each in own_resolutions(evidence.measurement) if each.host == host]
+    asked = [family for family in QTYPES if any(_is_about(each, host, family) for each in own)]
+    given = [family for family in asked if given_elsewhere(evidence, host, family)]
+    answered = any(each.observation.failure is None for each in own)
+    return given or ([] if answered else asked[:1])
+
+
+def own_resolutions(measurement: Measurement) -> list[Resolution]:
+    """What the link's own resolvers said: a resolver is checked by the self-check exactly if it is the link's own."""
+    own = {each.resolver for each in measurement.link.resolvers}
+    return [each for each in measurement.resolutions if each.observation.dns and each.observation.dns.resolver in own]
+
+
+def _name_case(evidence: Evidence, target: Target, host: str, family: int) -> NameCase | None:
+    measurement = evidence.measurement
+    own = [each for each in own_resolutions(measurement) if _is_about(each, host, family)]
+    elsewhere = given_elsewhere(evidence, host, family)
+    injected = any(_is_injected(each) for each in own + _others(measurement, host, family))
+    outcome = _outcome(own, forged_addresses(evidence, target), host)
+    if outcome is None:
+        return None
+    return NameCase(
+        host=host,
+        family=family,
+        outcome=outcome,
+        injected=injected,
+        exists=bool(elsewhere),
+        control=controls.of_name(host, evidence.controls),
+        proved=_proved(evidence, target, host, elsewhere),
+        own_resolver=any(_is_the_networks(each, evidence) for each in own),
+        truthful=_truthful(measurement, own),
+        silent_twice=evidence.earlier is not None and _name_was_silent(evidence.earlier, host, family),
+    )
+
+
+def _outcome(own: Sequence[Resolution], forged: set[tuple[str, str | None]], host: str) -> str | None:
+    """None when at least one of the link's own resolvers led somewhere that was worth an attempt."""
+    answers = [answer for each in own if each.observation.dns for answer in each.observation.dns.answers]
+    if answers:
+        return "forged" if all((host, answer) in forged for answer in answers) else None
+    failures = [each.observation.failure for each in own if each.observation.failure]
+    return next((each for each in failures if each == NXDOMAIN), failures[0]) if failures else None
+
+
+def _is_about(resolution: Resolution, host: str, family: int) -> bool:
+    facts = resolution.observation.dns
+    return resolution.host == host and facts is not None and facts.qtype == QTYPES[family]
+
+
+def _others(measurement: Measurement, host: str, family: int) -> list[Resolution]:
+    own = own_resolutions(measurement)
+    return [each for each in measurement.resolutions if each not in own and _is_about(each, host, family)]
+
+
+def given_elsewhere(evidence: Evidence, host: str, family: int) -> set[str]:
+    """Addresses that an independent resolver, a later reply, or controls gave for this name."""
+    given = controls.addresses_given(host, evidence.controls)
+    for resolution in evidence.measurement.resolutions:
+        facts = resolution.observation.dns
+        if facts and resolution.host == host:
+            given |= set(facts.late)
+    for resolution in _others(evidence.measurement, host, family):
+        given |= set(resolution.observation.dns.answers if resolution.observation.dns else ())
+    return {each for each in given if _is_public(each, family)}
+
+
+def _is_public(address: str, family: int) -> bool:
+    try:
+        return family_of(address) == family and not is_private(address)
+    except ValueError:
+        return False  # an rcode, or `self`
+
+
+def _is_injected(resolution: Resolution) -> bool:
+    """One query, sent once, drew first a denial or an impossible address, then a public one.
+
+    A query that was sent again may fairly draw two replies, and two public answers may both be a CDN's.
+    """
+    facts = resolution.observation.dns
+    if facts is None or not facts.late or facts.sends > 1:
+        return False
+    family = next(family for family, qtype in QTYPES.items() if qtype == facts.qtype)
+    first_is_public = any(_is_public(each, family) for each in facts.answers)
+    return not first_is_public and any(_is_public(each, family) for each in facts.late)
+
+
+def forged_addresses(evidence: Evidence, target: Target) -> set[tuple[str, str | None]]:
+    """(host, address) that the link's own resolver gave, nobody else gives, and that is not the service's.
+
+    Not the service's: an address that no public service can have, or one that presents a certificate that is not
+    valid for the name. An address that merely stays silent may be a CDN's and is judged as an address.
+    """
+    forged: set[tuple[str, str | None]] = set()
+    for host in {each.host for each in own_resolutions(evidence.measurement)}:
+        attempts = [each for each in evidence.measurement.attempts if each.host == host and each.via is Via.SYSTEM]
+        for family in QTYPES:
+            elsewhere = given_elsewhere(evidence, host, family)
+            for address in _own_answers(evidence.measurement, host, family) if elsewhere else ():
+                if address not in elsewhere and _is_not_the_service(address, attempts, target):
+                    forged.add((host, address))
+    return forged
+
+
+def _own_answers(measurement: Measurement, host: str, family: int) -> list[str]:
+    return [
+        answer
+        for each in own_resolutions(measurement)
+        if _is_about(each, host, family) and each.observation.dns
+        for answer in each.observation.dns.answers
+    ]
+
+
+def _is_not_the_service(address: str, attempts: Iterable[Attempt], target: Target) -> bool:
+    at_address = [each for each in attempts if each.address == address]
+    if any(
+        is_positive(each, endpoint) and each.handshake != "tcp" for each in at_address for endpoint in target.endpoints
+    ):
+        return False
+    if address == "self" or is_private(address):
+        return True
+    return any(each.observations and each.observations[-1].failure in CERTIFICATE_FAILURES for each in at_address)
+
+
+def _proved(evidence: Evidence, target: Target, host: str, elsewhere: set[str]) -> bool:
+    endpoints = [endpoint for endpoint in target.endpoints if endpoint.host == host]
+    if any(controls.of_endpoint(endpoint, evidence.controls) is Control.ALIVE for endpoint in endpoints):
+        return True
+    return any(
+        attempt.host == host and attempt.address in elsewhere and is_positive(attempt, endpoint)
+        for attempt in evidence.measurement.attempts
+        for endpoint in endpoints
+    )
+
+
+def _is_the_networks(resolution: Resolution, evidence: Evidence) -> bool:
+    """A public resolver without a well-known name is taken for the network's, unless it is known to lie in another."""
+    facts = resolution.observation.dns
+    if facts is None or facts.resolver != "isp":
+        return False
+    network = evidence.resolver_networks.get(facts.resolver_prefix or "")
+    return network is None or network.asn == 0 or evidence.network.asn == 0 or network.asn == evidence.network.asn
+
+
+def _truthful(measurement: Measurement, own: Sequence[Resolution]) -> bool | None:
+    asked = {each.observation.dns.resolver for each in own if each.observation.dns}
+    said = [each.truthful for each in measurement.link.resolvers if each.resolver in asked]
+    return False if False in said else True if True in said else None
+
+
+def _name_was_silent(earlier: Measurement, host: str, family: int) -> bool:
+    asked = [each for each in own_resolutions(earlier) if _is_about(each, host, family)]
+    return bool(asked) and all(each.observation.failure == TIMEOUT for each in asked)

@@ -1,0 +1,496 @@
+"""The rules: an ordered table each for a measurement, a name and an attempt. The first that matches decides.
+
+A rule that accuses is reached only after every innocent explanation that the evidence could show has been ruled out.
+`blocked` needs an artefact that only interference leaves, or a comparison that changed one thing; `likely_blocked`
+needs a failure that repeats, at an address that answers elsewhere, while neutral services of the same kind answer
+here. Everything else says why nothing can be said. RULES_VERSION changes with any change of the tables' meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from probe.failure import (
+    CERTIFICATE_FAILURES,
+    DNS_MISBEHAVING,
+    DNS_REFUSED,
+    EOF,
+    HOST_UNREACHABLE,
+    NETWORK_UNREACHABLE,
+    NO_ANSWER,
+    NXDOMAIN,
+    REFUSED,
+    RESET,
+    SERVFAIL,
+    TIMEOUT,
+    TLS_CERTIFICATE,
+    TLS_FAILED,
+    UNEXPECTED_REPLY,
+)
+from probe.judge.attempts import AttemptCase
+from probe.judge.controls import Control
+from probe.judge.evidence import Evidence
+from probe.judge.names import NameCase
+from probe.model import NotAttempted, State, Step, Transport, Void
+
+RULES_VERSION = 1
+
+C = TypeVar("C")
+
+
+class Rule(Struct, Generic[C], frozen=True):
+    """`reason` is for whoever reads the verdict, `comment` for whoever reads the table."""
+
+    id: str
+    when: Callable[[C], bool]
+    state: State
+    mechanism: str | None
+    reason: str
+    comment: str
+
+
+def first_match(rules: Sequence[Rule[C]], case: C) -> Rule[C] | None:
+    return next((rule for rule in rules if rule.when(case)), None)
+
+
+ADD_A_CONTROL = (
+    "to compare, measure the same targets from a network without interference and pass its results with --control"
+)
+
+# --- Of a measurement: what makes all of it inconclusive ----------------------------------------------------------
+
+
+def _is_void(void: Void) -> Callable[[Evidence], bool]:
+    return lambda evidence: evidence.measurement.link.void is void
+
+
+def _not_attempted(reason: NotAttempted) -> Callable[[Evidence], bool]:
+    return lambda evidence: evidence.measurement.not_attempted is reason
+
+
+MEASUREMENT_RULES: tuple[Rule[Evidence], ...] = (
+    Rule(
+        "targets_unknown",
+        lambda evidence: evidence.target is None,
+        State.INSUFFICIENT,
+        None,
+        "the list of targets that this was measured with is not known here",
+        "A measurement is judged with its own targets file or not at all.",
+    ),
+    Rule(
+        "clock_unknown",
+        lambda evidence: not evidence.clock_known,
+        State.INSUFFICIENT,
+        None,
+        "this device's clock is wrong or unknown, so the result cannot be placed in time",
+        "design, section 1: unknown with a skew of more than 30 minutes, or in the future.",
+    ),
+    Rule(
+        "not_measurable",
+        _not_attempted(NotAttempted.NOT_MEASURABLE),
+        State.INSUFFICIENT,
+        None,
+        "not measurable yet: no handshake is known that this service answers without an account",
+        "Listed, so that nobody takes its absence for a good sign.",
+    ),
+    Rule(
+        "portal",
+        _is_void(Void.PORTAL),
+        State.INSUFFICIENT,
+        "local.portal",
+        "a captive portal answers in place of the internet: log in there and measure again",
+        "Neutral HTTP is answered by somebody else and no neutral certificate verifies.",
+    ),
+    Rule(
+        "no_link",
+        lambda evidence: evidence.measurement.not_attempted is not None or not evidence.measurement.link.up,
+        State.INSUFFICIENT,
+        None,
+        "this link has no internet: nothing can be concluded",
+        "No baseline target completed a handshake, so nothing else was dialled.",
+    ),
+    Rule(
+        "vpn",
+        _is_void(Void.VPN),
+        State.INSUFFICIENT,
+        None,
+        "a VPN carries the traffic, so the result is not about this line: switch it off and measure again",
+        "The default route leads into a tunnel device.",
+    ),
+    Rule(
+        "network_changed",
+        lambda evidence: evidence.measurement.link.void is not None,
+        State.INSUFFICIENT,
+        None,
+        "the network changed while measuring",
+        "Before and after are two lines; what failed may have failed in between.",
+    ),
+)
+
+# --- Of a name ------------------------------------------------------------------------------------------------------
+
+
+def _answered_with(*failures: str) -> Callable[[NameCase], bool]:
+    return lambda case: case.outcome in failures
+
+
+NAME_RULES: tuple[Rule[NameCase], ...] = (
+    Rule(
+        "name_gone",
+        lambda case: not case.exists and case.control is Control.DOWN,
+        State.DOWN,
+        None,
+        "its name does not exist anywhere",
+        "At least two controls in different networks cannot resolve it either.",
+    ),
+    Rule(
+        "name_injected",
+        lambda case: case.injected and case.proved,
+        State.BLOCKED,
+        "dns.injected",
+        "a false DNS answer was injected before the true one",
+        "One query sent once, two replies, the first impossible or a denial: no resolver does that by itself.",
+    ),
+    Rule(
+        "resolver_untruthful",
+        lambda case: case.truthful is False,
+        State.IMPAIRED,
+        "local.resolver",
+        "the DNS resolver of this link fails neutral names too",
+        "What alters neutral names is not aimed at the service.",
+    ),
+    Rule(
+        "resolver_not_the_networks",
+        lambda case: not case.own_resolver and case.outcome != TIMEOUT,
+        State.IMPAIRED,
+        "local.resolver",
+        "the DNS resolver that says so may be the home's or one set by hand, not the network's own",
+        "Pi-hole, family filters and foreign resolvers are the volunteer's, not the operator's.",
+    ),
+    Rule(
+        "name_unknown",
+        lambda case: not case.exists,
+        State.INSUFFICIENT,
+        None,
+        "its name does not resolve here, and nobody else's answer is known; " + ADD_A_CONTROL,
+        "Without another answer a denial may be the truth.",
+    ),
+    Rule(
+        "name_unproved",
+        lambda case: not case.proved,
+        State.INSUFFICIENT,
+        None,
+        "its name does not resolve here, and whether the service is alive is not known; " + ADD_A_CONTROL,
+        "Somebody else gives addresses, but nothing has answered there.",
+    ),
+    Rule(
+        "name_forged",
+        _answered_with("forged"),
+        State.BLOCKED,
+        "dns.forged",
+        "the network's DNS resolver gives an address that is not the service's",
+        "An impossible address, or one whose certificate is not the service's, while others give the genuine one.",
+    ),
+    Rule(
+        "name_denied",
+        _answered_with(NXDOMAIN, NO_ANSWER),
+        State.BLOCKED,
+        "dns.nxdomain",
+        "the network's DNS resolver denies a name that exists",
+        "One thing was changed, the resolver, and the service is there: a paired comparison.",
+    ),
+    Rule(
+        "name_servfail",
+        _answered_with(SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING),
+        State.LIKELY_BLOCKED,
+        "dns.servfail",
+        "the network's DNS resolver fails for this name and answers neutral ones",
+        "No lie, so no artefact; but it fails this name only.",
+    ),
+    Rule(
+        "name_silent",
+        lambda case: case.outcome == TIMEOUT and case.silent_twice and case.truthful is True and case.own_resolver,
+        State.LIKELY_BLOCKED,
+        "dns.silent",
+        "DNS queries for this name stay unanswered, twice, while neutral names are answered",
+        "Silence counts only when it repeats and a neutral of the same kind passed.",
+    ),
+    Rule(
+        "name_failed",
+        lambda case: True,
+        State.INSUFFICIENT,
+        None,
+        "its name could not be resolved here, in a way that proves nothing",
+        "Last: what no rule above explains accuses nobody.",
+    ),
+)
+
+# --- Of an attempt --------------------------------------------------------------------------------------------------
+
+
+def _fails(step: Step, *failures: str) -> Callable[[AttemptCase], bool]:
+    return lambda case: case.step is step and case.failure in failures
+
+
+def _silent(case: AttemptCase) -> bool:
+    return case.failure == TIMEOUT
+
+
+def _bytes_received(case: AttemptCase) -> int:
+    return case.last.bytes_received if case.last else 0
+
+
+def _is_udp(case: AttemptCase) -> bool:
+    return case.attempt.transport is Transport.UDP
+
+
+def _refused_by_icmp(case: AttemptCase) -> tuple[str, ...]:
+    """Over UDP a refusal is an ICMP error; over TCP it is a reset."""
+    return (REFUSED,) if _is_udp(case) else ()
+
+
+ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
+    Rule(
+        "not_attempted",
+        lambda case: case.attempt.not_attempted is not None or case.last is None,
+        State.INSUFFICIENT,
+        None,
+        "not tried",
+        "What was not tried has not failed; it is left out where anything else was tried.",
+    ),
+    Rule(
+        "complete",
+        lambda case: case.complete,
+        State.OK,
+        None,
+        "no interference seen",
+        "The service answered as itself, at the grade that its endpoint can have.",
+    ),
+    Rule(
+        "other_mark",
+        lambda case: case.failure is None,
+        State.INSUFFICIENT,
+        None,
+        "something answered, but without the mark that the service is known to send",
+        "An impostor, or a service that changed: neither a success nor an accusation.",
+    ),
+    Rule(
+        "blockpage",
+        lambda case: case.last is not None and case.last.http is not None and bool(case.last.http.fingerprint),
+        State.BLOCKED,
+        "http.blockpage",
+        "a known block page answered",
+        "A fingerprint with a source in the targets file settles it alone.",
+    ),
+    Rule(
+        "uncalibrated",
+        lambda case: not case.calibrated,
+        State.INSUFFICIENT,
+        None,
+        "how this endpoint answers is not proven: no control got its answer in the last 24 hours",
+        "An inferred handshake may fail everywhere.",
+    ),
+    Rule(
+        "family_unusable",
+        lambda case: not case.family_usable,
+        State.INSUFFICIENT,
+        None,
+        "this link's IPv4 or IPv6 does not work for neutral services either",
+        "Broken IPv6 at the volunteer's looks like a ban of every IPv6 address.",
+    ),
+    Rule(
+        "local_firewall",
+        lambda case: case.failure == "permission_denied",
+        State.IMPAIRED,
+        "local.firewall",
+        "a firewall on this device refuses it",
+        "The kernel said so before anything left the device.",
+    ),
+    Rule(
+        "down",
+        lambda case: case.control is Control.DOWN,
+        State.DOWN,
+        None,
+        "it does not answer elsewhere either",
+        "At least two controls in different networks failed, and none got through.",
+    ),
+    Rule(
+        "tls_altered_for_all",
+        lambda case: case.failure in CERTIFICATE_FAILURES and case.neutral_altered,
+        State.IMPAIRED,
+        "local.tls",
+        "certificates of neutral services are replaced on this link too",
+        "An antivirus or a company's proxy.",
+    ),
+    Rule(
+        "same_certificate_elsewhere",
+        lambda case: case.failure in CERTIFICATE_FAILURES and case.same_leaf_elsewhere,
+        State.IMPAIRED,
+        None,
+        "the service shows the same certificate elsewhere: the fault is its own",
+        "Expired, misconfigured, or signed by an authority that we do not know yet.",
+    ),
+    Rule(
+        "clock_unmeasured",
+        lambda case: case.failure == TLS_CERTIFICATE and not case.clock_measured,
+        State.INSUFFICIENT,
+        None,
+        "the certificate is not valid at this device's time, and that time could not be checked",
+        "A device that is years off finds every certificate invalid.",
+    ),
+    Rule(
+        "no_control",
+        lambda case: case.control is Control.UNKNOWN,
+        State.INSUFFICIENT,
+        None,
+        "it failed here, and whether it works elsewhere is not known; " + ADD_A_CONTROL,
+        "Nobody measured it elsewhere in the same hour, or those who did disagree.",
+    ),
+    Rule(
+        "tls_mitm",
+        lambda case: case.failure in CERTIFICATE_FAILURES,
+        State.BLOCKED,
+        "tls.mitm",
+        "somebody else's certificate is presented in the service's name",
+        "Controls verify the service's own certificate; neutral names are left alone; the address is the service's.",
+    ),
+    Rule(
+        "service_refusal",
+        _fails(Step.TURN, UNEXPECTED_REPLY),
+        State.IMPAIRED,
+        "service.refusal",
+        "the relay answered, and refused in an unexpected way",
+        "The reply carries our transaction id; a refusal by the service is no interference.",
+    ),
+    Rule(
+        "refused_by_target",
+        lambda case: case.last is not None and case.last.icmp is not None and case.last.icmp.from_target,
+        State.IMPAIRED,
+        "service.refusal",
+        "the service's own address refused it by ICMP",
+        "An ICMP error from the target itself shows that the path is open.",
+    ),
+    Rule(
+        "regional_fault_not_excluded",
+        lambda case: not case.answered_elsewhere,
+        State.IMPAIRED,
+        None,
+        "this address was not reached from elsewhere: a fault of the service in this region is not excluded",
+        "design, section 4: before `likely_blocked`, the failing address itself must have answered somebody.",
+    ),
+    Rule(
+        "port_dead_for_neutrals",
+        lambda case: case.neutral_port_dead and _is_udp(case),
+        State.IMPAIRED,
+        "udp.port.drop",
+        "neutral services on this port do not answer either, on other ports they do",
+        "A home router or a workplace does this as well as an operator.",
+    ),
+    Rule(
+        "neutral_failed",
+        lambda case: not case.neutral_passed,
+        State.INSUFFICIENT,
+        None,
+        "no neutral service of the same kind answered on this link, so there is nothing to compare with",
+        "What fails for everybody is not aimed at the service.",
+    ),
+    Rule(
+        "silence_once",
+        lambda case: _silent(case) and not case.silent_twice,
+        State.INSUFFICIENT,
+        None,
+        "it stayed silent, once: a second look is needed",
+        "A timeout alone is at most `insufficient` in one round.",
+    ),
+    Rule(
+        "ip_reject",
+        lambda case: (
+            case.failure in (HOST_UNREACHABLE, NETWORK_UNREACHABLE) or (_is_udp(case) and case.failure == REFUSED)
+        ),
+        State.LIKELY_BLOCKED,
+        "ip.reject",
+        "a device on the way rejects packets to an address that answers elsewhere",
+        "ICMP unreachable, not from the target.",
+    ),
+    Rule(
+        "ip_reset",
+        _fails(Step.TCP, REFUSED, RESET),
+        State.LIKELY_BLOCKED,
+        "ip.reset",
+        "connections to an address that answers elsewhere are reset at once",
+        "RST in answer to the SYN.",
+    ),
+    Rule(
+        "ip_drop",
+        _fails(Step.TCP, TIMEOUT),
+        State.LIKELY_BLOCKED,
+        "ip.drop",
+        "connections to an address that answers elsewhere stay unanswered, twice",
+        "SYN and its retransmissions, in two rounds.",
+    ),
+    Rule(
+        "tls_reset",
+        _fails(Step.TLS, RESET, EOF, "connection_aborted"),
+        State.LIKELY_BLOCKED,
+        "tls.sni.reset",
+        "the connection is broken off once the service's name was sent",
+        "TCP connects; RST or FIN after the ClientHello; neutral TLS passes.",
+    ),
+    Rule(
+        "tls_hello_dropped",
+        lambda case: _fails(Step.TLS, TIMEOUT)(case) and not _bytes_received(case),
+        State.LIKELY_BLOCKED,
+        "tls.sni.drop",
+        "nothing answers once the service's name was sent, twice",
+        "TCP connects; the ClientHello stays unanswered; neutral TLS passes.",
+    ),
+    Rule(
+        "tls_reply_dropped",
+        _fails(Step.TLS, TIMEOUT),
+        State.LIKELY_BLOCKED,
+        "tls.reply.drop",
+        "the service's answer to the TLS hello is cut off, twice",
+        "Part of the server's flight came, the rest did not.",
+    ),
+    Rule(
+        "tls_refused",
+        _fails(Step.TLS, TLS_FAILED),
+        State.IMPAIRED,
+        None,
+        "the TLS handshake was refused with an alert or a malformed reply",
+        "An alert can come from either; the facts keep which.",
+    ),
+    Rule(
+        "allocate_dropped",
+        lambda case: _fails(Step.TURN, TIMEOUT)(case) and case.binding_passed,
+        State.LIKELY_BLOCKED,
+        "turn.allocate.drop",
+        "the relay answers plain STUN and not the request that opens a call, twice",
+        "Same address and port, another method.",
+    ),
+    Rule(
+        "udp_endpoint_dropped",
+        lambda case: case.step in (Step.STUN, Step.TURN) and _silent(case),
+        State.LIKELY_BLOCKED,
+        "udp.endpoint.drop",
+        "a relay that answers elsewhere stays silent, twice, while neutral ones answer",
+        "Seven requests in 5.5 s, in two rounds.",
+    ),
+    Rule(
+        "unexplained",
+        lambda case: True,
+        State.INSUFFICIENT,
+        None,
+        "it failed in a way that proves nothing",
+        "Last: what no rule above explains accuses nobody.",
+    ),
+)
+
+RULES: tuple[Rule[Evidence] | Rule[NameCase] | Rule[AttemptCase], ...] = (
+    *MEASUREMENT_RULES,
+    *NAME_RULES,
+    *ATTEMPT_RULES,
+)

@@ -1,0 +1,170 @@
+"""One target, once: resolve its names, try every address, keep all that was seen.
+
+No happy eyeballs and no hidden retry: each attempt is one transaction with one address. Addresses that only an
+independent resolver knows are tried when those of the link's own resolver did not get through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from probe.addresses import family_of, is_address
+from probe.budget import Budget
+from probe.handshakes import HANDSHAKES
+from probe.handshakes.dns import Question, resolve
+from probe.model import Attempt, Endpoint, NotAttempted, Resolution, Target, Via
+from probe.network import LinkResolver
+from probe.trace import Instruments, StepFailed, Trace
+
+ADDRESSES_PER_FAMILY = 4
+ATTEMPTS_PER_HOST = 2
+QTYPES = {4: "A", 6: "AAAA"}
+
+
+class Findings(Struct, frozen=True, kw_only=True):
+    """What was seen of one target in one round."""
+
+    started_ms: int
+    resolutions: tuple[Resolution, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Answer(Struct, frozen=True):
+    """What one resolver gave for one host; no addresses when it failed."""
+
+    host: str
+    resolver: LinkResolver
+    addresses: tuple[str, ...]
+    trace: Trace
+
+
+class Measurer:
+    """Measures targets over one link. It lives for one cycle, and holds that cycle's limit of attempts per host."""
+
+    def __init__(
+        self,
+        instruments: Instruments,
+        resolvers: Sequence[LinkResolver],
+        families: frozenset[int],
+        budget: Budget,
+    ) -> None:
+        self._instruments = instruments
+        self._resolvers = resolvers
+        self._families = families
+        self._budget = budget
+        self._hosts: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(ATTEMPTS_PER_HOST))
+
+    async def measure(self, target: Target) -> Findings:
+        """Every address of every endpoint, each family for itself."""
+        started_ms, origin = self._instruments.wall_ms(), self._instruments.clock()
+        answers = await self._resolve(target, origin)
+        attempts = await self._attempt_all(target.endpoints, answers, origin)
+        resolutions = [
+            Resolution(host=answer.host, observation=observation)
+            for answer in answers
+            for observation in await answer.trace.finish()
+        ]
+        return Findings(started_ms=started_ms, resolutions=tuple(resolutions), attempts=tuple(attempts))
+
+    async def _resolve(self, target: Target, origin: float) -> list[Answer]:
+        hosts = dict.fromkeys(endpoint.host for endpoint in target.endpoints if not is_address(endpoint.host))
+        return await asyncio.gather(
+            *(
+                self._ask(host, QTYPES[family], resolver, origin)
+                for host in hosts
+                for resolver in self._resolvers
+                for family in sorted(self._families)
+            )
+        )
+
+    async def _ask(self, host: str, qtype: str, resolver: LinkResolver, origin: float) -> Answer:
+        trace = Trace(self._instruments, origin)
+        question = Question(
+            host=host,
+            qtype=qtype,
+            address=resolver.address,
+            port=resolver.port,
+            resolver=resolver.name,
+            resolver_prefix=resolver.prefix,
+        )
+        try:
+            addresses = await resolve(trace, question)
+        except StepFailed:
+            addresses = ()
+        return Answer(host, resolver, addresses, trace)
+
+    async def _attempt_all(
+        self, endpoints: Sequence[Endpoint], answers: Sequence[Answer], origin: float
+    ) -> list[Attempt]:
+        groups = await asyncio.gather(*(self._attempt_endpoint(endpoint, answers, origin) for endpoint in endpoints))
+        return [attempt for group in groups for attempt in group]
+
+    async def _attempt_endpoint(self, endpoint: Endpoint, answers: Sequence[Answer], origin: float) -> list[Attempt]:
+        """The addresses that the link's own resolver gives; then, if none got through, those of an independent one."""
+        if is_address(endpoint.host):
+            return await self._wave(endpoint, [endpoint.host], Via.LITERAL, origin)
+        own = self._addresses(endpoint.host, answers, independent=False)
+        attempts = await self._wave(endpoint, own, Via.SYSTEM, origin)
+        if any(attempt.grade is not None for attempt in attempts):
+            return attempts
+        others = [
+            address for address in self._addresses(endpoint.host, answers, independent=True) if address not in own
+        ]
+        return attempts + await self._wave(endpoint, others, Via.INDEPENDENT, origin)
+
+    def _addresses(self, host: str, answers: Iterable[Answer], *, independent: bool) -> list[str]:
+        given = dict.fromkeys(
+            address
+            for answer in answers
+            if answer.host == host and answer.resolver.independent == independent
+            for address in answer.addresses
+            if address not in self._instruments.own_addresses
+        )
+        return [
+            address
+            for family in QTYPES
+            for address in [each for each in given if family_of(each) == family][:ADDRESSES_PER_FAMILY]
+        ]
+
+    async def _wave(self, endpoint: Endpoint, addresses: Sequence[str], via: Via, origin: float) -> list[Attempt]:
+        return await asyncio.gather(
+            *(self._attempt(replace(endpoint, address=address), via, origin) for address in addresses)
+        )
+
+    async def _attempt(self, endpoint: Endpoint, via: Via, origin: float) -> Attempt:
+        async with self._hosts[endpoint.host]:
+            reason = self._reason_not_to(endpoint)
+            if reason is not None:
+                return record(endpoint, via, not_attempted=reason)
+            trace = Trace(self._instruments, origin)
+            try:
+                grade = await HANDSHAKES[endpoint.handshake](trace, endpoint)
+            except StepFailed:
+                grade = None
+            return replace(record(endpoint, via), grade=grade, observations=await trace.finish())
+
+    def _reason_not_to(self, endpoint: Endpoint) -> NotAttempted | None:
+        assert endpoint.address is not None
+        if family_of(endpoint.address) not in self._families:
+            return NotAttempted.NO_FAMILY
+        if endpoint.handshake == "turn" and not self._budget.spend(endpoint, self._instruments.wall_ms()):
+            return NotAttempted.COOLDOWN
+        return None
+
+
+def record(endpoint: Endpoint, via: Via, not_attempted: NotAttempted | None = None) -> Attempt:
+    """The attempt's identity, before anything is known of it."""
+    return Attempt(
+        host=endpoint.host,
+        port=endpoint.port,
+        transport=endpoint.transport,
+        handshake=endpoint.handshake,
+        address=endpoint.address,
+        via=via,
+        not_attempted=not_attempted,
+    )

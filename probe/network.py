@@ -1,0 +1,128 @@
+"""Where am I: the device's own view of its link. Nothing here sends a packet.
+
+What is found out about the volunteer (own addresses, the resolver's address) is used on the spot and never kept.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from probe.addresses import family_of, is_address, is_private
+from probe.dialer import Dialer
+from probe.model import Access, Resolver
+
+ELSEWHERE = {4: "192.0.2.1", 6: "2001:db8::1"}  # documentation addresses: a route towards them is a default route
+DISCARD = 9
+
+
+class LinkResolver(Struct, frozen=True, kw_only=True):
+    """A resolver to ask. `name` and `prefix` are what is recorded of it; its address is not."""
+
+    name: str
+    address: str
+    port: int = 53
+    prefix: str | None = None
+    independent: bool = False
+
+
+class Footing(Struct, frozen=True, kw_only=True):
+    """What the link stands on now; when it differs after a cycle, the network changed meanwhile."""
+
+    own_addresses: frozenset[str]
+    families: frozenset[int]
+    interface: str | None
+
+
+async def footing(dialer: Dialer, root: Path) -> Footing:
+    """Own addresses and families as the routing table gives them, and the interface of the default route."""
+    own: dict[int, str] = {}
+    for family, address in ELSEWHERE.items():
+        try:
+            datagrams = await dialer.udp(address, DISCARD)
+        except OSError:
+            continue
+        own[family] = datagrams.local[0]
+        datagrams.close()
+    return Footing(own_addresses=frozenset(own.values()), families=frozenset(own), interface=default_interface(root))
+
+
+# --- Resolvers ------------------------------------------------------------------------------------------------
+
+
+def system_resolvers(root: Path, known: Sequence[Resolver]) -> list[LinkResolver]:
+    """The first two servers of resolv.conf(5), as the device itself would ask them."""
+    try:
+        lines = (root / "etc/resolv.conf").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    fields = [line.split() for line in lines]
+    addresses = [words[1].split("%")[0] for words in fields if len(words) > 1 and words[0] == "nameserver"]
+    return [describe_resolver(address, 53, known) for address in addresses if is_address(address)][:2]
+
+
+def independent_resolvers(known: Sequence[Resolver], families: frozenset[int]) -> list[LinkResolver]:
+    """One address of each public resolver that is asked beside the link's own."""
+    chosen = []
+    for resolver in known:
+        usable = [address for address in resolver.addresses if family_of(address) in families]
+        if resolver.independent and usable:
+            chosen.append(LinkResolver(name=resolver.name, address=usable[0], independent=True))
+    return chosen
+
+
+def describe_resolver(address: str, port: int, known: Sequence[Resolver]) -> LinkResolver:
+    """What may be said of a resolver: a well-known name, `private`, or `isp` with the prefix that it lies in."""
+    name = next((resolver.name for resolver in known if address in resolver.addresses), None)
+    if name is None and is_private(address):
+        name = "private"
+    prefix = None if name else str(ipaddress.ip_network((address, 16 if family_of(address) == 4 else 32), strict=False))
+    return LinkResolver(name=name or "isp", address=address, port=port, prefix=prefix)
+
+
+# --- Devices --------------------------------------------------------------------------------------------------
+
+
+def default_interface(root: Path) -> str | None:
+    """The interface of the default route: of IPv4 (proc(5), /proc/net/route), else of IPv6."""
+    return _first_match(root / "proc/net/route", 0, {1: "00000000", 7: "00000000"}) or _first_match(
+        root / "proc/net/ipv6_route", -1, {0: "0" * 32, 1: "00"}
+    )
+
+
+def detect_access(root: Path, interface: str | None) -> Access:
+    """WiFi or Ethernet where the kernel says so; what the WiFi hangs on cannot be seen from here."""
+    if interface is None:
+        return Access.UNKNOWN
+    device = root / "sys/class/net" / interface
+    if (device / "wireless").exists() or (device / "phy80211").exists():
+        return Access.WIFI
+    if "DEVTYPE" in _read(device / "uevent") or not (device / "device").exists():
+        return Access.UNKNOWN
+    return Access.ETHERNET if _read(device / "type").strip() == "1" else Access.UNKNOWN
+
+
+def is_tunnel(root: Path, interface: str | None) -> bool:
+    """A tun, tap or WireGuard device carries the default route: what is measured is the VPN, not the line."""
+    if interface is None:
+        return False
+    device = root / "sys/class/net" / interface
+    return (device / "tun_flags").exists() or "DEVTYPE=wireguard" in _read(device / "uevent")
+
+
+def _first_match(path: Path, column: int, wanted: dict[int, str]) -> str | None:
+    for line in _read(path).splitlines():
+        words = line.split()
+        if len(words) > 8 and all(words[at] == value for at, value in wanted.items()) and words[column] != "lo":
+            return words[column]
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

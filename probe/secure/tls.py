@@ -1,0 +1,126 @@
+"""TLS over any Stream, by pyOpenSSL on memory BIOs, so that every byte out and in is a fact.
+
+Nothing is verified while shaking hands (probe.secure.trust does that afterwards): a stack that refuses a
+certificate hides it, and the certificate is the evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec.structs import replace
+from OpenSSL import SSL
+
+from probe.dialer import Stream
+from probe.failure import TLS_FAILED, Failed
+from probe.model import Operation, TlsFacts
+from probe.trace import StepRecord
+
+RECORD_SIZE = 16384
+
+
+class TlsStream:
+    """A Stream inside TLS. `shake_hands` first."""
+
+    def __init__(self, stream: Stream, server_name: str | None, alpn: Sequence[str] = ()) -> None:
+        self.counters = stream.counters
+        self._stream = stream
+        self._connection = _connection(server_name, alpn)
+
+    @property
+    def chain(self) -> list[x509.Certificate]:
+        """The certificates that the peer sent, its own first."""
+        return list(self._connection.get_peer_cert_chain(as_cryptography=True) or [])
+
+    async def shake_hands(self, record: StepRecord) -> None:
+        """Runs the handshake and keeps its facts in `record`, also when it fails.
+
+        Raises OSError, EOFError, Failed(`ssl_failed_handshake`).
+        """
+        record.tls = TlsFacts()
+        while not self._advance(record):
+            await self._flush(record)
+            record.operation = Operation.READ
+            await self._feed()
+        await self._flush(record)
+        record.tls = self._facts(record.tls)
+
+    async def send(self, data: bytes) -> None:
+        self._connection.send(data)
+        await self._stream.send(self._connection.bio_read(len(data) + RECORD_SIZE))
+
+    async def receive(self) -> bytes:
+        while True:
+            try:
+                return self._connection.recv(RECORD_SIZE)
+            except SSL.WantReadError:
+                await self._feed()
+            except (SSL.ZeroReturnError, SSL.SysCallError):
+                return b""
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _advance(self, record: StepRecord) -> bool:
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            assert record.tls is not None
+            record.tls = replace(record.tls, alert=_alert(error))
+            record.operation = Operation.READ
+            raise Failed(TLS_FAILED) from error
+        return True
+
+    async def _flush(self, record: StepRecord) -> None:
+        assert record.tls is not None
+        try:
+            data = self._connection.bio_read(4 * RECORD_SIZE)
+        except SSL.WantReadError:
+            return
+        if not record.tls.hello_bytes:
+            record.tls = replace(record.tls, hello_bytes=len(data))
+        record.operation = Operation.WRITE
+        await self._stream.send(data)
+
+    async def _feed(self) -> None:
+        data = await self._stream.receive()
+        if not data:
+            raise EOFError
+        self._connection.bio_write(data)
+
+    def _facts(self, facts: TlsFacts) -> TlsFacts:
+        leaf = self.chain[0] if self.chain else None
+        return replace(
+            facts,
+            version=self._connection.get_protocol_version_name(),
+            cipher=self._connection.get_cipher_name(),
+            alpn=self._connection.get_alpn_proto_negotiated().decode("ascii", "replace") or None,
+            leaf_sha256=leaf and hashlib.sha256(leaf.public_bytes(Encoding.DER)).hexdigest(),
+            issuer_sha256=leaf and hashlib.sha256(leaf.issuer.public_bytes()).hexdigest(),
+        )
+
+
+def _connection(server_name: str | None, alpn: Sequence[str]) -> SSL.Connection:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_verify(SSL.VERIFY_NONE)
+    # One key-share group: the ClientHello fits one segment, so that a censor or a small MTU sees it whole.
+    context.set_tmp_ecdh(ec.SECP256R1())
+    if alpn:
+        context.set_alpn_protos([name.encode("ascii") for name in alpn])
+    connection = SSL.Connection(context, None)
+    connection.set_connect_state()
+    if server_name is not None:
+        connection.set_tlsext_host_name(server_name.encode("idna"))
+    return connection
+
+
+def _alert(error: SSL.Error) -> str | None:
+    """OpenSSL's words for the alert that the peer sent, such as `tlsv1 alert internal error`."""
+    reasons = [reason for _, _, reason in error.args[0]] if error.args and error.args[0] else []
+    return next((reason[:60] for reason in reasons if "alert" in reason or "unrecognized name" in reason), None)

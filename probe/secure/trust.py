@@ -1,0 +1,93 @@
+"""Verifying a certificate chain after the handshake, against roots that we chose and at the time that we believe.
+
+The system's store is never asked: a volunteer's device may carry roots of an employer, a school or a censor.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import certifi
+import service_identity
+from cryptography import x509
+from OpenSSL import crypto
+from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+
+from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, Failed, UserError
+
+# X509_V_ERR codes (x509_vfy.h) that say that the chain ends in no root of ours; every other one is the certificate's.
+NO_AUTHORITY = frozenset({2, 18, 19, 20, 21, 24, 27, 33})
+
+
+class Trust:
+    """The public roots, more roots of the user's, and the services' own authorities by name."""
+
+    def __init__(self, public_pem: bytes, authorities: Mapping[str, str]) -> None:
+        self._public = _roots(public_pem)
+        self._authorities = {name: _roots(pem.encode()) for name, pem in authorities.items()}
+
+    def verify(self, chain: Sequence[x509.Certificate], host: str, ca: str | None, now_ms: int) -> bool:
+        """True when the chain ends in the service's own authority `ca`, False when in a public root.
+
+        Raises Failed with `ssl_unknown_authority`, `ssl_invalid_certificate` or `ssl_invalid_hostname`.
+        """
+        own = self._authorities.get(ca, ()) if ca else ()
+        pinned = bool(own) and _chain_error(chain, own, now_ms) is None
+        if not pinned:
+            error = _chain_error(chain, (*self._public, *own), now_ms)
+            if error is not None:
+                raise Failed(TLS_AUTHORITY if error in NO_AUTHORITY else TLS_CERTIFICATE)
+        _verify_name(chain[0], host)
+        return pinned
+
+
+def load_trust(authorities: Mapping[str, str], ca_file: str | None = None) -> Trust:
+    """certifi's roots, those of `ca_file` (PEM), and the authorities of the targets file."""
+    pem = open(certifi.where(), "rb").read()  # noqa: SIM115
+    if ca_file is not None:
+        try:
+            with open(ca_file, "rb") as file:
+                pem += b"\n" + file.read()
+        except OSError as error:
+            raise UserError(f"Cannot read the CA file {ca_file}: {error.strerror}.") from error
+    try:
+        return Trust(pem, authorities)
+    except ValueError as error:
+        raise UserError(f"The CA file {ca_file} holds something that is no PEM certificate: {error}.") from error
+
+
+def _roots(pem: bytes) -> tuple[crypto.X509, ...]:
+    return tuple(crypto.X509.from_cryptography(root) for root in x509.load_pem_x509_certificates(pem))
+
+
+def _chain_error(chain: Sequence[x509.Certificate], roots: Sequence[crypto.X509], now_ms: int) -> int | None:
+    store = crypto.X509Store()
+    for root in roots:
+        store.add_cert(root)
+    store.set_time(datetime.fromtimestamp(now_ms / 1000, UTC))
+    leaf, *others = (crypto.X509.from_cryptography(certificate) for certificate in chain)
+    try:
+        crypto.X509StoreContext(store, leaf, others).verify_certificate()
+    except crypto.X509StoreContextError as error:
+        return int(error.errors[0])
+    return None
+
+
+def _verify_name(leaf: x509.Certificate, host: str) -> None:
+    try:
+        if _is_address(host):
+            verify_certificate_ip_address(leaf, host)
+        else:
+            verify_certificate_hostname(leaf, host)
+    except (service_identity.VerificationError, service_identity.CertificateError) as error:
+        raise Failed(TLS_HOSTNAME) from error
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
