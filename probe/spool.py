@@ -51,6 +51,13 @@ class Spool:
         """Oldest first."""
         return sorted(self._directory.glob(f"[0-9]*-*{SUFFIX}"))
 
+    def read(self, path: Path) -> bytes | None:
+        """The batch as it was put; None if it is gone, sent by another process or dropped."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
     def accepted(self, path: Path) -> None:
         """The collector keeps it."""
         path.unlink(missing_ok=True)

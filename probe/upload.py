@@ -12,7 +12,6 @@ import logging
 import random as chance
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
@@ -83,11 +82,13 @@ async def upload(
     `url` is the collector's base; `random` gives floats in [0, 1); `attempts` bounds the tries of one batch, and the
     batches in a row to which something else than a collector answers.
     """
-    waiting = spool.pending()
     sent = refused = foreign = 0
     reason = None
-    for path in waiting:
-        answer = await _send(path, f"{url.rstrip('/')}/v1/batches", session, sleep, random, attempts)
+    for path in spool.pending():
+        data = spool.read(path)
+        if data is None:
+            continue
+        answer = await _send(data, f"{url.rstrip('/')}/v1/batches", session, sleep, random, attempts)
         if answer.outcome is Outcome.ACCEPTED:
             spool.accepted(path)
             sent, foreign = sent + 1, 0
@@ -99,11 +100,11 @@ async def upload(
             reason, foreign = answer.reason, foreign + 1
             if answer.outcome is Outcome.TRANSIENT or foreign >= attempts:
                 break
-    return UploadReport(sent, refused, len(waiting) - sent - refused, reason)
+    return UploadReport(sent, refused, len(spool.pending()), reason)
 
 
 async def _send(
-    path: Path,
+    data: bytes,
     url: str,
     session: aiohttp.ClientSession,
     sleep: Callable[[float], Awaitable[None]],
@@ -111,7 +112,6 @@ async def _send(
     attempts: int,
 ) -> Answer:
     """One batch, until there is an answer that is not transient or `attempts` are used up."""
-    data = path.read_bytes()
     answer = await _post(session, url, data)
     for tried in range(1, attempts):
         if answer.outcome is not Outcome.TRANSIENT:
@@ -146,9 +146,9 @@ def _judge(response: aiohttp.ClientResponse, body: bytes) -> Answer:
     status = response.status
     if status in TRANSIENT or status >= 500:
         return Answer(Outcome.TRANSIENT, f"HTTP {status}", _retry_after(response.headers.get("Retry-After", "")))
-    if status == 200 and _decode(body, Stored):
+    if status == 200 and _decode(body, Stored) is not None:
         return Answer(Outcome.ACCEPTED)
-    if status in REFUSALS and (refusal := _decode(body, Error)):
+    if status in REFUSALS and (refusal := _decode(body, Error)) is not None:
         return Answer(Outcome.REFUSED, clean_text(f"{refusal.error}: {refusal.message}"))
     return Answer(Outcome.FOREIGN, f"HTTP {status}, not a collector's answer")
 
