@@ -1,0 +1,264 @@
+"""targets.yaml → targets. Strict, unlike the wire: what this version does not know is a mistake, told with its line.
+
+A file has four sections, each a mapping by name: `targets` (service/role → what to dial), `resolvers` (public ones),
+`fingerprints` (block pages) and `authorities` (PEM of a service's own CA). The keys in DEFAULTS may stand beside a
+target's `endpoints` and then hold for each of them that does not give its own. A role has one plane; only `baseline/*`
+targets name theirs. Any address is accepted, private and documentation ranges too: the lab lives there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cryptography import x509
+from msgspec import Struct
+
+from probe.addresses import is_address
+from probe.blocks import Block, compose
+from probe.failure import UserError
+from probe.model import Combine, Endpoint, Expect, Fingerprint, Plane, Resolver, Target, Targets, Transport
+
+MAX_BYTES = 1_000_000
+MIN_BASELINES = 4  # below that, one neutral service's fault looks like a broken link
+UDP, TCP = Transport.UDP, Transport.TCP
+SIGNALLING, MEDIA, WEB = Plane.SIGNALLING, Plane.MEDIA, Plane.WEB
+
+
+class Form(Struct, frozen=True):
+    """What a handshake runs over, which planes it is evidence for, what it may be told to expect and to send."""
+
+    transports: tuple[Transport, ...]
+    planes: tuple[Plane, ...]
+    expects: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+
+FORMS = {
+    "dns": Form((UDP, TCP), (SIGNALLING,), ("name",)),
+    "tcp": Form((TCP,), (SIGNALLING, WEB)),
+    "tls": Form((TCP,), (SIGNALLING, WEB), (), ("server_name", "ca")),
+    "http": Form((TCP,), (WEB,), ("status", "body", "path"), ("server_name",)),
+    "stun": Form((UDP,), (MEDIA,)),
+    "turn": Form((UDP,), (MEDIA,), ("realm",)),
+}
+ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
+
+SECTIONS = ("targets", "resolvers", "fingerprints", "authorities")
+DEFAULTS = ("handshake", "transport", "expect", "source", "date", "uncalibrated", "ca")
+ENDPOINT_KEYS = ("host", "port", "server_name", *DEFAULTS)
+TARGET_KEYS = ("plane", "combine", "endpoints", "legacy", "not_measurable", *DEFAULTS)
+RESERVED_RESOLVERS = ("private", "isp", "unknown")  # words that measurements use for resolvers without a name
+
+PLANES = (SIGNALLING, MEDIA, WEB)
+COMBINES = (Combine.ANY_OF, Combine.ALL_OF)
+TARGET_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*/[a-z][a-z0-9]*(-[a-z0-9]+)*")
+HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+
+COLUMNS = ("target", "plane", "handshake", "host", "standing", "source", "date")
+
+
+def packaged() -> Targets:
+    """The targets that this version ships: beside this module in a wheel, at the repository root before that."""
+    here = Path(__file__)
+    inside = here.with_name("targets.yaml")
+    return load(inside if inside.exists() else here.parents[1] / "targets.yaml")
+
+
+def load(path: Path) -> Targets:
+    """Reads a targets file. Raises UserError."""
+    try:
+        with path.open("rb") as file:
+            body = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}; give the path of a targets file.") from error
+    return parse(body, str(path))
+
+
+def parse(body: bytes, name: str) -> Targets:
+    """The targets in `body`; `name` is what sentences call the file. Raises UserError and nothing else."""
+    if len(body) > MAX_BYTES:
+        raise UserError(f"{name} is larger than {MAX_BYTES} bytes; a targets file is a few kilobytes of YAML.")
+    root = Block(name, "the file", compose(body, name), SECTIONS)
+    authorities = dict(_authorities(root))
+    targets = tuple(_target(*entry, authorities) for entry in root.blocks("targets", "a target", TARGET_KEYS))
+    if sum(target.service == "baseline" for target in targets) < MIN_BASELINES:
+        problem = f"give at least {MIN_BASELINES} targets `baseline/*`, which tell a broken link from a block."
+        raise root.refused("targets", problem)
+    return Targets(
+        targets=targets,
+        resolvers=tuple(_resolvers(root)),
+        fingerprints=tuple(_fingerprints(root)),
+        authorities=authorities,
+        digest=hashlib.sha256(body).hexdigest(),
+        body=body,
+    )
+
+
+def _target(identity: str, block: Block, authorities: Mapping[str, str]) -> Target:
+    plane = _plane(identity, block)
+    endpoints = tuple(_endpoints(identity, plane, block, authorities))
+    reason = block.maybe("not_measurable")
+    if bool(endpoints) == bool(reason):
+        raise block.refused(None, f"{identity} needs either `endpoints` or `not_measurable: <the reason>`.")
+    return Target(
+        id=identity,
+        plane=plane,
+        combine=Combine(block.word("combine", COMBINES)) if block.has("combine") else Combine.ANY_OF,
+        endpoints=endpoints,
+        legacy=block.flag("legacy"),
+        not_measurable=reason,
+    )
+
+
+def _plane(identity: str, block: Block) -> Plane:
+    if TARGET_ID.fullmatch(identity) is None:
+        raise block.refused(None, f"the target id `{identity[:60]}` is not of the form service/role in lower case.")
+    service, _, role = identity.partition("/")
+    if service == "baseline":
+        if block.has("not_measurable"):
+            raise block.refused("not_measurable", "a baseline is there to be measured; give it `endpoints`.")
+        return Plane(block.word("plane", PLANES))
+    plane = ROLES[block.known("role", role, tuple(ROLES))]
+    if block.has("plane") and block.word("plane", PLANES) != plane:
+        raise block.refused("plane", f"the role `{role}` has the plane `{plane}`; write that or leave it out.")
+    return plane
+
+
+def _endpoints(identity: str, plane: Plane, target: Block, authorities: Mapping[str, str]) -> Iterator[Endpoint]:
+    seen = set()
+    for node in target.items("endpoints"):
+        block = Block(target.file, f"an endpoint of {identity}", node, ENDPOINT_KEYS, (target, DEFAULTS))
+        endpoint = _endpoint(plane, block, authorities)
+        place = (endpoint.host, endpoint.port, endpoint.transport, endpoint.handshake)
+        if place in seen:
+            raise block.refused("host", f"{endpoint.host}:{endpoint.port} stands twice in {identity}; keep one.")
+        seen.add(place)
+        yield endpoint
+
+
+def _endpoint(plane: Plane, block: Block, authorities: Mapping[str, str]) -> Endpoint:
+    handshake = block.word("handshake", tuple(FORMS))
+    form = FORMS[handshake]
+    if plane not in form.planes:
+        fitting = ", ".join(name for name, other in FORMS.items() if plane in other.planes)
+        problem = f"the handshake `{handshake}` is no evidence for the plane `{plane}`; use one of {fitting}."
+        raise block.refused("handshake", problem)
+    for key in ("server_name", "ca"):
+        if block.has(key) and key not in form.extras:
+            raise block.refused(key, f"the handshake `{handshake}` has no use for `{key}`; leave it out.")
+    return Endpoint(
+        host=_host(block, "host"),
+        port=block.integer("port", 1, 65535),
+        transport=_transport(form, block),
+        handshake=handshake,
+        expect=_expect(handshake, block),
+        server_name=_host(block, "server_name") if block.has("server_name") else None,
+        ca=block.word("ca", tuple(authorities)) if block.has("ca") else None,
+        uncalibrated=block.flag("uncalibrated"),
+        source=block.text("source"),
+        date=block.date("date"),
+    )
+
+
+def _transport(form: Form, block: Block) -> Transport:
+    if len(form.transports) == 1 and not block.has("transport"):
+        return form.transports[0]
+    return Transport(block.word("transport", form.transports))
+
+
+def _expect(handshake: str, endpoint: Block) -> Expect:
+    if handshake != "dns" and not endpoint.has("expect"):
+        return Expect()
+    block = endpoint.block("expect", f"`expect` of the handshake `{handshake}`", FORMS[handshake].expects)
+    if block.has("path") and re.fullmatch("/[!-~]*", block.text("path")) is None:
+        raise block.refused("path", "`path` must begin with `/` and be ASCII without spaces.")
+    return Expect(
+        status=block.integer("status", 100, 599) if block.has("status") else None,
+        name=_host(block, "name") if handshake == "dns" else None,
+        realm=block.maybe("realm"),
+        body=block.maybe("body"),
+        path=block.maybe("path"),
+    )
+
+
+def _host(block: Block, key: str) -> str:
+    host = block.text(key)
+    if is_address(host):
+        return host
+    labels = host.split(".")
+    if len(host) > 253 or labels[-1].isdigit() or not all(map(HOST_LABEL.fullmatch, labels)):
+        raise block.refused(key, f"`{key}` must be a host name or an address, without port or scheme.")
+    return host
+
+
+def _resolvers(root: Block) -> Iterator[Resolver]:
+    owners: dict[str, str] = {}
+    for name, block in root.blocks("resolvers", "a resolver", ("addresses", "independent")):
+        if name in RESERVED_RESOLVERS:
+            raise block.refused(None, f"`{name}` is a word for unnamed resolvers; choose another name.")
+        addresses = tuple(_address(block, text) for text in block.texts("addresses"))
+        for address in addresses:
+            if owners.setdefault(address, name) != name:
+                raise block.refused("addresses", f"{address} already belongs to `{owners[address]}`; keep one.")
+        yield Resolver(name=name, addresses=addresses, independent=block.flag("independent"))
+
+
+def _address(block: Block, text: str) -> str:
+    """In canonical form, for resolvers are recognised by comparing text."""
+    if not is_address(text):
+        raise block.refused("addresses", f"`{text[:60]}` is no address; write an IPv4 or IPv6 address.")
+    return str(ipaddress.ip_address(text))
+
+
+def _fingerprints(root: Block) -> Iterator[Fingerprint]:
+    keys = ("country", "pattern", "source", "date")
+    for name, block in root.blocks("fingerprints", "a fingerprint", keys):
+        country, pattern = block.text("country"), block.text("pattern")
+        if re.fullmatch("[A-Z]{2}", country) is None:
+            raise block.refused("country", "`country` must be two capital letters (ISO 3166), in quotes.")
+        if len(pattern) < 6:
+            raise block.refused("pattern", "`pattern` must have at least 6 characters, or it fits innocent pages.")
+        source, date = block.text("source"), block.date("date")
+        yield Fingerprint(name=name, country=country, pattern=pattern, source=source, date=date)
+
+
+def _authorities(root: Block) -> Iterator[tuple[str, str]]:
+    if not root.has("authorities"):
+        return
+    section = root.block("authorities", "`authorities`", None)
+    for name in section.names():
+        pem = section.text(name, lines=True)
+        try:
+            x509.load_pem_x509_certificates(pem.encode())
+        except ValueError as error:
+            raise section.refused(name, f"the authority `{name}` must be a certificate in PEM.") from error
+        yield name, pem
+
+
+def table(targets: Targets) -> list[tuple[str, ...]]:
+    """One row of COLUMNS for each endpoint, and one for each target that cannot be measured."""
+    rows: list[tuple[str, ...]] = []
+    for target in targets.targets:
+        mark = "legacy, " if target.legacy else ""
+        if target.not_measurable is not None:
+            rows.append((target.id, target.plane, "", "", f"{mark}not measurable: {target.not_measurable}", "", ""))
+        for endpoint in target.endpoints:
+            dial = f"{endpoint.handshake} {endpoint.transport}:{endpoint.port}"
+            standing = mark + ("uncalibrated" if endpoint.uncalibrated else "calibrated")
+            rows.append((target.id, target.plane, dial, endpoint.host, standing, endpoint.source, endpoint.date))
+    return rows
+
+
+def describe(targets: Targets) -> str:
+    """One sentence: what a valid file holds."""
+    services = {target.service for target in targets.targets} - {"baseline"}
+    endpoints = sum(len(target.endpoints) for target in targets.targets)
+    return (
+        f"{len(targets.targets)} targets (services besides the baseline: {len(services)}), {endpoints} endpoints, "
+        f"{len(targets.resolvers)} resolvers, {len(targets.fingerprints)} fingerprints, "
+        f"{len(targets.authorities)} authorities; digest {targets.digest[:12]}."
+    )
