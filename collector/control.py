@@ -1,0 +1,90 @@
+"""Controls: probes outside the measured networks. The collector's list of keys says who is one, nobody else.
+
+What a control saw bears on the measurements of the same target within an hour of it, and, for targets whose
+expected answer is only inferred (uncalibrated), on those of the day after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+from collector.log import HOUR_MS, Log, Record
+from probe.failure import UserError
+from probe.model import ControlMeasurement, Measurement
+
+NEAR_MS = HOUR_MS
+CALIBRATION_HOURS = 24
+CALIBRATION_MS = CALIBRATION_HOURS * HOUR_MS
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+def control_keys(words: Iterable[str]) -> frozenset[str]:
+    """The keys given by `--control-key`, each 64 hex digits.
+
+    Raises UserError on a word that is no key.
+    """
+    keys = frozenset(word.strip().lower() for word in words)
+    for key in sorted(keys):
+        if not _KEY.fullmatch(key):
+            raise UserError(f"--control-key takes a probe's public key, 64 hex digits; {key!r} is not one.")
+    return keys
+
+
+def keys_digest(keys: frozenset[str]) -> str:
+    """Names a list of control keys, so that a change of the list is seen: hex SHA-256."""
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+
+
+def near_hours(hour: int) -> range:
+    """The hours on whose measurements something seen in `hour` can bear by being within ±60 min."""
+    return range(hour - 1, hour + 2)
+
+
+def calibrated_hours(hour: int) -> range:
+    """The hours on whose measurements a control of `hour` can bear by being at most 24 h old."""
+    return range(hour, hour + CALIBRATION_HOURS + 1)
+
+
+def bears_on(witness: Record, measurement: Measurement) -> bool:
+    """Whether one record may speak for or against another's measurement at all.
+
+    A time that is not known is near nothing, and what was simulated says nothing about the real world.
+    """
+    return witness.clock_known and (measurement.simulated or not witness.measurement.simulated)
+
+
+class Witnesses:
+    """What controls measured of one target around one hour, in order of time."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._records = sorted(records, key=lambda r: (r.started_ms, r.key, r.measurement.uid))
+        self._times = [r.started_ms for r in self._records]
+
+    def near(self, record: Record) -> tuple[ControlMeasurement, ...]:
+        """Those within ±60 min of a measurement. No key is a witness of its own."""
+        return self._between(record, record.started_ms - NEAR_MS, record.started_ms + NEAR_MS)
+
+    def calibrating(self, record: Record) -> tuple[ControlMeasurement, ...]:
+        """Those of the 24 h before a measurement."""
+        return self._between(record, record.started_ms - CALIBRATION_MS, record.started_ms)
+
+    def _between(self, record: Record, first_ms: int, last_ms: int) -> tuple[ControlMeasurement, ...]:
+        found = self._records[bisect_left(self._times, first_ms) : bisect_right(self._times, last_ms)]
+        return tuple(
+            ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement)
+            for r in found
+            if r.key != record.key and bears_on(r, record.measurement)
+        )
+
+
+def witnesses(log: Log, keys: frozenset[str], target: str, hour: int, calibrate: bool) -> Witnesses:
+    """All that can bear on the measurements of `target` in `hour`; a day back too where it is to `calibrate`."""
+    if not keys:
+        return Witnesses(())
+    back = CALIBRATION_MS if calibrate else NEAR_MS
+    since, until = hour * HOUR_MS - back, (hour + 1) * HOUR_MS + NEAR_MS
+    return Witnesses(log.by_keys(keys, since, until, target))

@@ -1,0 +1,215 @@
+"""What the warehouse holds: one row per verdict, one per hourly cell; and the columns that they are kept in."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from collector.log import Record
+from probe.model import Access, Cell, Network, State, Verdict
+
+VERDICT_COLUMNS = {
+    "target": "VARCHAR",
+    "service": "VARCHAR",
+    "role": "VARCHAR",
+    "hour": "BIGINT",
+    "started_ms": "BIGINT",
+    "key": "VARCHAR",
+    "uid": "VARCHAR",
+    "round": "BIGINT",
+    "cycle": "VARCHAR",
+    "country": "VARCHAR",
+    "asn": "BIGINT",
+    "operator": "VARCHAR",
+    "access": "VARCHAR",
+    "declared": "VARCHAR",
+    "detected": "VARCHAR",
+    "behind": "VARCHAR",
+    "state": "VARCHAR",
+    "mechanism": "VARCHAR",
+    "depth": "VARCHAR",
+    "grade": "VARCHAR",
+    "step": "VARCHAR",
+    "rule": "VARCHAR",
+    "rules_version": "BIGINT",
+    "reason": "VARCHAR",
+    "software": "VARCHAR",
+    "targets": "VARCHAR",
+    "targets_known": "BOOLEAN",
+    "is_control": "BOOLEAN",
+    "simulated": "BOOLEAN",
+}
+
+CELL_COLUMNS = {
+    "target": "VARCHAR",
+    "service": "VARCHAR",
+    "role": "VARCHAR",
+    "hour": "BIGINT",
+    "since_ms": "BIGINT",
+    "until_ms": "BIGINT",
+    "country": "VARCHAR",
+    "asn": "BIGINT",
+    "operator": "VARCHAR",
+    "access": "VARCHAR",
+    "state": "VARCHAR",
+    "mechanism": "VARCHAR",
+    "lines": "BIGINT",
+    "counted": "BIGINT",
+    "states": "VARCHAR",  # JSON object: state → lines
+    "simulated": "BOOLEAN",
+}
+
+
+class VerdictRow(Struct, frozen=True, kw_only=True):
+    """One verdict with what it is looked up by. Field for field the columns of `verdict`."""
+
+    target: str
+    service: str
+    role: str
+    hour: int  # since 1970, UTC
+    started_ms: int
+    key: str
+    uid: str
+    round: int
+    cycle: str
+    country: str
+    asn: int
+    operator: str
+    access: str
+    declared: str
+    detected: str
+    behind: str
+    state: str
+    mechanism: str | None
+    depth: str | None
+    grade: str | None
+    step: str | None
+    rule: str
+    rules_version: int
+    reason: str
+    software: str
+    targets: str  # digest of the targets file
+    targets_known: bool  # whether that file was at hand when this was judged
+    is_control: bool
+    simulated: bool
+
+
+class CellRow(Struct, frozen=True, kw_only=True):
+    """One hourly cell. Field for field the columns of `cell`, except that `states` is JSON there."""
+
+    target: str
+    service: str
+    role: str
+    hour: int
+    since_ms: int
+    until_ms: int
+    country: str
+    asn: int
+    operator: str
+    access: str
+    state: str
+    mechanism: str | None
+    lines: int
+    counted: int
+    states: dict[str, int]
+    simulated: bool
+
+
+class HourContent(Struct, frozen=True, kw_only=True):
+    """All that the warehouse is to hold about one target in one hour."""
+
+    target: str
+    hour: int
+    verdicts: tuple[VerdictRow, ...] = ()
+    cells: tuple[CellRow, ...] = ()
+
+
+def verdict_row(
+    record: Record, verdict: Verdict, access: Access, *, targets_known: bool, is_control: bool
+) -> VerdictRow:
+    measurement, link = record.measurement, record.measurement.link
+    service, _, role = measurement.target.partition("/")
+    return VerdictRow(
+        target=measurement.target,
+        service=service,
+        role=role,
+        hour=record.hour,
+        started_ms=record.started_ms,
+        key=record.key,
+        uid=measurement.uid,
+        round=measurement.round,
+        cycle=measurement.cycle,
+        country=record.network.country,
+        asn=record.network.asn,
+        operator=record.network.operator,
+        access=access.value,
+        declared=link.declared.value,
+        detected=link.detected.value,
+        behind=link.behind.value,
+        state=verdict.state.value,
+        mechanism=verdict.mechanism,
+        depth=_word(verdict.depth),
+        grade=_word(verdict.grade),
+        step=_word(verdict.step),
+        rule=verdict.rule,
+        rules_version=verdict.rules_version,
+        reason=verdict.reason,
+        software=record.software,
+        targets=record.targets,
+        targets_known=targets_known,
+        is_control=is_control,
+        simulated=measurement.simulated,
+    )
+
+
+def cell_row(cell: Cell, hour: int, *, simulated: bool) -> CellRow:
+    service, _, role = cell.target.partition("/")
+    return CellRow(
+        target=cell.target,
+        service=service,
+        role=role,
+        hour=hour,
+        since_ms=cell.since_ms,
+        until_ms=cell.until_ms,
+        country=cell.network.country,
+        asn=cell.network.asn,
+        operator=cell.network.operator,
+        access=cell.access.value,
+        state=cell.state.value,
+        mechanism=cell.mechanism,
+        lines=cell.lines,
+        counted=cell.counted,
+        states={State(state).value: lines for state, lines in sorted(cell.states.items())},
+        simulated=simulated,
+    )
+
+
+def network_of(row: VerdictRow | CellRow) -> Network:
+    return Network(country=row.country, asn=row.asn, operator=row.operator)
+
+
+def verdict_values(row: VerdictRow) -> tuple[object, ...]:
+    """A verdict as the warehouse's columns, in their order."""
+    return tuple(getattr(row, column) for column in VERDICT_COLUMNS)
+
+
+def cell_values(row: CellRow) -> tuple[object, ...]:
+    """A cell as the warehouse's columns, in their order."""
+    states = msgspec.json.encode(row.states, order="deterministic").decode()
+    return tuple(states if column == "states" else getattr(row, column) for column in CELL_COLUMNS)
+
+
+def verdict_from(values: tuple[object, ...]) -> VerdictRow:
+    """The verdict of a warehouse row whose columns are in the order of VERDICT_COLUMNS."""
+    return msgspec.convert(dict(zip(VERDICT_COLUMNS, values, strict=True)), VerdictRow)
+
+
+def cell_from(values: tuple[object, ...]) -> CellRow:
+    """The cell of a warehouse row whose columns are in the order of CELL_COLUMNS."""
+    fields = dict(zip(CELL_COLUMNS, values, strict=True))
+    fields["states"] = msgspec.json.decode(str(fields["states"]))
+    return msgspec.convert(fields, CellRow)
+
+
+def _word(word: str | None) -> str | None:
+    return None if word is None else str(word)

@@ -1,0 +1,212 @@
+"""The warehouse: verdicts and hourly cells in one DuckDB file. A projection of the log, which may be thrown away.
+
+One process holds the file. All calls go through one connection under one lock, from any thread: transactions are
+short, for nothing is judged inside them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from msgspec import Struct
+
+from collector.rows import CELL_COLUMNS, VERDICT_COLUMNS, CellRow, HourContent, VerdictRow, cell_values, verdict_values
+from probe.failure import UserError
+
+SCHEMA = 1  # of the tables; a file of another one is remade
+
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
+    "memory_limit": "256MB",
+    "threads": 2,
+    "autoinstall_known_extensions": False,  # nothing is ever fetched
+}
+
+Hour = tuple[str, int]  # target, hours since 1970
+Values = tuple[object, ...]
+Parameters = Mapping[str, object] | Sequence[object]
+
+
+class Basis(Struct, frozen=True, kw_only=True):
+    """What, beside the log, the content follows from; when it changes, all is judged again."""
+
+    rules_version: int
+    controls: str  # digest of the list of control keys
+    schema: int = SCHEMA
+
+
+def _create(table: str, columns: Mapping[str, str]) -> str:
+    return f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
+
+
+def _insert(table: str, columns: Mapping[str, str]) -> str:
+    """One list per column: row by row (executemany) is 30 times slower."""
+    return f"INSERT INTO {table} SELECT {', '.join(f'unnest(${i}::{k}[])' for i, k in enumerate(columns.values(), 1))}"
+
+
+def _of_hours(verb: str, table: str) -> str:
+    return f"{verb} FROM {table} WHERE (target, hour) IN (SELECT unnest($1::VARCHAR[]), unnest($2::BIGINT[]))"
+
+
+META_COLUMNS = {"schema": "BIGINT", "cursor": "BIGINT", "rules_version": "BIGINT", "controls": "VARCHAR"}
+VERDICT_ORDER = "ORDER BY target, hour, started_ms, key, uid"
+CELL_ORDER = "ORDER BY target, hour, country, asn, operator, access, simulated"
+
+
+class Warehouse:
+    """The file `path`, made when it lacks; None keeps all in memory. `close` it at the end.
+
+    Raises UserError when another process holds the file, or when it is no warehouse.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._connection = _open(path)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    # --- What stands in it
+
+    def select(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """The rows of a constant statement; whatever varies is in `parameters`."""
+        with self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
+
+    def cursor(self) -> int:
+        """Position in the log up to which all batches are judged."""
+        ((cursor,),) = self.select("SELECT cursor FROM meta")
+        return int(cursor)
+
+    def basis(self) -> Basis | None:
+        """What the content was judged by; None for a new file."""
+        ((schema, version, controls),) = self.select("SELECT schema, rules_version, controls FROM meta")
+        return None if version is None else Basis(schema=schema, rules_version=version, controls=controls)
+
+    def dump(self) -> dict[str, list[Values]]:
+        """All content in one canonical order, without the cursor: table → rows."""
+        return {
+            "basis": self.select("SELECT rules_version, controls FROM meta"),
+            "verdict": self.select(f"SELECT * FROM verdict {VERDICT_ORDER}"),
+            "cell": self.select(f"SELECT * FROM cell {CELL_ORDER}"),
+        }
+
+    # --- Changing it
+
+    def begin(self, basis: Basis) -> None:
+        """Say what an empty warehouse is going to be judged by."""
+        with self._lock:
+            said = [basis.rules_version, basis.controls]
+            self._connection.execute("UPDATE meta SET rules_version = $1, controls = $2", said)
+
+    def replace(self, contents: Sequence[HourContent], cursor: int) -> list[HourContent]:
+        """Make the content of these hours just this, and move the cursor, in one transaction.
+
+        Returns those that differ from what stood there; the others are not written.
+        """
+        with self._lock:
+            changed = self._differing(contents)
+            self._transaction(lambda: self._write(changed, cursor))
+        return changed
+
+    def adopt(self, path: Path) -> None:
+        """Take the closed warehouse file `path` in place of one's own, at once."""
+        if self.path is None:
+            raise UserError("A warehouse in memory cannot take over a file; give it a path.")
+        with self._lock:
+            self._connection.close()
+            # A journal left behind would be replayed into the file that takes its place.
+            _journal(self.path).unlink(missing_ok=True)
+            os.replace(path, self.path)
+            self._connection = _open(self.path)
+
+    def _transaction(self, work: Callable[[], None]) -> None:
+        self._connection.begin()
+        try:
+            work()
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    def _write(self, contents: Sequence[HourContent], cursor: int) -> None:
+        hours = _columns([(c.target, c.hour) for c in contents], 2)
+        verdicts = [verdict_values(row) for content in contents for row in content.verdicts]
+        cells = [cell_values(row) for content in contents for row in content.cells]
+        for table, columns, rows in (("verdict", VERDICT_COLUMNS, verdicts), ("cell", CELL_COLUMNS, cells)):
+            self._connection.execute(_of_hours("DELETE", table), hours)
+            self._connection.execute(_insert(table, columns), _columns(rows, len(columns)))
+        self._connection.execute("UPDATE meta SET cursor = $1", [cursor])
+
+    def _differing(self, contents: Sequence[HourContent]) -> list[HourContent]:
+        hours = _columns([(c.target, c.hour) for c in contents], 2)
+        verdicts = _by_hour(self.select(f"{_of_hours('SELECT *', 'verdict')} {VERDICT_ORDER}", hours), 3)
+        cells = _by_hour(self.select(f"{_of_hours('SELECT *', 'cell')} {CELL_ORDER}", hours), 3)
+        return [
+            content
+            for content in contents
+            if verdicts.get((content.target, content.hour), []) != [verdict_values(r) for r in content.verdicts]
+            or cells.get((content.target, content.hour), []) != [cell_values(r) for r in content.cells]
+        ]
+
+
+def fresh(path: Path) -> Warehouse:
+    """An empty warehouse in the file `path`, whatever an interrupted attempt left there."""
+    path.unlink(missing_ok=True)
+    _journal(path).unlink(missing_ok=True)
+    return Warehouse(path)
+
+
+def in_order(verdicts: Iterable[VerdictRow], cells: Iterable[CellRow]) -> tuple[list[VerdictRow], list[CellRow]]:
+    """The rows of one hour as VERDICT_ORDER and CELL_ORDER have them."""
+    return (
+        sorted(verdicts, key=lambda row: (row.started_ms, row.key, row.uid)),
+        sorted(cells, key=lambda row: (row.country, row.asn, row.operator, row.access, row.simulated)),
+    )
+
+
+def _by_hour(rows: list[tuple[Any, ...]], hour: int) -> dict[Hour, list[Values]]:
+    """Rows that are in order, by (target, hour); `hour` is the position of that column."""
+    return {place: list(group) for place, group in groupby(rows, key=lambda row: (row[0], row[hour]))}
+
+
+def _columns(rows: Sequence[Values], width: int) -> list[list[object]]:
+    return [[row[i] for row in rows] for i in range(width)]
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
+
+
+def _open(path: Path | None) -> duckdb.DuckDBPyConnection:
+    try:
+        connection = duckdb.connect(":memory:" if path is None else str(path), config=SETTINGS)
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise UserError(f"{path} is held by another process; ask that one over HTTP, or stop it.") from error
+        raise _unreadable(path) from error
+    except duckdb.Error as error:
+        raise _unreadable(path) from error
+    if not connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+        _lay_out(connection)
+    return connection
+
+
+def _unreadable(path: Path | None) -> UserError:
+    return UserError(f"{path} cannot be read as a warehouse; delete it, it will be made again from the log.")
+
+
+def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.begin()
+    for table, columns in (("meta", META_COLUMNS), ("verdict", VERDICT_COLUMNS), ("cell", CELL_COLUMNS)):
+        connection.execute(_create(table, columns))
+    connection.execute("INSERT INTO meta VALUES ($1, 0, NULL, NULL)", [SCHEMA])
+    connection.commit()

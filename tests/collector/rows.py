@@ -1,0 +1,89 @@
+"""Rows of the warehouse for tests, all alike but for what a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from collector.log import HOUR_MS
+from collector.rows import CellRow, HourContent, VerdictRow
+
+HOUR = 492_222
+KEYS = [f"{n:064x}" for n in range(20)]
+
+VERDICT = VerdictRow(
+    target="whatsapp/chat",
+    service="whatsapp",
+    role="chat",
+    hour=HOUR,
+    started_ms=HOUR * HOUR_MS,
+    key=KEYS[1],
+    uid="1",
+    round=1,
+    cycle="c",
+    country="MA",
+    asn=36903,
+    operator="Maroc Telecom",
+    access="adsl",
+    declared="adsl",
+    detected="wifi",
+    behind="unknown",
+    state="ok",
+    mechanism=None,
+    depth=None,
+    grade="bound",
+    step=None,
+    rule="completed",
+    rules_version=1,
+    reason="The handshake completed.",
+    software="ringback 0.1",
+    targets="d",
+    targets_known=True,
+    is_control=False,
+    simulated=False,
+)
+CELL = CellRow(
+    target="whatsapp/chat",
+    service="whatsapp",
+    role="chat",
+    hour=HOUR,
+    since_ms=HOUR * HOUR_MS,
+    until_ms=(HOUR + 1) * HOUR_MS,
+    country="MA",
+    asn=36903,
+    operator="Maroc Telecom",
+    access="adsl",
+    state="ok",
+    mechanism=None,
+    lines=1,
+    counted=1,
+    states={"ok": 1},
+    simulated=False,
+)
+
+
+def verdict_row(**changes: Any) -> VerdictRow:
+    """`hour` moves the start with it; `target` gives service and role."""
+    if "hour" in changes:
+        changes.setdefault("started_ms", changes["hour"] * HOUR_MS)
+    return msgspec.structs.replace(VERDICT, **_named(changes))
+
+
+def cell_row(**changes: Any) -> CellRow:
+    """`hour` moves the span with it; `target` gives service and role."""
+    if "hour" in changes:
+        changes |= {"since_ms": changes["hour"] * HOUR_MS, "until_ms": (changes["hour"] + 1) * HOUR_MS}
+    return msgspec.structs.replace(CELL, **_named(changes))
+
+
+def content(verdicts: Sequence[VerdictRow], cells: Sequence[CellRow]) -> HourContent:
+    row = [*verdicts, *cells][0]
+    return HourContent(target=row.target, hour=row.hour, verdicts=tuple(verdicts), cells=tuple(cells))
+
+
+def _named(changes: dict[str, Any]) -> dict[str, Any]:
+    if "target" in changes:
+        changes["service"], _, changes["role"] = changes["target"].partition("/")
+    return changes
