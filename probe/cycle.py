@@ -72,7 +72,7 @@ async def run_cycle(
     targets: Targets, instruments: Instruments, settings: Settings, budget: Budget, progress: Progress
 ) -> Cycle:
     """Measures every target over this link once, and twice what was silent."""
-    started_ms, uid = instruments.wall_ms(), instruments.random_bytes(16).hex()
+    started_ms, uid = instruments.wall_ms(), instruments.new_uid()
     before = await footing(instruments.dialer, settings.root)
     instruments = replace(instruments, own_addresses=before.own_addresses, fingerprints=targets.fingerprints)
     resolvers = _resolvers(targets, settings, before.families)
@@ -173,7 +173,7 @@ async def _look(
 
 def _measurement(look: Look, cycle: str, link: Link, offset_ms: int | None, instruments: Instruments) -> Measurement:
     return Measurement(
-        uid=instruments.random_bytes(16).hex(),
+        uid=instruments.new_uid(),
         target=look.target.id,
         cycle=cycle,
         round=look.round,

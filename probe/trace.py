@@ -40,6 +40,7 @@ class Instruments(Struct, frozen=True, kw_only=True):
     clock: Callable[[], float]  # monotonic, seconds
     wall_ms: Callable[[], int]  # this device's idea of Unix time
     random_bytes: Callable[[int], bytes]
+    new_uid: Callable[[], str]  # 16 bytes, hex; never the same twice
     trust: Trust
     scale: float = 1.0  # of every limit and every pause
     clock_offset_ms: int | None = None  # true time − wall_ms, once the self-check has measured it

@@ -6,12 +6,14 @@ The system's store is never asked: a volunteer's device may carry roots of an em
 from __future__ import annotations
 
 import ipaddress
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import certifi
 import service_identity
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from OpenSSL import crypto
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
@@ -59,7 +61,10 @@ def load_trust(authorities: Mapping[str, str], ca_file: str | None = None) -> Tr
 
 
 def _roots(pem: bytes) -> tuple[crypto.X509, ...]:
-    return tuple(crypto.X509.from_cryptography(root) for root in x509.load_pem_x509_certificates(pem))
+    with warnings.catch_warnings():
+        # Some public roots have a serial number of zero, which cryptography warns of at each start.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return tuple(crypto.X509.from_cryptography(root) for root in x509.load_pem_x509_certificates(pem))
 
 
 def _chain_error(chain: Sequence[x509.Certificate], roots: Sequence[crypto.X509], now_ms: int) -> int | None:

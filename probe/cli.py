@@ -1,0 +1,210 @@
+"""The command line of the probe: `ringback check|run|identity|targets`.
+
+Results go to stdout, progress and logs to stderr. Exit 0 when it ran, 2 for bad usage or files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from probe import __version__
+from probe.addresses import is_address
+from probe.cycle import Settings
+from probe.failure import UserError
+from probe.model import Access, Resolver, Targets
+from probe.network import LinkResolver, describe_resolver
+from probe.secure.trust import load_trust
+from probe.targets import COLUMNS, describe, load, packaged, table
+
+if TYPE_CHECKING:
+    from probe import daemon
+
+ACCESSES = [access.value for access in Access if access is not Access.UNKNOWN]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    options = parser().parse_args(arguments)
+    level = logging.DEBUG if options.verbose else logging.WARNING
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(message)s")
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except UserError as error:
+        print(f"ringback: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    top = argparse.ArgumentParser(prog="ringback", description="Do internet calls get through on this network?")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="measure once, print the verdicts")
+    _add_measuring(check)
+    check.set_defaults(command=_check)
+    run = commands.add_parser("run", help="measure on schedule until stopped")
+    _add_measuring(run)
+    run.add_argument("--interval", type=_positive, default=30.0, metavar="MINUTES", help="between cycles (default 30)")
+    run.set_defaults(command=_run)
+    identity = commands.add_parser("identity", help="print this probe's public key")
+    _add_common(identity)
+    identity.set_defaults(command=_identity)
+    _add_targets(commands.add_parser("targets", help="list or validate the targets"))
+    return top
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR", help="key and spool")
+    command.add_argument("-v", "--verbose", action="store_true", help="log what is done")
+
+
+def _add_measuring(command: argparse.ArgumentParser) -> None:
+    _add_common(command)
+    command.add_argument("--targets", type=Path, metavar="FILE", help="what to measure (default: the file shipped)")
+    command.add_argument("--collector", metavar="URL", help="where to send what was seen")
+    command.add_argument("--no-upload", action="store_true", help="keep it in the spool")
+    command.add_argument(
+        "--control", action="append", default=[], metavar="FILE|URL", help="results from elsewhere to compare with"
+    )
+    command.add_argument("--format", choices=("table", "json"), default="table", help="of the results on stdout")
+    command.add_argument(
+        "--resolver", action="append", default=[], metavar="IP[:PORT]", help="instead of those of resolv.conf"
+    )
+    command.add_argument("--ca-file", metavar="FILE", help="more certificate authorities to trust (PEM)")
+    command.add_argument("--timeout-scale", type=_positive, default=1.0, metavar="X", help="of every time limit")
+    command.add_argument("--access", choices=ACCESSES, default="unknown", metavar="KIND", help=", ".join(ACCESSES))
+    command.add_argument(
+        "--behind", choices=ACCESSES, default="unknown", metavar="KIND", help="what the WiFi or Ethernet hangs on"
+    )
+    command.add_argument("--seed", type=int, metavar="N", help="repeat the order and the transaction ids")
+
+
+def _add_targets(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="what is measured, how, and since when that is known")
+    listing.add_argument("--targets", type=Path, metavar="FILE")
+    listing.set_defaults(command=_list_targets, verbose=False)
+    validate = actions.add_parser("validate", help="check a targets file")
+    validate.add_argument("file", type=Path, nargs="?", metavar="FILE")
+    validate.set_defaults(command=_validate_targets, verbose=False)
+
+
+def default_data_dir() -> Path:
+    """XDG's place for state."""
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "ringback"
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from probe import daemon
+
+    return _until_stopped(daemon.check(_options(arguments, interval_s=0.0)), stopped=130)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from probe import daemon
+
+    return _until_stopped(daemon.run(_options(arguments, interval_s=arguments.interval * 60)), stopped=0)
+
+
+def _until_stopped(work: Coroutine[None, None, None], stopped: int) -> int:
+    """Runs it; SIGINT and SIGTERM cancel it, and then the exit code is `stopped`."""
+
+    async def supervised() -> int:
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            return stopped
+        return 0
+
+    return asyncio.run(supervised())
+
+
+def _options(arguments: argparse.Namespace, interval_s: float) -> daemon.Options:
+    from probe import daemon
+
+    targets = _targets(arguments.targets)
+    seeded = random.SystemRandom() if arguments.seed is None else random.Random(arguments.seed)
+    return daemon.Options(
+        targets=targets,
+        trust=load_trust(targets.authorities, arguments.ca_file),
+        settings=Settings(
+            declared=Access(arguments.access),
+            behind=Access(arguments.behind),
+            resolvers=tuple(parse_resolver(text, targets.resolvers) for text in arguments.resolver),
+        ),
+        data_dir=arguments.data_dir,
+        collector=arguments.collector,
+        upload=not arguments.no_upload,
+        controls=tuple(arguments.control),
+        format=arguments.format,
+        scale=arguments.timeout_scale,
+        interval_s=interval_s,
+        random_bytes=seeded.randbytes,
+        secret_bytes=secrets.token_bytes,
+    )
+
+
+def _identity(arguments: argparse.Namespace) -> int:
+    from probe.identity import load_or_create
+
+    print(load_or_create(arguments.data_dir, secrets.token_bytes).key)
+    return 0
+
+
+def _list_targets(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    listing = Table(*COLUMNS)
+    for row in table(_targets(arguments.targets)):
+        listing.add_row(*row)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(listing)
+    return 0
+
+
+def _validate_targets(arguments: argparse.Namespace) -> int:
+    print(describe(_targets(arguments.file)))
+    return 0
+
+
+def _targets(path: Path | None) -> Targets:
+    return packaged() if path is None else load(path)
+
+
+def parse_resolver(text: str, known: Sequence[Resolver]) -> LinkResolver:
+    """`1.2.3.4`, `1.2.3.4:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. Raises UserError."""
+    host, _, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "53")
+    address = host.strip("[]")
+    if text.endswith("]"):
+        address, port = text.strip("[]"), "53"
+    if not is_address(address) or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UserError(f"--resolver {text} is not IP or IP:PORT; give for example 9.9.9.9 or [2620:fe::fe]:53.")
+    return describe_resolver(address, int(port), known)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""A cycle from end to end, once or on schedule: measure, judge, print, keep, upload."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import aiohttp
+from msgspec import Struct
+
+from probe import __version__
+from probe.budget import AllocateBudget
+from probe.comparison import (
+    CALIBRATION_MS,
+    WINDOW_MS,
+    fetch_controls,
+    judge_all,
+    latest,
+    out_of_window,
+    read_controls,
+)
+from probe.cycle import Cycle, Settings, run_cycle
+from probe.dialer import SocketDialer
+from probe.failure import UserError
+from probe.identity import Identity, load_or_create
+from probe.model import ControlMeasurement, Targets
+from probe.output import write_json, write_table
+from probe.secure.trust import Trust
+from probe.spool import Spool, seal_measurements
+from probe.trace import Instruments
+from probe.upload import upload
+
+SOFTWARE = f"ringback {__version__}"
+UPLOAD_ATTEMPTS = 3
+JITTER = 0.1  # of the interval, either side: probes must not come in step
+
+logger = logging.getLogger(__name__)
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What the command line asks for, checked."""
+
+    targets: Targets
+    trust: Trust
+    settings: Settings
+    data_dir: Path
+    collector: str | None = None
+    upload: bool = True
+    controls: tuple[str, ...] = ()  # files and URLs
+    format: str = "table"
+    scale: float = 1.0
+    interval_s: float = 1800.0
+    random_bytes: Callable[[int], bytes]  # orders and transaction ids: repeatable with --seed
+    secret_bytes: Callable[[int], bytes]  # keys and uids: never repeatable
+
+
+async def check(options: Options) -> None:
+    """One cycle. Raises UserError for a control that cannot be read."""
+    files = _read_files(options)
+    cycle = await _measure(options)
+    try:
+        await _print(options, cycle, files)
+    finally:
+        await _submit(options, cycle)
+
+
+async def run(options: Options) -> None:
+    """Cycle after cycle until cancelled; what one cycle could not upload, the next one does."""
+    while True:
+        started = time.monotonic()
+        try:
+            await check(options)
+        except UserError as error:
+            logger.warning("%s", error)
+        jitter = 1 + JITTER * (2 * options.random_bytes(1)[0] / 255 - 1)
+        await asyncio.sleep(max(0.0, started + options.interval_s * jitter - time.monotonic()))
+
+
+def open_identity(options: Options) -> Identity:
+    return load_or_create(options.data_dir, options.secret_bytes)
+
+
+async def _measure(options: Options) -> Cycle:
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    instruments = Instruments(
+        dialer=SocketDialer(),
+        clock=time.monotonic,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
+        random_bytes=options.random_bytes,
+        new_uid=lambda: options.secret_bytes(16).hex(),
+        trust=options.trust,
+        scale=options.scale,
+    )
+    budget = AllocateBudget(options.data_dir / "allocates.json")
+    try:
+        return await run_cycle(options.targets, instruments, options.settings, budget, show_progress)
+    finally:
+        budget.save(instruments.wall_ms())
+
+
+def show_progress(done: int, whole: int, target: str) -> None:
+    """A line on stderr for each target that was measured."""
+    sys.stderr.write(f"[{done:2}/{whole}] {target}\n")
+    sys.stderr.flush()
+
+
+def _read_files(options: Options) -> list[ControlMeasurement]:
+    """Before measuring, so that a wrong file does not cost a cycle."""
+    files = [control for control in options.controls if not _is_url(control)]
+    return [each for number, path in enumerate(files, start=1) for each in read_controls(path, number)]
+
+
+async def _print(options: Options, cycle: Cycle, files: Sequence[ControlMeasurement]) -> None:
+    controls = list(files)
+    for url in filter(_is_url, options.controls):
+        controls += await _fetch(url, cycle.started_ms + (cycle.clock_offset_ms or 0))
+    if out_of_window(controls, cycle.measurements):
+        logger.warning("The controls are not of this hour: nothing can be compared with them. Take them again.")
+    verdicts = judge_all(cycle.measurements, options.targets, controls)
+    if options.format == "json":
+        write_json(sys.stdout, cycle, verdicts, latest(verdicts), options.targets, SOFTWARE)
+    else:
+        write_table(sys.stdout, cycle, latest(verdicts))
+
+
+async def _fetch(url: str, now_ms: int) -> list[ControlMeasurement]:
+    """What cannot be had is said, and the cycle is judged without it."""
+    try:
+        return await fetch_controls(url, now_ms - CALIBRATION_MS, now_ms + WINDOW_MS)
+    except UserError as error:
+        logger.warning("%s", error)
+        return []
+
+
+async def _submit(options: Options, cycle: Cycle) -> None:
+    if options.collector is None:
+        return
+    spool = Spool(options.data_dir / "spool")
+    identity = open_identity(options)
+    now_ms = time.time_ns() // 1_000_000
+    batches = seal_measurements(
+        identity, cycle.measurements, SOFTWARE, options.targets.digest, now_ms, options.secret_bytes
+    )
+    for batch, data in batches:
+        spool.put(batch, data)
+    if not options.upload:
+        return
+    async with aiohttp.ClientSession() as session:
+        report = await upload(spool, options.collector, session=session, attempts=UPLOAD_ATTEMPTS)
+    if report.left:
+        logger.warning("%d batches wait for the collector: %s", report.left, report.reason)
+
+
+def _is_url(control: str) -> bool:
+    return control.startswith(("http://", "https://"))

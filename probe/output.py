@@ -1,0 +1,104 @@
+"""What `ringback check` and `run` print on stdout: a table for people, JSON lines for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TextIO
+
+import msgspec
+
+from probe.cycle import Cycle
+from probe.explain import STEP_WORDS, mechanism_words, state_words
+from probe.model import Json, Measurement, State, Targets, Verdict, Void
+
+NO_INTERNET = "this link has no internet: nothing can be concluded"
+VOIDED = {
+    Void.PORTAL: "a captive portal answers in place of the internet: nothing can be concluded",
+    Void.VPN: "a VPN carries the traffic: nothing can be concluded about this line",
+    Void.CHANGED: "the network changed while measuring: nothing can be concluded",
+    Void.UNKNOWN: "the cycle is void: nothing can be concluded",
+}
+STYLES = {
+    State.OK: "green",
+    State.DEGRADED: "yellow",
+    State.BLOCKED: "bold red",
+    State.LIKELY_BLOCKED: "red",
+    State.IMPAIRED: "magenta",
+    State.DOWN: "blue",
+    State.INSUFFICIENT: "dim",
+}
+
+
+def headline(cycle: Cycle) -> str:
+    """What the self-check says of the whole cycle, in a sentence; "" when it stands."""
+    if cycle.link.void is not None:
+        return VOIDED[cycle.link.void]
+    return "" if cycle.link.up else NO_INTERNET
+
+
+def write_json(
+    out: TextIO, cycle: Cycle, verdicts: Sequence[Verdict], latest: Sequence[Verdict], targets: Targets, software: str
+) -> None:
+    """One object a line: measurements as submitted, verdicts, one summary."""
+    for measurement in cycle.measurements:
+        _write(out, "measurement", measurement)
+    for verdict in verdicts:
+        _write(out, "verdict", verdict, provisional=True)
+    summary = {
+        "cycle": cycle.uid,
+        "started_ms": cycle.started_ms,
+        "clock_offset_ms": cycle.clock_offset_ms,
+        "link": cycle.link,
+        "conclusion": headline(cycle) or None,
+        "states": dict(Counter(str(verdict.state) for verdict in latest)),
+        "bytes": sum(_bytes(measurement) for measurement in cycle.measurements),
+        "software": software,
+        "targets": targets.digest,
+    }
+    _write(out, "summary", summary)
+    out.flush()
+
+
+def write_table(out: TextIO, cycle: Cycle, latest: Sequence[Verdict]) -> None:
+    """One row per target: service, role, state, what was seen in words, the failing step, the time."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(file=out, highlight=False, width=None if out.isatty() else 140)
+    if headline(cycle):
+        console.print(headline(cycle)[0].upper() + headline(cycle)[1:] + ".", style="bold")
+    table = Table("service", "role", "state", "what was seen", "failed at", "time (UTC)", title="On this link")
+    times = {measurement.uid: measurement.started_ms for measurement in cycle.measurements}
+    for verdict in latest:
+        service, _, role = verdict.target.partition("/")
+        table.add_row(
+            service,
+            role,
+            state_words(verdict),
+            seen(verdict),
+            STEP_WORDS[verdict.step] if verdict.step else "",
+            datetime.fromtimestamp(times[verdict.uid] / 1000, UTC).strftime("%H:%M:%S"),
+            style=STYLES.get(verdict.state, ""),
+        )
+    console.print(table)
+
+
+def seen(verdict: Verdict) -> str:
+    """The mechanism in words, the grade of a success, or the reason why nothing is concluded."""
+    if verdict.state is State.OK:
+        return f"answered; the answer's grade is {verdict.grade}"
+    words = mechanism_words(verdict.mechanism)
+    return f"{words}: {verdict.reason}" if words else verdict.reason
+
+
+def _write(out: TextIO, kind: str, value: object, **more: Json) -> None:
+    fields = {"type": kind, **msgspec.to_builtins(value), **more}
+    out.write(msgspec.json.encode(fields).decode() + "\n")
+
+
+def _bytes(measurement: Measurement) -> int:
+    observations = [each.observation for each in measurement.resolutions]
+    observations += [each for attempt in measurement.attempts for each in attempt.observations]
+    return sum(each.bytes_sent + each.bytes_received for each in observations)
