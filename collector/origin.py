@@ -41,7 +41,7 @@ class PrefixTable:
         self._lengths = {family: sorted(tables, reverse=True) for family, tables in self._tables.items()}
 
     def lookup(self, address: str) -> Network:
-        parsed = _parse(address)
+        parsed = parse_address(address)
         if parsed is None:
             return UNKNOWN
         family, number = parsed.version, int(parsed)
@@ -59,7 +59,7 @@ class MaxMindTable:
         self._reader = reader
 
     def lookup(self, address: str) -> Network:
-        parsed = _parse(address)
+        parsed = parse_address(address)
         if parsed is None:
             return UNKNOWN
         try:
@@ -140,13 +140,14 @@ def _is_country(code: str) -> bool:
     return len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()
 
 
-def _parse(address: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
+    """An address without its zone, a v4-mapped one as IPv4; None when it is none."""
     try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return mapped or parsed
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _leading_bits(number: int, family: int, length: int) -> int:

@@ -1,0 +1,121 @@
+"""`ringback-collector local`: a collector for one's own line, with the probe as its child, both ended together.
+
+Everything stays on this machine: the collector listens on 127.0.0.1, and the probe is told to upload there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+
+from msgspec import Struct
+
+from collector.api import Parts
+from collector.serving import Options, address_of, listening, open_socket, signalled
+from probe.failure import UserError
+
+HOST = "127.0.0.1"
+PORTS = 20  # how many are tried from the wanted one on
+CHILD_ENDS_S = 10.0
+PROJECTION_S = 60.0  # for the page of --once to wait for what was just measured
+LOOK_S = 0.2
+
+Say = Callable[[str], None]
+
+
+class Local(Struct, frozen=True, kw_only=True):
+    """As on the command line; `probe` are the words for the probe's."""
+
+    options: Options
+    once: bool = False
+    port: int = 8321
+    probe: tuple[str, ...] = ()
+
+
+async def run(local: Local, parts: Parts, say: Say) -> int:
+    """Until Ctrl-C or SIGTERM (then 0), or until the probe ends (then its exit code)."""
+    with next_free_socket(local.port) as sock:
+        address = address_of(sock)
+        async with listening(parts, local.options, sock), signalled() as stopped:
+            child = await _start(probe_command(local, address))
+            announcing = asyncio.create_task(_announce(parts, address, say))
+            try:
+                await _first(child.wait(), stopped.wait())
+                if child.returncode is None:
+                    return 0
+                if local.once:
+                    await _caught_up(parts)
+                return child.returncode
+            finally:
+                announcing.cancel()
+                await _end(child)
+
+
+def probe_command(local: Local, address: str) -> list[str]:
+    """How the probe is started to measure for the collector at `address`."""
+    verb = "check" if local.once else "run"
+    where = ["--collector", address, "--data-dir", str(local.options.data / "probe")]
+    targets = ["--targets", str(local.options.targets)] if local.options.targets else []
+    return [sys.executable, "-m", "probe.cli", verb, *where, *targets, *local.probe]
+
+
+def next_free_socket(port: int) -> socket.socket:
+    """A listening socket on this machine's `port`, or on the next free one. Raises UserError."""
+    for candidate in range(port, port + PORTS):
+        with suppress(UserError):
+            return open_socket(HOST, candidate)
+    raise UserError(f"The ports from {port} to {port + PORTS - 1} of {HOST} are in use: give another --port.")
+
+
+async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
+    """The child has a process group of its own, so that Ctrl-C reaches it through us, once, and in order."""
+    return await asyncio.create_subprocess_exec(*command, process_group=0)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        async with asyncio.timeout(CHILD_ENDS_S):
+            await child.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def _announce(parts: Parts, address: str, say: Say) -> None:
+    """Says where the page is once something of this run stands on it."""
+    await _judged(parts, parts.log.cursor() + 1)
+    say(f"What was measured on this line: {address}/")
+
+
+async def _caught_up(parts: Parts) -> None:
+    """Waits until all that was received is judged. Raises UserError when that takes too long."""
+    try:
+        async with asyncio.timeout(PROJECTION_S):
+            await _judged(parts, parts.log.cursor())
+    except TimeoutError:
+        reason = parts.projector.error or "there is too much of it"
+        raise UserError(f"What was measured is kept but not yet judged ({reason}): start again to see it.") from None
+
+
+async def _judged(parts: Parts, cursor: int) -> None:
+    while True:
+        if await asyncio.to_thread(parts.warehouse.cursor) >= cursor:
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Returns when the first of them does; the others are given up."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

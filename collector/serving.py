@@ -1,0 +1,152 @@
+"""Puts a collector together in a data directory, and listens.
+
+    DATA/lock  log.sqlite  warehouse.duckdb  admin.token
+
+One process at a time holds a data directory; `lock` says so before any file is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+from aiohttp import web
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+
+from collector.access import Access, admin_token
+from collector.api import Parts
+from collector.app import create_app, runner
+from collector.control import control_keys
+from collector.hourly import Rules
+from collector.ingest import Ingest
+from collector.log import LogFull
+from collector.log.sqlite import SqliteLog
+from collector.metrics import Metrics
+from collector.origin import PrefixTable, read_networks
+from collector.peer import is_loopback, read_prefixes
+from collector.projector import Projector
+from collector.warehouse import Warehouse
+from probe import targets as targets_file
+from probe.failure import UserError
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """As on the command line; None and () where not given."""
+
+    data: Path
+    networks: Path | None = None
+    targets: Path | None = None
+    control_keys: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+
+
+@contextmanager
+def opened(options: Options, rules: Rules) -> Iterator[Parts]:
+    """The parts of a collector; closes the files at the end. Raises UserError."""
+    networks = PrefixTable() if options.networks is None else read_networks(options.networks)
+    targets = targets_file.packaged() if options.targets is None else targets_file.load(options.targets)
+    controls = control_keys(options.control_keys)
+    proxies = read_prefixes(options.trusted_proxies)
+    metrics = Metrics(CollectorRegistry())
+    with (
+        _held(options.data),
+        closing(SqliteLog(options.data / "log.sqlite")) as log,
+        closing(Warehouse(options.data / "warehouse.duckdb")) as warehouse,
+    ):
+        projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse)
+        yield Parts(
+            log=log,
+            ingest=Ingest(log, networks, metrics, now_ms, projector.announce, proxies),
+            projector=projector,
+            warehouse=warehouse,
+            targets=targets,
+            controls=controls,
+            metrics=metrics,
+            now_ms=now_ms,
+        )
+
+
+@asynccontextmanager
+async def listening(parts: Parts, options: Options, sock: socket.socket) -> AsyncIterator[None]:
+    """Serves on a bound socket while entered. Raises UserError."""
+    await _keep_targets(parts)
+    local = is_loopback(sock.getsockname()[0]) and not options.trusted_proxies
+    served = runner(create_app(parts, Access(token=admin_token(options.data), local=local)))
+    await served.setup()
+    try:
+        await web.SockSite(served, sock).start()
+        yield
+    finally:
+        await served.cleanup()
+
+
+async def _keep_targets(parts: Parts) -> None:
+    """What probes are told to measure is judged by the file that told them."""
+    try:
+        await parts.log.put_targets(parts.targets.digest, parts.targets.body)
+    except LogFull as error:
+        raise UserError(f"The log cannot be written ({error}): free the disk that holds --data.") from error
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 lets the system choose. Raises UserError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"Cannot listen on {host}:{port}: {error}. Give another address or port.") from error
+
+
+def address_of(sock: socket.socket) -> str:
+    """The base URL of what listens on a socket."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def signalled() -> AsyncIterator[asyncio.Event]:
+    """An event that Ctrl-C, SIGTERM and the closing of the terminal set."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield event
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def _held(data: Path) -> Iterator[None]:
+    """Holds the data directory, which is made when it lacks. Raises UserError when another process has it."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise UserError(f"The data directory {data} cannot be used: {error.strerror}. Give another.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise UserError(f"Another ringback-collector runs on {data}: stop it, or give another --data.") from error
+        raise
+    try:
+        yield
+    finally:
+        os.close(descriptor)

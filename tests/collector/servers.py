@@ -1,0 +1,102 @@
+"""A real collector on loopback for the tests, with a clock and limits that they set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from collector.access import Access
+from collector.api import Parts
+from collector.app import create_app, runner
+from collector.ingest import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
+from collector.log.committer import Connect
+from collector.log.sqlite import SqliteLog
+from collector.metrics import Metrics
+from collector.origin import Prefix, PrefixTable
+from collector.projector import Projector
+from collector.warehouse import Warehouse
+from probe.model import Network, Targets
+from tests.collector.batches import NOW_MS
+from tests.collector.judging import RULES, parse
+
+TOKEN = "the-admin-token"
+TARGETS = Targets(targets=(), digest="7" * 64, body=b"targets: {}\n")
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Waits for what happens soon, and fails when it does not."""
+    async with asyncio.timeout(10):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0)
+
+
+class Serving:
+    """A collector that listens, and how to speak to it."""
+
+    def __init__(self, parts: Parts, log: SqliteLog, session: aiohttp.ClientSession, url: str) -> None:
+        self.parts, self.log, self.session, self.url = parts, log, session, url
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def post(self, data: bytes, **headers: str) -> tuple[int, dict[str, object]]:
+        """Status and JSON of the answer to an upload; a header is given with _ for -."""
+        named = {"Content-Type": CONTENT_TYPE} | {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.session.post(f"{self.url}/v1/batches", data=data, headers=named) as answer:
+            return answer.status, await answer.json()
+
+    async def get(self, path: str, **headers: str) -> tuple[int, str]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.session.get(f"{self.url}{path}", headers=named) as answer:
+            return answer.status, await answer.text()
+
+    def counted(self, outcome: str) -> float:
+        return self.parts.metrics.registry.get_sample_value("ringback_batches_total", {"outcome": outcome}) or 0
+
+    def is_empty(self) -> bool:
+        return self.log.cursor() == 0
+
+
+@asynccontextmanager
+async def serving(
+    directory: Path,
+    *,
+    connect: Connect | None = None,
+    limits: IngestLimits = INGEST_LIMITS,
+    networks: Sequence[tuple[Prefix, Network]] = (),
+    proxies: tuple[Prefix, ...] = (),
+    controls: frozenset[str] = frozenset(),
+    local: bool = True,
+) -> AsyncIterator[Serving]:
+    """Files in `directory`; the clock stands at NOW_MS."""
+    metrics = Metrics(CollectorRegistry())
+    with closing(SqliteLog(directory / "log.sqlite", connect)) as log, closing(Warehouse(None)) as warehouse:
+        projector = Projector(log, warehouse, controls, rules=RULES, parse=parse)
+        parts = Parts(
+            log=log,
+            ingest=Ingest(log, PrefixTable(networks), metrics, lambda: NOW_MS, projector.announce, proxies, limits),
+            projector=projector,
+            warehouse=warehouse,
+            targets=TARGETS,
+            controls=controls,
+            metrics=metrics,
+            now_ms=lambda: NOW_MS,
+        )
+        served = runner(create_app(parts, Access(token=TOKEN, local=local)))
+        await served.setup()
+        try:
+            site = web.TCPSite(served, "127.0.0.1", 0)
+            await site.start()
+            async with aiohttp.ClientSession(auto_decompress=False) as session:
+                yield Serving(parts, log, session, f"http://127.0.0.1:{served.addresses[0][1]}")
+        finally:
+            await served.cleanup()
