@@ -61,7 +61,11 @@ def codecs(one: Import) -> bool:
 
 
 def judge(one: Import) -> bool:
-    pure = under(one.target, "probe.judge", "probe.model", "probe.failure") if is_product(one.target) else True
+    pure = (
+        under(one.target, "probe.judge", "probe.model", "probe.failure", "probe.addresses")
+        if is_product(one.target)
+        else True
+    )
     return pure and top(one.target) not in IMPURE
 
 
