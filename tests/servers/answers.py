@@ -2,7 +2,8 @@
 
 Also a program, for servers in a network namespace:
     ip netns exec NAME python tests/servers/answers.py stun:203.0.113.4:3478 'tls:[2001:db8:3::5]:443' …
-ends with 0 when all of them have answered, with 1 after 20 s.
+ends with 0 when all of them have answered, with 1 after 20 s, or after SECONDS with --within SECONDS. What did not
+answer is printed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 Address = tuple[str, int]
 PATIENCE = 0.3
@@ -84,12 +86,24 @@ def asks(question: str) -> bool:
     return PROTOCOLS[protocol]((host.strip("[]"), int(port)))
 
 
-def main(questions: list[str]) -> int:
-    deadline = time.monotonic() + 20
-    while questions and time.monotonic() < deadline:
-        questions = [question for question in questions if not asks(question)]
-        time.sleep(0.02)
-    return 1 if questions else 0
+def mute(questions: list[str], seconds: float) -> list[str]:
+    """The questions that stayed unanswered, each asked again and again until then."""
+    deadline = time.monotonic() + seconds
+    with ThreadPoolExecutor(16) as pool:
+        while questions and time.monotonic() < deadline:
+            answered = list(pool.map(asks, questions))
+            questions = [question for question, yes in zip(questions, answered, strict=True) if not yes]
+            time.sleep(0.02)
+    return questions
+
+
+def main(arguments: list[str]) -> int:
+    seconds = 20.0
+    if arguments[0] == "--within":
+        seconds, arguments = float(arguments[1]), arguments[2:]
+    unanswered = mute(arguments, seconds)
+    print(*unanswered)  # noqa: T201
+    return 1 if unanswered else 0
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ CONFIG = """\
 }}
 :{http_port} {{
 	bind {addresses}
-	respond /generate_204 204
+	respond /generate_204 {check}
 	respond {body}
 }}
 """
@@ -45,10 +45,12 @@ class Caddy:
     leaves: dict[str, Leaf]  # name → the certificate that is shown for it
 
 
-def config(sites: dict[str, Leaf], addresses: Sequence[str], ports: tuple[int, int], body: str, directory: Path) -> str:
+def config(
+    sites: dict[str, Leaf], addresses: Sequence[str], ports: tuple[int, int], body: str, check: str, directory: Path
+) -> str:
     """One HTTP site for every name, one HTTPS site for each name with its own certificate."""
     bound, quoted = " ".join(addresses), f"`{body}`"
-    text = CONFIG.format(http_port=ports[0], https_port=ports[1], addresses=bound, body=quoted)
+    text = CONFIG.format(http_port=ports[0], https_port=ports[1], addresses=bound, body=quoted, check=check)
     for number, (name, leaf) in enumerate(sites.items()):
         certificate, key = leaf.write(directory, f"site{number}")
         text += SITE.format(
@@ -65,10 +67,13 @@ def caddy(
     ports: tuple[int, int] | None = None,
     body: str = "hello",
     inside: str | None = None,
+    check_status: int = 204,
 ) -> Iterator[Caddy]:
+    """`check_status` is what a captive-portal check (/generate_204) gets; a portal's own is not 204."""
+    check = "204" if check_status == 204 else f"`{body}` {check_status}"
     http_port, https_port = ports or (free_port(), free_port())
     path = directory / "Caddyfile"
-    path.write_text(config(sites, addresses, (http_port, https_port), body, directory))
+    path.write_text(config(sites, addresses, (http_port, https_port), body, check, directory))
     command = ["env", f"HOME={directory}", program("caddy"), "run", "--adapter", "caddyfile", "--config", str(path)]
     questions = [f"http:{where(address, http_port)}" for address in addresses]
     questions += [f"tls:{where(address, https_port)}" for address in addresses if sites]

@@ -1,4 +1,4 @@
-"""unbound: a truthful resolver on UDP and TCP that knows the names it is given and forwards nothing to anyone."""
+"""unbound: a resolver on UDP and TCP that knows the names it is given and forwards nothing to anyone."""
 
 from __future__ import annotations
 
@@ -38,11 +38,19 @@ class Unbound:
     names: Mapping[str, Sequence[str]]
 
 
-def config(names: Mapping[str, Sequence[str]], addresses: Sequence[str], port: int, directory: Path) -> str:
-    """The root as a static zone: what is not told here does not exist, so no question leaves the machine."""
+def config(
+    names: Mapping[str, Sequence[str]], addresses: Sequence[str], port: int, directory: Path, failing: Sequence[str]
+) -> str:
+    """The root as a static zone: what is not told here does not exist, so no question leaves the machine.
+
+    A failing name is one to ask 127.0.0.1 for, which unbound never asks: SERVFAIL, at once.
+    """
     lines = [f"interface: {address}@{port}" for address in addresses]
-    lines += [f'local-data: "{record}"' for name in names for record in records(name, names[name])]
-    return CONFIG.format(directory=directory, lines="\n".join(f"\t{line}" for line in lines))
+    told = [name for name in names if name not in failing]
+    lines += [f'local-data: "{record}"' for name in told for record in records(name, names[name])]
+    lines += [f'local-zone: "{name}." transparent' for name in failing]
+    stubs = "".join(f'stub-zone:\n\tname: "{name}."\n\tstub-addr: 127.0.0.1\n' for name in failing)
+    return CONFIG.format(directory=directory, lines="\n".join(f"\t{line}" for line in lines)) + stubs
 
 
 def records(name: str, addresses: Sequence[str]) -> list[str]:
@@ -57,10 +65,12 @@ def unbound(
     addresses: Sequence[str] = ("127.0.0.1",),
     port: int | None = None,
     inside: str | None = None,
+    failing: Sequence[str] = (),
 ) -> Iterator[Unbound]:
+    """`failing` names get SERVFAIL."""
     server = Unbound(addresses[0], port or free_port(), names)
     path = directory / "unbound.conf"
-    path.write_text(config(names, addresses, server.port, directory))
+    path.write_text(config(names, addresses, server.port, directory, failing))
     questions = [f"dns:{where(address, server.port)}" for address in addresses]
     with running([program("unbound"), "-d", "-c", str(path)], directory, questions, inside):
         yield server
