@@ -57,7 +57,7 @@ def rebuild(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Judge the whole log again, into a new warehouse that takes the place of the old one."""
     with opened(_options(arguments), RULES) as parts:
         parts.projector.rebuild()
-        print(f"Judged {parts.warehouse.cursor()} batches again.")
+        print(f"Judged again, up to batch {parts.warehouse.cursor()}.")
     return 0
 
 

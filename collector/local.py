@@ -20,28 +20,37 @@ from probe.failure import UserError
 
 HOST = "127.0.0.1"
 PORTS = 20  # how many are tried from the wanted one on
-CHILD_ENDS_S = 10.0
 PROJECTION_S = 60.0  # for the page of --once to wait for what was just measured
 LOOK_S = 0.2
 
 Say = Callable[[str], None]
+Command = Callable[["Local", str], list[str]]  # how to start the probe for the collector at an address
 
 
 class Local(Struct, frozen=True, kw_only=True):
-    """As on the command line; `probe` are the words for the probe's."""
+    """As on the command line; `probe` are the words for the probe's own."""
 
     options: Options
     once: bool = False
     port: int = 8321
     probe: tuple[str, ...] = ()
+    child_ends_s: float = 10.0  # after which it is killed
 
 
-async def run(local: Local, parts: Parts, say: Say) -> int:
+def probe_command(local: Local, address: str) -> list[str]:
+    """Starts the probe to measure for the collector at `address`."""
+    verb = "check" if local.once else "run"
+    where = ["--collector", address, "--data-dir", str(local.options.data / "probe")]
+    targets = ["--targets", str(local.options.targets)] if local.options.targets else []
+    return [sys.executable, "-m", "probe.cli", verb, *where, *targets, *local.probe]
+
+
+async def run(local: Local, parts: Parts, say: Say, command: Command = probe_command) -> int:
     """Until Ctrl-C or SIGTERM (then 0), or until the probe ends (then its exit code)."""
     with next_free_socket(local.port) as sock:
         address = address_of(sock)
         async with listening(parts, local.options, sock), signalled() as stopped:
-            child = await _start(probe_command(local, address))
+            child = await _start(command(local, address))
             announcing = asyncio.create_task(_announce(parts, address, say))
             try:
                 await _first(child.wait(), stopped.wait())
@@ -52,15 +61,7 @@ async def run(local: Local, parts: Parts, say: Say) -> int:
                 return child.returncode
             finally:
                 announcing.cancel()
-                await _end(child)
-
-
-def probe_command(local: Local, address: str) -> list[str]:
-    """How the probe is started to measure for the collector at `address`."""
-    verb = "check" if local.once else "run"
-    where = ["--collector", address, "--data-dir", str(local.options.data / "probe")]
-    targets = ["--targets", str(local.options.targets)] if local.options.targets else []
-    return [sys.executable, "-m", "probe.cli", verb, *where, *targets, *local.probe]
+                await _end(child, local.child_ends_s)
 
 
 def next_free_socket(port: int) -> socket.socket:
@@ -76,13 +77,13 @@ async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(*command, process_group=0)
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
+async def _end(child: asyncio.subprocess.Process, limit_s: float) -> None:
     if child.returncode is not None:
         return
     with suppress(ProcessLookupError):
         child.terminate()
     try:
-        async with asyncio.timeout(CHILD_ENDS_S):
+        async with asyncio.timeout(limit_s):
             await child.wait()
     except TimeoutError:
         with suppress(ProcessLookupError):
