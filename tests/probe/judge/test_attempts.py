@@ -1,0 +1,282 @@
+"""Each rule of an attempt is fired by a case, and each innocent explanation disarms the accusations below it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from probe.failure import (
+    EOF,
+    HOST_UNREACHABLE,
+    REFUSED,
+    RESET,
+    TIMEOUT,
+    TLS_AUTHORITY,
+    TLS_CERTIFICATE,
+    TLS_FAILED,
+    TLS_HOSTNAME,
+    UNEXPECTED_REPLY,
+)
+from probe.judge import Evidence, judge
+from probe.model import (
+    Attempt,
+    Grade,
+    HttpFacts,
+    IcmpFacts,
+    Link,
+    NotAttempted,
+    State,
+    Step,
+    Target,
+)
+from tests.probe.judge.evidence import (
+    CALL,
+    CHAT,
+    HERE,
+    LINK,
+    STUN,
+    TCP,
+    TLS,
+    TURN,
+    V6,
+    attempt,
+    control,
+    evidence,
+    measurement,
+    neutral,
+    says,
+    seen,
+    tcp_fails,
+    tls_fails,
+    tls_ok,
+    turn_fails,
+    turn_ok,
+)
+
+OTHER = "cc" * 32
+
+
+def conclusion(given: Evidence) -> tuple[str, str, str | None]:
+    verdict = judge(given)
+    return verdict.rule, verdict.state, verdict.mechanism
+
+
+ACCUSATIONS = [
+    pytest.param(tls_fails(RESET), 1, "tls_reset", State.LIKELY_BLOCKED, "tls.sni.reset", id="reset after hello"),
+    pytest.param(tls_fails(EOF), 1, "tls_reset", State.LIKELY_BLOCKED, "tls.sni.reset", id="closed after hello"),
+    pytest.param(tls_fails(TIMEOUT), 2, "tls_hello_dropped", State.LIKELY_BLOCKED, "tls.sni.drop", id="hello dropped"),
+    pytest.param(
+        tls_fails(TIMEOUT, received=90), 2, "tls_reply_dropped", State.LIKELY_BLOCKED, "tls.reply.drop", id="reply cut"
+    ),
+    pytest.param(tls_fails(TLS_HOSTNAME, leaf=OTHER), 1, "tls_mitm", State.BLOCKED, "tls.mitm", id="other name"),
+    pytest.param(tls_fails(TLS_AUTHORITY, leaf=OTHER), 1, "tls_mitm", State.BLOCKED, "tls.mitm", id="other authority"),
+    pytest.param(tcp_fails(TIMEOUT), 2, "ip_drop", State.LIKELY_BLOCKED, "ip.drop", id="SYN dropped"),
+    pytest.param(tcp_fails(REFUSED), 1, "ip_reset", State.LIKELY_BLOCKED, "ip.reset", id="SYN reset"),
+    pytest.param(tcp_fails(HOST_UNREACHABLE), 1, "ip_reject", State.LIKELY_BLOCKED, "ip.reject", id="ICMP"),
+]
+
+
+@pytest.mark.parametrize(("failed", "rounds", "rule", "state", "mechanism"), ACCUSATIONS)
+def test_accuses(failed: Attempt, rounds: int, rule: str, state: State, mechanism: str) -> None:
+    assert conclusion(evidence(CHAT, failed, rounds=rounds)) == (rule, state, mechanism)
+
+
+INNOCENT = [
+    pytest.param({"controls": ()}, id="no control"),
+    pytest.param({"controls": (control(measurement(CHAT, tcp_fails(TIMEOUT))),)}, id="one control that failed too"),
+    pytest.param({"link": replace(LINK, neutrals=())}, id="no neutral to compare with"),
+    pytest.param(
+        {"link": replace(LINK, neutrals=(neutral("tls", RESET), neutral("http", RESET), neutral("tcp", RESET)))},
+        id="neutral services fail alike",
+    ),
+    pytest.param({"link": replace(LINK, neutrals=(neutral("tls", TLS_AUTHORITY),))}, id="antivirus on the line"),
+]
+
+
+@pytest.mark.parametrize("changed", INNOCENT)
+@pytest.mark.parametrize(("failed", "rounds", "rule", "state", "mechanism"), ACCUSATIONS)
+def test_innocent_explanations_disarm(
+    failed: Attempt, rounds: int, rule: str, state: State, mechanism: str, changed: dict[str, Any]
+) -> None:
+    found = judge(evidence(CHAT, failed, rounds=rounds, **changed))
+    if rule == "tls_mitm" and "link" in changed and not any(each.failure for each in changed["link"].neutrals):
+        assert found.state is State.BLOCKED  # another's certificate is an artefact: it needs no comparison of failures
+    else:
+        assert found.state in (State.INSUFFICIENT, State.IMPAIRED), found
+
+
+@pytest.mark.parametrize("failed", [tls_fails(TIMEOUT), tcp_fails(TIMEOUT)])
+def test_silence_in_one_round_is_insufficient(failed: Attempt) -> None:
+    assert conclusion(evidence(CHAT, failed)) == ("silence_once", State.INSUFFICIENT, None)
+
+
+def test_silence_counts_only_where_it_was_silent_before() -> None:
+    given = evidence(CHAT, tls_fails(TIMEOUT), rounds=2)
+    assert given.earlier is not None
+    worked = replace(given, earlier=replace(given.earlier, attempts=(tls_fails(RESET),)))
+    assert judge(worked).rule == "silence_once"
+
+
+def test_an_address_that_nobody_else_reached_may_be_a_regional_fault() -> None:
+    elsewhere = control(measurement(CHAT, tls_ok(address="198.51.100.11")))
+    given = evidence(CHAT, tls_fails(RESET), controls=(elsewhere,))
+    assert conclusion(given) == ("regional_fault_not_excluded", State.IMPAIRED, None)
+
+
+def test_an_address_that_another_network_of_the_country_reached_is_no_regional_fault() -> None:
+    elsewhere = control(measurement(CHAT, tls_ok(address="198.51.100.11")))
+    given = evidence(CHAT, tls_fails(RESET), controls=(elsewhere,), neighbours=frozenset({HERE}))
+    assert judge(given).state is State.LIKELY_BLOCKED
+
+
+def failing_controls(*failures: Attempt) -> list[Any]:
+    return [control(measurement(CHAT, failed), number) for number, failed in enumerate(failures, start=1)]
+
+
+def test_two_controls_in_different_networks_that_failed_make_it_down() -> None:
+    given = evidence(CHAT, tls_fails(RESET), controls=failing_controls(tcp_fails(TIMEOUT), tcp_fails(REFUSED)))
+    assert conclusion(given) == ("down", State.DOWN, None)
+
+
+def test_two_controls_in_the_same_network_are_one() -> None:
+    same = [control(measurement(CHAT, tcp_fails(TIMEOUT))), control(measurement(CHAT, tcp_fails(TIMEOUT)))]
+    assert judge(evidence(CHAT, tls_fails(RESET), controls=same)).rule == "no_control"
+
+
+def test_one_positive_control_outweighs_failing_ones() -> None:
+    mixed = [*failing_controls(tcp_fails(TIMEOUT), tcp_fails(TIMEOUT)), control(measurement(CHAT, tls_ok()), 3)]
+    assert judge(evidence(CHAT, tls_fails(RESET), controls=mixed)).state is State.LIKELY_BLOCKED
+
+
+@pytest.mark.parametrize("link", [Link(up=False), replace(LINK, void="portal")])
+def test_a_control_without_a_sound_link_says_nothing(link: Link) -> None:
+    broken = [control(replace(measurement(CHAT, tls_ok()), link=link))]
+    assert judge(evidence(CHAT, tls_fails(RESET), controls=broken)).rule == "no_control"
+
+
+def test_the_same_certificate_elsewhere_is_the_services_fault() -> None:
+    expired = control(measurement(CHAT, tls_fails(TLS_CERTIFICATE, leaf=OTHER)))
+    given = evidence(CHAT, tls_fails(TLS_CERTIFICATE, leaf=OTHER), controls=(expired,))
+    assert conclusion(given) == ("same_certificate_elsewhere", State.IMPAIRED, None)
+
+
+def test_a_device_without_a_checked_clock_cannot_call_a_certificate_invalid() -> None:
+    given = evidence(CHAT, tls_fails(TLS_CERTIFICATE, leaf=OTHER), clock_offset_ms=None)
+    assert conclusion(given) == ("clock_unmeasured", State.INSUFFICIENT, None)
+
+
+def test_a_tls_alert_accuses_nobody() -> None:
+    assert conclusion(evidence(CHAT, tls_fails(TLS_FAILED, received=7))) == ("tls_refused", State.IMPAIRED, None)
+
+
+def test_a_local_firewall() -> None:
+    assert conclusion(evidence(CHAT, tcp_fails("permission_denied")))[1:] == (State.IMPAIRED, "local.firewall")
+
+
+def test_a_known_block_page_settles_it_alone() -> None:
+    page = attempt(TLS, seen(Step.HTTP, "http_unexpected_status_code", http=HttpFacts(fingerprint="a country's")))
+    assert conclusion(evidence(CHAT, page, controls=())) == ("blockpage", State.BLOCKED, "http.blockpage")
+
+
+def test_what_no_rule_explains_accuses_nobody() -> None:
+    assert conclusion(evidence(CHAT, tcp_fails("unknown_failure: Oops"))) == ("unexplained", State.INSUFFICIENT, None)
+
+
+def test_an_uncalibrated_endpoint_is_judged_only_while_controls_get_its_answer() -> None:
+    inferred = replace(CHAT, endpoints=(replace(TLS, uncalibrated=True),))
+    failed = evidence(CHAT, tls_fails(RESET))
+    assert judge(replace(failed, target=inferred)).rule == "uncalibrated"
+    calibrated = replace(failed, target=inferred, calibrating=failed.controls)
+    assert judge(calibrated).state is State.LIKELY_BLOCKED
+
+
+def test_broken_ipv6_is_no_ban_of_ipv6() -> None:
+    link = replace(LINK, neutrals=(*LINK.neutrals, neutral("tls", TIMEOUT, family=6)))
+    both = (tls_ok(), tls_fails(TIMEOUT, address=V6))
+    assert judge(evidence(CHAT, *both, rounds=2, link=link)).state is State.OK
+    alone = judge(evidence(CHAT, tls_fails(TIMEOUT, address=V6), rounds=2, link=link))
+    assert (alone.rule, alone.state) == ("family_unusable", State.INSUFFICIENT)
+
+
+# --- The media plane --------------------------------------------------------------------------------------------
+
+
+def test_a_relay_that_answers_is_not_a_call_that_gets_through() -> None:
+    verdict = judge(evidence(CALL, turn_ok()))
+    assert (verdict.state, verdict.depth, verdict.grade) == (State.INSUFFICIENT, "relay_answers", Grade.MARKED)
+    assert "relay reached, call not exercised" in verdict.reason
+
+
+def test_another_realm_is_neither_success_nor_accusation() -> None:
+    assert judge(evidence(CALL, turn_ok(grade=Grade.BOUND))).rule == "other_mark"
+
+
+def test_a_silent_relay_that_answers_elsewhere() -> None:
+    verdict = judge(evidence(CALL, turn_fails(), rounds=2))
+    assert (verdict.state, verdict.mechanism, verdict.depth) == (State.LIKELY_BLOCKED, "udp.endpoint.drop", None)
+
+
+def test_a_relay_that_answers_stun_and_not_allocate() -> None:
+    target = replace(CALL, endpoints=(TURN,))
+    binding = attempt(STUN, seen(Step.STUN), grade=Grade.BOUND)
+    given = evidence(target, turn_fails(), binding, rounds=2, controls=[control(measurement(CALL, turn_ok()))])
+    assert conclusion(given) == ("allocate_dropped", State.LIKELY_BLOCKED, "turn.allocate.drop")
+
+
+def test_dead_neutral_udp_voids_udp_comparisons_only() -> None:
+    link = replace(LINK, neutrals=(neutral("tls"), neutral("stun", TIMEOUT, port=3478)))
+    assert judge(evidence(CALL, turn_fails(), rounds=2, link=link)).rule == "neutral_failed"
+    assert judge(evidence(CHAT, tls_fails(RESET), link=link)).state is State.LIKELY_BLOCKED
+
+
+def test_a_port_that_is_dead_for_neutrals_too() -> None:
+    link = replace(LINK, neutrals=(neutral("stun", TIMEOUT, port=3478), neutral("stun", port=19302)))
+    given = evidence(CALL, turn_fails(), rounds=2, link=link)
+    assert conclusion(given) == ("port_dead_for_neutrals", State.IMPAIRED, "udp.port.drop")
+
+
+def test_dns_over_udp_is_no_neutral_for_calls() -> None:
+    """Many a hotel lets UDP 53 pass and nothing else."""
+    resolver = replace(neutral("stun"), handshake="dns", port=53)
+    link = replace(LINK, neutrals=(resolver, neutral("stun", TIMEOUT, port=3478)))
+    assert judge(evidence(CALL, turn_fails(), rounds=2, link=link)).state is State.INSUFFICIENT
+
+
+def test_an_icmp_refusal_on_the_way_and_one_by_the_target() -> None:
+    on_the_way = turn_fails(REFUSED, icmp=IcmpFacts(type=3, code=3, from_target=False))
+    assert conclusion(evidence(CALL, on_the_way)) == ("ip_reject", State.LIKELY_BLOCKED, "ip.reject")
+    by_target = turn_fails(REFUSED, icmp=IcmpFacts(type=3, code=3, from_target=True))
+    assert conclusion(evidence(CALL, by_target)) == ("refused_by_target", State.IMPAIRED, "service.refusal")
+
+
+def test_a_relay_that_refuses_in_another_way() -> None:
+    assert conclusion(evidence(CALL, turn_fails(UNEXPECTED_REPLY)))[1:] == (State.IMPAIRED, "service.refusal")
+
+
+# --- What was not tried -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", [NotAttempted.COOLDOWN, NotAttempted.NO_FAMILY])
+def test_what_was_not_tried_has_not_failed(reason: NotAttempted) -> None:
+    skipped = attempt(TURN, not_attempted=reason)
+    assert judge(evidence(CALL, skipped)).state is State.INSUFFICIENT
+    assert judge(evidence(CHAT, tls_ok(), attempt(TLS, not_attempted=reason, address=V6))).state is State.OK
+
+
+def test_the_grade_of_an_open_port_is_transport() -> None:
+    target: Target = replace(CHAT, endpoints=(TCP,))
+    verdict = judge(evidence(target, attempt(TCP, seen(Step.TCP), grade=Grade.TRANSPORT), resolutions=(says(HERE),)))
+    assert (verdict.state, verdict.grade) == (State.OK, Grade.TRANSPORT)
+
+
+def test_a_service_that_answers_as_itself() -> None:
+    verdict = judge(evidence(CHAT, tls_ok(), controls=()))
+    assert (verdict.rule, verdict.state, verdict.grade, verdict.step) == ("complete", State.OK, Grade.BOUND, None)
+
+
+def test_an_antivirus_replaces_every_certificate() -> None:
+    link = replace(LINK, neutrals=(neutral("tls", TLS_AUTHORITY),))
+    given = evidence(CHAT, tls_fails(TLS_AUTHORITY, leaf=OTHER), link=link)
+    assert conclusion(given) == ("tls_altered_for_all", State.IMPAIRED, "local.tls")

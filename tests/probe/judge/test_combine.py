@@ -1,0 +1,85 @@
+"""How paths make a target, by hand-made paths."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from probe.judge.combine import WEAKEST_FIRST, combine
+from probe.model import Combine, Grade, PathVerdict, Plane, State, Step, Target, Transport
+
+ANY = Target(id="service/chat", plane=Plane.SIGNALLING)
+ALL = replace(ANY, combine=Combine.ALL_OF)
+OK, BLOCKED, LIKELY = State.OK, State.BLOCKED, State.LIKELY_BLOCKED
+IMPAIRED, DOWN, INSUFFICIENT = State.IMPAIRED, State.DOWN, State.INSUFFICIENT
+
+
+def path(
+    state: State, host: str = "a", family: int = 4, mechanism: str | None = None, transport: Transport = Transport.TCP
+) -> PathVerdict:
+    grade = Grade.BOUND if state is OK else None
+    return PathVerdict(
+        host=host,
+        port=443,
+        transport=transport,
+        family=family,
+        state=state,
+        rule="rule",
+        mechanism=mechanism,
+        grade=grade,
+        step=None if state is OK else Step.TLS,
+    )
+
+
+def test_one_address_that_answers_makes_its_endpoint() -> None:
+    assert combine([path(BLOCKED), path(OK)], ANY).state is OK
+
+
+def test_families_stand_apart() -> None:
+    combined = combine([path(BLOCKED, family=4, mechanism="tls.mitm"), path(OK, family=6)], ANY)
+    assert (combined.state, combined.mechanism, combined.step) == (State.DEGRADED, "partial", Step.TLS)
+
+
+@pytest.mark.parametrize("state", [LIKELY, IMPAIRED, DOWN, INSUFFICIENT])
+def test_without_an_artefact_a_path_that_works_is_enough(state: State) -> None:
+    assert combine([path(state, "a"), path(OK, "b")], ANY).state is OK
+
+
+def test_all_down_is_down_and_some_down_are_left_out() -> None:
+    assert combine([path(DOWN, "a"), path(DOWN, "b")], ANY).state is DOWN
+    assert combine([path(DOWN, "a"), path(BLOCKED, "b")], ANY).state is BLOCKED
+
+
+@given(st.lists(st.sampled_from(WEAKEST_FIRST), min_size=1, max_size=6))
+def test_a_redundant_pool_says_the_least_that_can_be_said(states: list[State]) -> None:
+    paths = [path(state, host=str(number)) for number, state in enumerate(states)]
+    assert combine(paths, ANY).state is min(states, key=WEAKEST_FIRST.index)
+
+
+def test_where_each_is_needed_one_that_is_blocked_blocks() -> None:
+    assert combine([path(OK, "a"), path(BLOCKED, "b"), path(INSUFFICIENT, "c")], ALL).state is BLOCKED
+    assert combine([path(OK, "a"), path(INSUFFICIENT, "c")], ALL).state is INSUFFICIENT
+    assert combine([path(OK, "a"), path(DOWN, "b")], ALL).state is DOWN
+    assert combine([path(OK, "a"), path(OK, "b")], ALL).state is OK
+
+
+def test_udp_dead_and_tcp_alive_is_a_forced_fallback() -> None:
+    paths = [path(LIKELY, transport=Transport.UDP, mechanism="udp.endpoint.drop"), path(OK)]
+    assert combine(paths, ANY).mechanism == "forced_fallback"
+
+
+def test_what_was_not_tried_is_left_out() -> None:
+    skipped = replace(path(INSUFFICIENT, family=6), rule="not_attempted")
+    assert combine([path(BLOCKED), skipped], ANY).state is BLOCKED
+    assert combine([skipped], ANY).rule == "not_attempted"
+
+
+def test_nothing_at_all() -> None:
+    assert combine([], ANY).state is INSUFFICIENT
+
+
+def test_the_most_frequent_mechanism_stands_for_the_whole() -> None:
+    paths = [path(BLOCKED, str(n), mechanism=m) for n, m in enumerate(["tls.mitm", "dns.forged", "dns.forged"])]
+    assert combine(paths, ANY).mechanism == "dns.forged"

@@ -1,0 +1,183 @@
+"""Name resolution: a lie of the network's resolver is told from a volunteer's own filter, a CDN and a dead name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from probe.failure import NO_ANSWER, NXDOMAIN, RESET, SERVFAIL, TIMEOUT, TLS_HOSTNAME
+from probe.judge import Evidence, judge
+from probe.model import Grade, Network, Resolution, ResolverCheck, State, Step, Via
+from tests.probe.judge.evidence import (
+    BOGON,
+    CHAT,
+    FORGED,
+    HERE,
+    ISP,
+    LINK,
+    PRIVATE,
+    PUBLIC,
+    TCP,
+    V6,
+    attempt,
+    control,
+    evidence,
+    measurement,
+    says,
+    seen,
+    tcp_fails,
+    tls_fails,
+    tls_ok,
+)
+
+TRUE = says(HERE, resolver=PUBLIC)
+THERE = tls_ok(via=Via.INDEPENDENT)
+
+
+def lie(failure: str, resolver: str = ISP) -> Resolution:
+    return says(failure=failure, resolver=resolver)
+
+
+def conclusion(given: Evidence) -> tuple[str, str, str | None]:
+    verdict = judge(given)
+    return verdict.rule, verdict.state, verdict.mechanism
+
+
+@pytest.mark.parametrize(
+    ("failure", "rounds", "state", "mechanism"),
+    [
+        (NXDOMAIN, 1, State.BLOCKED, "dns.nxdomain"),
+        (NO_ANSWER, 1, State.BLOCKED, "dns.nxdomain"),
+        (SERVFAIL, 1, State.LIKELY_BLOCKED, "dns.servfail"),
+        (TIMEOUT, 2, State.LIKELY_BLOCKED, "dns.silent"),
+    ],
+)
+@pytest.mark.parametrize("controls", [None, ()], ids=["a control", "no control"])
+def test_accuses_when_the_service_is_where_others_say(
+    failure: str, rounds: int, state: State, mechanism: str, controls: Any
+) -> None:
+    """Another resolver's address, asked from the same line, is the comparison: it needs no control."""
+    given = evidence(CHAT, THERE, rounds=rounds, resolutions=(lie(failure), TRUE), controls=controls)
+    assert conclusion(given)[1:] == (state, mechanism)
+    assert judge(given).step == "dns"
+
+
+@pytest.mark.parametrize("failure", [NXDOMAIN, SERVFAIL, NO_ANSWER])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"link": replace(LINK, resolvers=(ResolverCheck(resolver=ISP, truthful=False),))}, id="fails all"),
+        pytest.param({"resolutions": (lie(NXDOMAIN), lie(NXDOMAIN, PUBLIC)), "controls": ()}, id="nobody knows it"),
+        pytest.param({"resolver_networks": {"198.51.0.0/16": Network(asn=2)}, "network": Network(asn=1)}, id="foreign"),
+    ],
+)
+def test_innocent_explanations(failure: str, changed: dict[str, Any]) -> None:
+    denial = says(failure=failure, resolver_prefix="198.51.0.0/16")
+    given = {"resolutions": (denial, TRUE), **changed}
+    assert judge(evidence(CHAT, THERE, **given)).state in (State.IMPAIRED, State.INSUFFICIENT)
+
+
+@pytest.mark.parametrize("resolver", [PRIVATE, "adguard-family"])
+def test_a_resolver_that_is_not_shown_to_be_the_networks(resolver: str) -> None:
+    link = replace(LINK, resolvers=(ResolverCheck(resolver=resolver, truthful=True),))
+    given = evidence(CHAT, THERE, resolutions=(lie(NXDOMAIN, resolver), TRUE), link=link)
+    assert conclusion(given) == ("resolver_not_the_networks", State.IMPAIRED, "local.resolver")
+
+
+def test_a_denial_with_nobody_to_compare_with() -> None:
+    assert judge(evidence(CHAT, resolutions=(lie(NXDOMAIN),), controls=())).rule == "name_unknown"
+
+
+def test_a_denial_while_nothing_answers_anywhere() -> None:
+    there_dead = tcp_fails(TIMEOUT, via=Via.INDEPENDENT)
+    assert judge(evidence(CHAT, there_dead, resolutions=(lie(NXDOMAIN), TRUE), controls=())).rule == "name_unproved"
+
+
+def test_a_name_that_the_vendor_gave_up() -> None:
+    gone = [
+        control(measurement(CHAT, resolutions=(lie(NXDOMAIN),)), 1),
+        control(measurement(CHAT, resolutions=(lie(NXDOMAIN),)), 2),
+    ]
+    assert conclusion(evidence(CHAT, resolutions=(lie(NXDOMAIN),), controls=gone)) == ("name_gone", State.DOWN, None)
+
+
+@pytest.mark.parametrize("address", [BOGON, FORGED, "self"])
+def test_a_forged_address(address: str) -> None:
+    attempts = [THERE] if address == "self" else [tls_fails(TLS_HOSTNAME, address=address, leaf="dd" * 32), THERE]
+    given = evidence(CHAT, *attempts, resolutions=(says(address), TRUE), controls=())
+    assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
+
+
+def test_a_forged_address_that_only_accepts_connections() -> None:
+    """A block page's server opens any port; without a certificate an impossible address still gives it away."""
+    target = replace(CHAT, endpoints=(TCP,))
+    open_port = attempt(TCP, seen(Step.TCP), address=BOGON, grade=Grade.TRANSPORT)
+    there = attempt(TCP, seen(Step.TCP), grade=Grade.TRANSPORT, via=Via.INDEPENDENT)
+    given = evidence(target, open_port, there, resolutions=(says(BOGON), TRUE), controls=())
+    assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
+
+
+def test_another_address_that_proves_itself_is_a_cdn() -> None:
+    cache = "198.51.100.99"
+    given = evidence(CHAT, tls_ok(address=cache), resolutions=(says(cache), TRUE))
+    assert judge(given).state is State.OK
+
+
+def test_a_dead_regional_address_is_no_forgery() -> None:
+    """The network's resolver gives an address that is silent; another one works: the service's own fault, maybe."""
+    site = "198.51.100.99"
+    dead = tcp_fails(TIMEOUT, address=site)
+    given = evidence(CHAT, dead, THERE, rounds=2, resolutions=(says(site), TRUE))
+    assert conclusion(given) == ("regional_fault_not_excluded", State.IMPAIRED, None)
+
+
+def test_an_injected_denial_before_the_true_answer() -> None:
+    injected = says(failure=NXDOMAIN, late=(HERE,))
+    given = evidence(CHAT, THERE, resolutions=(injected, TRUE))
+    assert conclusion(given) == ("name_injected", State.BLOCKED, "dns.injected")
+
+
+def test_injection_accuses_whoever_was_asked() -> None:
+    link = replace(LINK, resolvers=(ResolverCheck(resolver=PUBLIC, truthful=True),))
+    injected = says(BOGON, resolver=PUBLIC, late=(HERE,))
+    given = evidence(CHAT, tls_fails(RESET, address=BOGON), resolutions=(injected,), link=link)
+    assert conclusion(given) == ("name_injected", State.BLOCKED, "dns.injected")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(says(failure=SERVFAIL, late=(HERE,), sends=2), id="two queries, two replies"),
+        pytest.param(says(HERE, late=("198.51.100.11",)), id="a CDN's two answers"),
+    ],
+)
+def test_two_replies_are_not_always_an_injection(odd: Resolution) -> None:
+    assert judge(evidence(CHAT, tls_ok(), resolutions=(odd, TRUE))).mechanism != "dns.injected"
+
+
+def test_silence_of_a_resolver_counts_once_it_repeats() -> None:
+    silent = evidence(CHAT, THERE, resolutions=(lie(TIMEOUT), TRUE))
+    assert judge(silent).rule == "name_failed"
+
+
+def test_no_ipv6_address_is_no_denial() -> None:
+    both = (says(HERE), says(failure=NO_ANSWER, qtype="AAAA"))
+    assert judge(evidence(CHAT, tls_ok(), resolutions=both)).state is State.OK
+
+
+def test_a_name_that_has_no_ipv6_anywhere_is_judged_by_ipv4() -> None:
+    denied = (lie(NXDOMAIN), says(failure=NXDOMAIN, qtype="AAAA"), TRUE)
+    assert judge(evidence(CHAT, THERE, resolutions=denied)).mechanism == "dns.nxdomain"
+
+
+def test_one_family_denied_is_degraded() -> None:
+    answers = (lie(NXDOMAIN), says(V6, qtype="AAAA"), TRUE)
+    verdict = judge(evidence(CHAT, tls_ok(address=V6), THERE, resolutions=answers))
+    assert (verdict.state, verdict.mechanism, verdict.step) == (State.DEGRADED, "partial", "dns")
+
+
+def test_an_independent_answer_is_no_path_of_an_app() -> None:
+    """What only our own resolver finds does not get the app through."""
+    assert judge(evidence(CHAT, THERE, resolutions=(lie(SERVFAIL), TRUE))).state is not State.OK
