@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from probe import link as links
 from probe.budget import Budget
+from probe.diagnosis import second_look
 from probe.failure import TIMEOUT
 from probe.measure import Findings, Measurer
 from probe.model import Access, Combine, Link, Measurement, NotAttempted, Target, Targets, Void
@@ -148,7 +149,7 @@ async def _look_at_all(
         return looks + [Look(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
     measurer = Measurer(instruments, resolvers, check.families, budget)
     first = await _look(measurer, measurable, 1, instruments, progress)
-    silent = [look.target for look in first if is_silent(look.target, look.findings)]
+    silent = [second_look(look.target) for look in first if is_silent(look.target, look.findings)]
     return looks + first + await _look(measurer, silent, 2, instruments, progress)
 
 

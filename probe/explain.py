@@ -85,8 +85,12 @@ RELAY_ONLY = "relay reached, call not exercised"
 
 def state_words(verdict: Verdict) -> str:
     """The state of a verdict in words; a call whose relay answers and no more is said to be just that."""
-    words = STATE_WORDS[verdict.state]
-    if verdict.state is State.INSUFFICIENT and verdict.depth is Depth.RELAY_ANSWERS:
+    return words_of(verdict.state, verdict.depth)
+
+
+def words_of(state: State, depth: Depth | None) -> str:
+    words = STATE_WORDS[state]
+    if state is State.INSUFFICIENT and depth is Depth.RELAY_ANSWERS:
         return f"{words}: {RELAY_ONLY}"
     return words
 

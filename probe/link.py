@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from probe.addresses import family_of, is_private
-from probe.failure import DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, UNEXPECTED_STATUS
+from probe.failure import ANSWERED, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, UNEXPECTED_STATUS
 from probe.measure import Findings
 from probe.model import (
     Access,
@@ -104,10 +104,10 @@ def clock_offset_ms(findings: Iterable[Findings]) -> int | None:
 
 
 def usable_families(routed: frozenset[int], neutrals: Sequence[Neutral]) -> frozenset[int]:
-    """Families with a route in which a neutral attempt passed, or in which none was made."""
+    """Families with a route in which a neutral attempt was answered, or in which none was made."""
     tried = {each.family for each in neutrals}
-    passed = {each.family for each in neutrals if each.failure is None}
-    return frozenset(family for family in routed if family in passed or family not in tried)
+    answered = {each.family for each in neutrals if each.failure in ANSWERED}
+    return frozenset(family for family in routed if family in answered or family not in tried)
 
 
 def is_baseline(target: Target) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of
-from probe.failure import CERTIFICATE_FAILURES, TIMEOUT
+from probe.failure import ANSWERED, CERTIFICATE_FAILURES, TIMEOUT
 from probe.judge import controls
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
@@ -110,7 +110,7 @@ def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
     if attempt.address is None:
         return True
     neutrals = [each for each in measurement.link.neutrals if each.family == family_of(attempt.address)]
-    return not neutrals or any(each.failure is None for each in neutrals)
+    return not neutrals or any(each.failure in ANSWERED for each in neutrals)
 
 
 def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:

@@ -1,0 +1,23 @@
+"""Follow-up experiments: after a silence, change one thing and ask again.
+
+A relay that does not answer an Allocate is asked in the second round for a plain Binding as well: same address, same
+port, another method. If that is answered, it is the Allocate that somebody drops, and not the address.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from probe.model import Endpoint, Expect, Target
+
+
+def second_look(target: Target) -> Target:
+    """The target with the experiments of the second round. They are no paths: only the target's own endpoints are."""
+    relays = [endpoint for endpoint in target.endpoints if endpoint.handshake == "turn"]
+    known = {identity(endpoint) for endpoint in target.endpoints}
+    bindings = [replace(relay, handshake="stun", expect=Expect()) for relay in relays]
+    return replace(target, endpoints=(*target.endpoints, *(each for each in bindings if identity(each) not in known)))
+
+
+def identity(endpoint: Endpoint) -> tuple[str, int, str, str]:
+    return endpoint.host, endpoint.port, endpoint.transport, endpoint.handshake

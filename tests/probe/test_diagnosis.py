@@ -1,0 +1,17 @@
+"""The second round asks silent relays for a Binding too, and nothing that the target has already."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from probe.diagnosis import second_look
+from tests.probe.judge.evidence import CALL, CHAT, STUN, TURN
+
+
+def test_a_relay_gets_its_binding() -> None:
+    assert second_look(CALL).endpoints == (TURN, replace(STUN))
+
+
+def test_nothing_is_asked_twice() -> None:
+    assert second_look(CHAT) == CHAT
+    assert second_look(second_look(CALL)) == second_look(CALL)
