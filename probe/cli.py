@@ -23,7 +23,6 @@ from probe.cycle import Settings
 from probe.failure import UserError
 from probe.model import Access, Resolver, Targets
 from probe.network import LinkResolver, describe_resolver
-from probe.secure.trust import load_trust
 from probe.targets import COLUMNS, describe, load, packaged, table
 
 if TYPE_CHECKING:
@@ -143,7 +142,8 @@ def _options(arguments: argparse.Namespace, interval_s: float) -> daemon.Options
     seeded = random.SystemRandom() if arguments.seed is None else random.Random(arguments.seed)
     return daemon.Options(
         targets=targets,
-        trust=load_trust(targets.authorities, arguments.ca_file),
+        follow=arguments.targets is None,
+        ca_file=arguments.ca_file,
         settings=Settings(
             declared=Access(arguments.access),
             behind=Access(arguments.behind),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 from msgspec import Struct
+from msgspec.structs import replace
 
 from probe import __version__
 from probe.budget import AllocateBudget
@@ -25,11 +26,13 @@ from probe.comparison import (
 )
 from probe.cycle import Cycle, Settings, run_cycle
 from probe.dialer import SocketDialer
+from probe.durable import make_directory
 from probe.failure import UserError
 from probe.identity import Identity, load_or_create
 from probe.model import ControlMeasurement, Targets
 from probe.output import write_json, write_table
-from probe.secure.trust import Trust
+from probe.renewal import renew
+from probe.secure.trust import load_trust
 from probe.spool import Spool, seal_measurements
 from probe.trace import Instruments
 from probe.upload import upload
@@ -44,8 +47,9 @@ logger = logging.getLogger(__name__)
 class Options(Struct, frozen=True, kw_only=True):
     """What the command line asks for, checked."""
 
-    targets: Targets
-    trust: Trust
+    targets: Targets  # the file that was given, or the one that came with the program
+    follow: bool = False  # measure the collector's targets instead, where it has any
+    ca_file: str | None = None
     settings: Settings
     data_dir: Path
     collector: str | None = None
@@ -61,6 +65,10 @@ class Options(Struct, frozen=True, kw_only=True):
 async def check(options: Options) -> None:
     """One cycle. Raises UserError for a control that cannot be read."""
     files = _read_files(options)
+    make_directory(options.data_dir)
+    if options.follow and options.collector:
+        shipped = options.targets
+        options = replace(options, targets=await renew(options.collector, options.data_dir / "targets.yaml", shipped))
     cycle = await _measure(options)
     try:
         await _print(options, cycle, files)
@@ -85,14 +93,13 @@ def open_identity(options: Options) -> Identity:
 
 
 async def _measure(options: Options) -> Cycle:
-    options.data_dir.mkdir(parents=True, exist_ok=True)
     instruments = Instruments(
         dialer=SocketDialer(),
         clock=time.monotonic,
         wall_ms=lambda: time.time_ns() // 1_000_000,
         random_bytes=options.random_bytes,
         new_uid=lambda: options.secret_bytes(16).hex(),
-        trust=options.trust,
+        trust=load_trust(options.targets.authorities, options.ca_file),
         scale=options.scale,
     )
     budget = AllocateBudget(options.data_dir / "allocates.json")

@@ -22,7 +22,7 @@ from probe.blocks import Block, compose
 from probe.failure import UserError
 from probe.model import Combine, Endpoint, Expect, Fingerprint, Plane, Resolver, Target, Targets, Transport
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 256_000
 MIN_BASELINES = 4  # below that, one neutral service's fault looks like a broken link
 UDP, TCP = Transport.UDP, Transport.TCP
 SIGNALLING, MEDIA, WEB = Plane.SIGNALLING, Plane.MEDIA, Plane.WEB

@@ -283,8 +283,8 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_too_large_is_told() -> None:
-    sentence = "my.yaml is larger than 1000000 bytes; a targets file is a few kilobytes of YAML."
-    assert complaint(b"#" * 1_000_001) == sentence
+    sentence = "my.yaml is larger than 256000 bytes; a targets file is a few kilobytes of YAML."
+    assert complaint(b"#" * 256_001) == sentence
 
 
 def test_load_names_the_path_and_reads_no_more_than_it_must(tmp_path: Path) -> None:
