@@ -1,0 +1,97 @@
+"""Small words of the page: names, times, places, counts. All times are UTC."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from collector.log import HOUR_MS
+from probe.explain import STATE_WORDS
+from probe.model import State
+
+SERVICES = {
+    "baseline": "comparison",
+    "facetime": "FaceTime",
+    "google-meet": "Google Meet",
+    "imessage": "iMessage",
+    "imo": "imo",
+    "ringcentral": "RingCentral",
+    "wechat": "WeChat",
+    "whatsapp": "WhatsApp",
+}
+ROLES = {"chat": "messages", "call": "calls", "web": "website", "push": "notifications"}
+ACCESSES = {
+    "2g": "2G",
+    "3g": "3G",
+    "4g": "4G",
+    "5g": "5G",
+    "wifi": "WiFi",
+    "adsl": "ADSL",
+    "vdsl": "VDSL",
+    "unknown": "access unknown",
+}
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def service_words(service: str) -> str:
+    return SERVICES.get(service, service[:1].upper() + service[1:])
+
+
+def role_words(role: str) -> str:
+    return ROLES.get(role, role)
+
+
+def place_words(country: str, asn: int, operator: str, access: str) -> str:
+    """Such as `Maroc Telecom (MA, AS36903), ADSL`."""
+    how = ACCESSES.get(access, access)
+    if country == "ZZ" and not asn:
+        return f"Network unknown, {how}"
+    return f"{operator} ({country}, AS{asn}), {how}"
+
+
+def day_and_time(moment_ms: int) -> str:
+    """Such as `26 Feb 16:05`."""
+    return f"{_day(moment_ms)} {_time(moment_ms)}"
+
+
+def date_and_time(moment_ms: int) -> str:
+    """Such as `26 Feb 2026, 16:05`."""
+    return f"{_day(moment_ms)} {_utc(moment_ms).year}, {_time(moment_ms)}"
+
+
+def hour_span(hour: int) -> str:
+    """Such as `26 Feb 16:00–17:00`."""
+    return f"{day_and_time(hour * HOUR_MS)}–{_time((hour + 1) * HOUR_MS)}"
+
+
+def clock_hour(hour: int) -> str:
+    """Such as `16`."""
+    return f"{hour % 24:02d}"
+
+
+def lines_by_state(states: Mapping[str, int], count: Callable[[int], str]) -> str:
+    """Such as `3 lines: blocked; 1 line: no interference seen`, the most frequent first."""
+    ordered = sorted(states.items(), key=lambda item: (-item[1], item[0]))
+    return "; ".join(
+        f"{count(lines)} {'line' if lines == 1 and count(1) == '1' else 'lines'}: {STATE_WORDS[State(state)]}"
+        for state, lines in ordered
+    )
+
+
+def plain(text: str) -> str:
+    """Text in which nothing invisible turns or hides what stands beside it."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") else c for c in text)
+
+
+def _day(moment_ms: int) -> str:
+    moment = _utc(moment_ms)
+    return f"{moment.day} {MONTHS[moment.month - 1]}"
+
+
+def _time(moment_ms: int) -> str:
+    return f"{_utc(moment_ms):%H:%M}"
+
+
+def _utc(moment_ms: int) -> datetime:
+    return datetime.fromtimestamp(moment_ms // 1000, UTC)
