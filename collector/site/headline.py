@@ -84,7 +84,7 @@ def _named(rows: Sequence[Row], states: Sequence[State], *, with_state: bool) ->
     names = []
     for (service, role, state), count in found.items():
         total = seen[(service, role)]
-        said = [STATE_WORDS[state]] if with_state else []
+        said = [STATE_WORDS[state].partition(":")[0]] if with_state else []
         if total > 1:
             said.append(f"{'on ' if with_state else ''}{count} of {total}")
         names.append(f"{service} {role} ({' '.join(said)})" if said else f"{service} {role}")

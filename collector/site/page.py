@@ -17,7 +17,8 @@ MEANINGS = {
     "in it. It does not say that a call would have worked.",
     State.DEGRADED: "It gets through, measurably worse than comparable traffic or only by a fallback.",
     State.BLOCKED: "Something was seen that only interference explains, or comparable traffic passed beside it.",
-    State.LIKELY_BLOCKED: "It failed here while the same address was reached from elsewhere.",
+    State.LIKELY_BLOCKED: "It failed here, and either the same address answered elsewhere or the failure "
+    "follows what was sent.",
     State.IMPAIRED: "It failed, and the cause may lie with this line, with the service, or in between.",
     State.DOWN: "It failed for controls in different networks too.",
     State.INSUFFICIENT: "There is too little evidence to say anything: neither that it gets through nor that not.",

@@ -81,7 +81,8 @@ def _bar(i: int, state: State | None, hour: int) -> Bar:
 def ticks(count: int, last_hour: int) -> list[Tick]:
     """The hours that the axis names."""
     first = last_hour - count + 1
-    return [Tick(x=i * CELL_WIDTH, text=clock_hour(first + i)) for i in range(count) if (first + i) % LABEL_EVERY == 0]
+    room = range(count - 1)  # a label at the end would be cut off
+    return [Tick(x=i * CELL_WIDTH, text=clock_hour(first + i)) for i in room if (first + i) % LABEL_EVERY == 0]
 
 
 def in_words(hours: Sequence[State | None]) -> str:
