@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from collector import queries, site
 from collector.access import ACCESS, Access
 from collector.api import Api, Parts
 from collector.projector import Projector
@@ -18,8 +19,6 @@ log = logging.getLogger(__name__)
 
 SHUTDOWN_S = 5.0  # for requests under way when the server ends
 LINGERING_S = 1.0  # for what is left of a refused body, so that the refusal can be read
-
-AddRoutes = Callable[[web.Application], None]
 
 # Pages bring their own style and no script from elsewhere; nobody may frame them.
 HEADERS = {
@@ -34,13 +33,13 @@ REASONS = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_
 SENTENCES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
 
 
-def create_app(parts: Parts, access: Access, pages: AddRoutes | None = None) -> web.Application:
-    """The application; `pages` adds the routes of people's pages. The projector runs while it does."""
+def create_app(parts: Parts, access: Access) -> web.Application:
+    """The application. The projector runs while it does."""
     app = web.Application(middlewares=[_errors_in_json])
     app[ACCESS] = access
     app.add_routes(Api(parts).routes())
-    if pages is not None:
-        pages(app)
+    queries.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
+    site.add_routes(app, parts.warehouse, parts.now_ms)
     app.on_response_prepare.append(_add_headers)
     app.cleanup_ctx.append(lambda _: _projecting(parts.projector))
     return app

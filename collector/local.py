@@ -10,12 +10,14 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from collector.api import Parts
 from collector.serving import Options, address_of, listening, open_socket, signalled
+from collector.site.page import render
 from probe.failure import UserError
 
 HOST = "127.0.0.1"
@@ -46,21 +48,23 @@ def probe_command(local: Local, address: str) -> list[str]:
 
 
 async def run(local: Local, parts: Parts, say: Say, command: Command = probe_command) -> int:
-    """Until Ctrl-C or SIGTERM (then 0), or until the probe ends (then its exit code)."""
+    """Until Ctrl-C or SIGTERM (then 0), or until the probe ends (then its exit code).
+
+    Says where the page is: an address as soon as something stands on it; with `once` a file at the end.
+    """
     with next_free_socket(local.port) as sock:
         address = address_of(sock)
         async with listening(parts, local.options, sock), signalled() as stopped:
             child = await _start(command(local, address))
-            announcing = asyncio.create_task(_announce(parts, address, say))
+            announcing = None if local.once else asyncio.create_task(_announce(parts, address, say))
             try:
                 await _first(child.wait(), stopped.wait())
-                if child.returncode is None:
-                    return 0
-                if local.once:
-                    await _caught_up(parts)
-                return child.returncode
+                if child.returncode is not None and local.once:
+                    say(f"What was measured on this line: {await _page(local, parts)}")
+                return child.returncode or 0
             finally:
-                announcing.cancel()
+                if announcing is not None:
+                    announcing.cancel()
                 await _end(child, local.child_ends_s)
 
 
@@ -95,6 +99,18 @@ async def _announce(parts: Parts, address: str, say: Say) -> None:
     """Says where the page is once something of this run stands on it."""
     await _judged(parts, parts.log.cursor() + 1)
     say(f"What was measured on this line: {address}/")
+
+
+async def _page(local: Local, parts: Parts) -> Path:
+    """Writes the page, when all that was received is judged. Raises UserError."""
+    await _caught_up(parts)
+    path = local.options.data / "page.html"
+    text = await asyncio.to_thread(render, parts.warehouse, parts.now_ms(), True)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"The page {path} cannot be written: {error.strerror}.") from error
+    return path
 
 
 async def _caught_up(parts: Parts) -> None:

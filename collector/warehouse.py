@@ -73,6 +73,8 @@ class Warehouse:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+            # aiohttp's caches outlive the application that uses this, and DuckDB complains at exit of what is left.
+            del self._connection
 
     # --- What stands in it
 

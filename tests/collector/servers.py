@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from collector.access import Access
 from collector.api import Parts
 from collector.app import create_app, runner
+from collector.hourly import Rules
 from collector.ingest import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
 from collector.log.committer import Connect
 from collector.log.sqlite import SqliteLog
@@ -76,11 +77,12 @@ async def serving(
     proxies: tuple[Prefix, ...] = (),
     controls: frozenset[str] = frozenset(),
     local: bool = True,
+    rules: Rules = RULES,
 ) -> AsyncIterator[Serving]:
     """Files in `directory`; the clock stands at NOW_MS."""
     metrics = Metrics(CollectorRegistry())
     with closing(SqliteLog(directory / "log.sqlite", connect)) as log, closing(Warehouse(None)) as warehouse:
-        projector = Projector(log, warehouse, controls, rules=RULES, parse=parse)
+        projector = Projector(log, warehouse, controls, rules=rules, parse=parse)
         parts = Parts(
             log=log,
             ingest=Ingest(log, PrefixTable(networks), metrics, lambda: NOW_MS, projector.announce, proxies, limits),

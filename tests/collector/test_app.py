@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from collector.log import HOUR_MS
-from probe.model import ControlMeasurement, Network
+from probe.judge.evidence import Evidence
+from probe.model import ControlMeasurement, Network, Verdict
 from tests.collector.batches import NOW_MS, Volunteer
+from tests.collector.judging import RULES
 from tests.collector.servers import TARGETS, TOKEN, Serving, eventually, serving
 
 CONTROL = Volunteer(7)
@@ -91,11 +93,22 @@ async def test_health_says_how_far_behind_the_projection_is(collector: Serving) 
 
 
 async def test_a_broken_projection_does_not_stop_ingest(tmp_path: Path) -> None:
-    async with serving(tmp_path) as collector:
-        collector.parts.warehouse.close()  # each further use of it fails
+    def broken(evidence: Evidence) -> Verdict:
+        raise RuntimeError("no judge today")
+
+    async with serving(tmp_path, rules=msgspec.structs.replace(RULES, judge=broken)) as collector:
         volunteer = Volunteer(1)
+        assert (await collector.post(volunteer.seal([volunteer.measure()])))[0] == 200
         await eventually(lambda: collector.parts.projector.error is not None)
         assert await collector.post(volunteer.seal([volunteer.measure()])) == (200, {"stored": 1, "known": 0})
+        assert json.loads((await collector.get("/healthz"))[1]) == {
+            "ok": True,
+            "log_cursor": 2,
+            "projection_cursor": 0,
+            "lag": 2,
+            "projection_error": "RuntimeError: no judge today",
+        }
+        assert "ringback_projection_broken 1.0" in (await collector.get("/metrics"))[1]
 
 
 async def test_metrics(collector: Serving) -> None:
@@ -125,6 +138,20 @@ async def test_a_method_that_is_not_taken(public: Serving) -> None:
     async with public.session.delete(f"{public.url}/v1/targets") as answer:
         assert (answer.status, (await answer.json())["error"]) == (405, "method_not_allowed")
         assert "GET" in answer.headers["Allow"]
+
+
+async def test_the_page_and_the_queries_are_there(collector: Serving) -> None:
+    volunteer = Volunteer(1)
+    await collector.post(volunteer.seal([volunteer.measure()]))
+    await eventually(lambda: collector.parts.warehouse.cursor() == 1)
+    assert "<title>Ringback" in (await collector.get("/"))[1]
+    assert len(json.loads((await collector.get("/v1/verdicts"))[1])["verdicts"]) == 1
+    assert len(json.loads((await collector.get("/v1/cells"))[1])["cells"]) == 1
+
+
+async def test_others_see_no_single_verdicts(public: Serving) -> None:
+    assert (await public.get("/v1/verdicts"))[0] == 403
+    assert (await public.get("/v1/cells"))[0] == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/targets", "/v1/controls", "/healthz", "/nothing"])

@@ -56,11 +56,17 @@ def stand_in(text: str, *words: str | Path) -> Callable[[Local, str], list[str]]
     return lambda local, address: [sys.executable, "-c", text, address, *map(str, words)]
 
 
+def page(options: Options) -> str:
+    return (options.data / "page.html").read_text()
+
+
 async def test_once_waits_for_the_probe_and_for_the_judge(options: Options, parts: Parts, batch: Path) -> None:
     local = Local(options=options, once=True, port=0)
-    text = POST + "sys.exit(7)"
-    assert await run(local, parts, lambda _: None, stand_in(text, batch)) == 7
+    said: list[str] = []
+    assert await run(local, parts, said.append, stand_in(POST + "sys.exit(7)", batch)) == 7
     assert parts.log.cursor() == parts.warehouse.cursor() == 1
+    assert said == [f"What was measured on this line: {options.data / 'page.html'}"]
+    assert "Ringback" in page(options)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
