@@ -26,8 +26,7 @@ def sentences(summary: Summary) -> list[str]:
         return [_nothing(summary)]
     return [
         f"In the last 24 hours, {_targets(rows)} measured on {_where(summary.places)}.",
-        _interference(rows),
-        *_others(rows),
+        *_findings(rows),
         *_controls(summary),
         *([] if summary.complete else ["There is more than this page can hold; the rest is in /v1/cells."]),
     ]
@@ -56,6 +55,13 @@ def _where(places: Sequence[Place]) -> str:
     if place.by_line and all(not row.line for row in place.rows):
         return "this link"
     return place_words(place.country, place.asn, place.operator, place.access)
+
+
+def _findings(rows: Sequence[Row]) -> list[str]:
+    """That no interference was seen is no finding where nothing could be seen at all."""
+    if all(row.state is State.INSUFFICIENT for row in rows):
+        return [f"Nothing can be concluded about {'it' if len(rows) == 1 else 'any of them'}."]
+    return [_interference(rows), *_others(rows)]
 
 
 def _interference(rows: Sequence[Row]) -> str:

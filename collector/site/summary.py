@@ -143,7 +143,7 @@ def _line_row(verdicts: Sequence[VerdictRow], first: int, several: bool) -> Row:
         how=mechanism_words(latest.mechanism) or ("" if depth is None else DEPTH_WORDS[depth]),
         step="" if latest.step is None else STEP_WORDS[Step(latest.step)],
         when=day_and_time(latest.started_ms),
-        why=latest.reason,
+        why=latest.reason[:1].upper() + latest.reason[1:],
         lines="1 line",
         line=latest.key[:8] if several else "",
         neutral=latest.service == NEUTRAL,

@@ -116,6 +116,12 @@ def test_one_line_reads_as_this_link() -> None:
     assert "Simulated" not in shown.words
 
 
+def test_where_nothing_can_be_concluded_nothing_else_is_claimed() -> None:
+    shown = page(verdict_row(state="insufficient"), verdict_row(target="viber/call", state="insufficient"))
+    assert "Nothing can be concluded about any of them." in shown.words
+    assert "Interference was seen" not in shown.words
+
+
 def test_the_latest_verdict_of_a_line_is_shown() -> None:
     early = verdict_row(uid="1", state="blocked", started_ms=HOUR * HOUR_MS, reason="Early.")
     late = verdict_row(uid="2", started_ms=HOUR * HOUR_MS + 60_000, reason="Late.")
