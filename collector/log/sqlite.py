@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator
-from functools import lru_cache, partial
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,15 @@ from msgspec import Struct
 from collector.clock import corrected_start
 from collector.log import HOUR_MS, Appended, Conflict, Record, schema
 from collector.log.committer import Committer, Connect
+from collector.log.inflated import InflatedBodies
 from probe.codecs.seal import SealedBatch
 from probe.model import Measurement, Network
 
-CACHED_BATCHES = 64  # inflated, 2 MB each at the most
-
-RECORDS = """
-SELECT m.batch, m.line, p.key, m.started_ms, m.clock_known, b.received_ms, b.country, b.asn, b.operator,
-       b.resolver_networks, b.targets, b.software
-FROM measurements AS m JOIN batches AS b ON b.id = m.batch JOIN probes AS p ON p.id = m.probe
+COLUMNS = """
+m.batch, m.line, p.key, m.started_ms, m.clock_known, b.received_ms, b.country, b.asn, b.operator, b.resolver_networks,
+b.targets, b.software
 """
+JOINED = "JOIN batches AS b ON b.id = m.batch JOIN probes AS p ON p.id = m.probe"
 # The same set of records gives the same order, whatever the order of arrival.
 BY_START = "ORDER BY m.started_ms, p.key, m.uid"
 
@@ -59,7 +57,7 @@ class SqliteLog:
         self._committer = Committer(connect or partial(schema.writing_connection, path))
         self._own = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        self._lines: Callable[[int], list[bytes]] = lru_cache(CACHED_BATCHES)(self._inflate)
+        self._bodies = InflatedBodies(self._body)
         self._decoder = msgspec.json.Decoder(Measurement)
         self._networks = msgspec.json.Decoder(dict[str, Network])
 
@@ -92,23 +90,23 @@ class SqliteLog:
 
     def records(self, after: int, limit: int) -> list[Record]:
         where = "WHERE m.batch IN (SELECT id FROM batches WHERE id > ? ORDER BY id LIMIT ?)"
-        return list(self._records(f"{where} ORDER BY m.batch, m.line", after, limit))
+        return list(self._records("batch", f"{where} ORDER BY m.batch, m.line", after, limit))
 
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
         where = "WHERE m.target = ? AND m.started_ms >= ? AND m.started_ms < ?"
         span = (first_hour * HOUR_MS, (last_hour + 1) * HOUR_MS)
-        return list(self._records(f"{where} {BY_START}", target, *span))
+        return list(self._records("target", f"{where} {BY_START}", target, *span))
 
     def siblings(self, key: str, cycle: str, target: str) -> list[Record]:
         where = "WHERE p.key = ? AND m.cycle = ? AND m.target = ? ORDER BY m.round, m.uid"
-        return list(self._records(where, key, cycle, target))
+        return list(self._records("cycle", where, key, cycle, target))
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
         where = "WHERE p.key IN (SELECT value FROM json_each(?)) AND m.started_ms >= ? AND m.started_ms < ?"
         parameters: tuple[str | int, ...] = (msgspec.json.encode(list(keys)).decode(), since_ms, until_ms)
         if target is not None:
             where, parameters = f"{where} AND m.target = ?", (*parameters, target)
-        return list(self._records(f"{where} {BY_START}", *parameters))
+        return list(self._records("probe", f"{where} {BY_START}", *parameters))
 
     def targets(self, digest: str) -> bytes | None:
         found = self._read("SELECT body FROM targets WHERE digest = ?", digest).fetchone()
@@ -122,8 +120,10 @@ class SqliteLog:
         connection: sqlite3.Connection = self._own.connection
         return connection.execute(statement, parameters)
 
-    def _records(self, where: str, *parameters: str | int) -> Iterator[Record]:
-        for row in self._read(f"{RECORDS} {where}", *parameters).fetchall():
+    def _records(self, index: str, where: str, *parameters: str | int) -> Iterator[Record]:
+        """By the index that is named: left to itself, SQLite would read all that a probe ever sent."""
+        table = f"measurements AS m INDEXED BY measurements_by_{index}"
+        for row in self._read(f"SELECT {COLUMNS} FROM {table} {JOINED} {where}", *parameters).fetchall():
             yield self._record(*row)
 
     def _record(
@@ -133,7 +133,7 @@ class SqliteLog:
         return Record(
             cursor=batch,
             key=key,
-            measurement=self._decoder.decode(self._lines(batch)[line]),
+            measurement=self._decoder.decode(self._bodies.lines(batch)[line]),
             started_ms=started_ms,
             clock_known=bool(clock_known),
             received_ms=received_ms,
@@ -143,10 +143,9 @@ class SqliteLog:
             software=software,
         )
 
-    def _inflate(self, batch: int) -> list[bytes]:
-        """The lines of a body, which was verified when it came: today's limits must not undo what was kept."""
+    def _body(self, batch: int) -> bytes:
         (body,) = self._read("SELECT body FROM batches WHERE id = ?", batch).fetchone()
-        return gzip.decompress(body).split(b"\n")
+        return bytes(body)
 
 
 def _store(arrival: _Arrival, connection: sqlite3.Connection) -> Appended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Protocol
 import pytest
 
 from collector.log import HOUR_MS, Appended, Conflict, Log, LogFull, schema
+from collector.log.inflated import InflatedBodies
 from collector.log.sqlite import SqliteLog
 from probe.codecs.seal import encode
 from probe.failure import UserError
@@ -298,3 +300,51 @@ def test_a_later_log_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(UserError, match="written by a later Ringback"):
         SqliteLog(tmp_path / "log.sqlite")
+
+
+async def test_no_question_reads_the_whole_log(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.sqlite")
+    one = Volunteer()
+    await append(log, one.seal([one.measure()]))
+    asked: list[str] = []
+    log.cursor()  # opens this thread's connection
+    (connection,) = log._readers
+    connection.set_trace_callback(asked.append)
+    log.records(0, 10)
+    log.measurements("whatsapp/chat", HOUR, HOUR)
+    log.siblings(one.key, "c" * 32, "whatsapp/chat")
+    log.by_keys([one.key], 0, 2 * NOW_MS)
+    log.by_keys([one.key], 0, 2 * NOW_MS, "whatsapp/chat")
+    connection.set_trace_callback(None)
+    steps = [
+        step
+        for statement in asked
+        if not statement.startswith("--")
+        for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    log.close()
+    assert {step.split(" INDEX ")[1] for step in steps if step.startswith("SEARCH m")} == {
+        "measurements_by_batch (batch=?)",
+        "measurements_by_target (target=? AND started_ms>? AND started_ms<?)",
+        "measurements_by_cycle (probe=? AND cycle=? AND target=?)",
+        "measurements_by_probe (probe=? AND started_ms>? AND started_ms<?)",
+    }
+    assert {step.split()[1] for step in steps if step.startswith("SCAN")} <= {"json_each"}
+
+
+def test_bodies_are_kept_within_bounds() -> None:
+    read: list[int] = []
+
+    def body(batch: int) -> bytes:
+        read.append(batch)
+        return gzip.compress(b"x" * 39 + b"\n")
+
+    bodies = InflatedBodies(body, limit_bytes=100)
+    for batch in (1, 2, 1, 3, 1, 2):  # there is room for two; 3 drives out 2, which was used longest ago
+        assert bodies.lines(batch) == [b"x" * 39, b""]
+    assert read == [1, 2, 3, 2]
+
+
+def test_a_body_that_exceeds_the_bound_alone_is_not_kept() -> None:
+    bodies = InflatedBodies(lambda batch: gzip.compress(b"x" * 200), limit_bytes=100)
+    assert bodies.lines(1) == bodies.lines(1) == [b"x" * 200]
