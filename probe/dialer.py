@@ -20,6 +20,7 @@ READ_SIZE = 65536
 IP_RECVERR = 11  # linux/in.h
 IPV6_RECVERR = 25  # linux/in6.h
 MSG_ERRQUEUE = 0x2000
+EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 ICMP_ORIGINS = (2, 3)  # SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6; a local error has another origin
 
 
@@ -129,6 +130,7 @@ class SocketDatagrams:
         self.counters.sent(data)
 
     async def receive(self) -> bytes:
+        await asyncio.sleep(0)  # what waits is read without a pause, and a flood of it must not outlast a time limit
         try:
             data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_DATAGRAM)
         except OSError:
@@ -159,6 +161,7 @@ class SocketStream:
         self.counters.sent(data)
 
     async def receive(self) -> bytes:
+        await asyncio.sleep(0)  # as above
         data = await asyncio.get_running_loop().sock_recv(self._socket, READ_SIZE)
         self.counters.received(data)
         return data
@@ -171,7 +174,9 @@ def parse_extended_error(level: int, kind: int, data: bytes, target: str) -> Icm
     """A `struct sock_extended_err` and the sockaddr of the offender behind it (linux/errqueue.h); None for others."""
     if (level, kind) not in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)):
         return None
-    _, origin, icmp_type, code, _, _, _ = struct.unpack_from("=IBBBBII", data)
+    if len(data) < EXTENDED_ERROR.size:
+        return None
+    _, origin, icmp_type, code, _, _, _ = EXTENDED_ERROR.unpack_from(data)
     if origin not in ICMP_ORIGINS:
         return None
     offender = data[20:24] if level == socket.IPPROTO_IP else data[24:40]

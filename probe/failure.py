@@ -78,7 +78,8 @@ def classify(error: BaseException) -> str:
 _PRIVATE_TEXT = re.compile(
     r"(?:\d{1,3}\.){3}\d{1,3}"  # IPv4
     r"|(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}"  # MAC
-    r"|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}"  # IPv6
+    r"|(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}"  # MAC, as some routers write it
+    r"|(?:[0-9a-fA-F]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]{0,4})"  # IPv6, also with IPv4 at its end
     r"|\d{7,}"  # subscriber numbers and the like
 )
 

@@ -24,11 +24,6 @@ HEADER_BYTES = 20
 FINGERPRINT_XOR = 0x5354554E
 UDP_PROTOCOL = 17
 
-# When a request is sent, in seconds since the first time. Denser than RFC 8489 section 6.2.1, so that loss at random
-# is not taken for silence: at 30 % each way, one request in a hundred would get no answer.
-SEND_OFFSETS = (0, 0.5, 1, 1.5, 2.5, 3.5, 5.5)
-GIVE_UP = 8.0
-
 
 class Method(IntEnum):
     BINDING = 0x001

@@ -143,12 +143,6 @@ def test_requests_are_those_of_the_apps() -> None:
     assert stun.allocate_request(TID).hex() == "000300082112a442000102030405060708090a0b0019000411000000"
 
 
-def test_the_schedule_ends_before_giving_up() -> None:
-    assert list(stun.SEND_OFFSETS) == sorted(stun.SEND_OFFSETS)
-    assert stun.SEND_OFFSETS[0] == 0
-    assert stun.SEND_OFFSETS[-1] < stun.GIVE_UP
-
-
 def test_only_a_response_of_the_same_transaction_and_method_answers() -> None:
     request = stun.binding_request(TID)
     assert stun.answers(request, Message(Method.BINDING, MessageClass.RESPONSE, TID))

@@ -1,0 +1,73 @@
+"""Exceptions to failure strings, and text from the wire made fit to keep."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe import failure
+from probe.failure import Failed, classify, clean_text
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.ECONNREFUSED, "x"), "connection_refused"),
+        (OSError(errno.ECONNRESET, "x"), "connection_reset"),
+        (OSError(errno.EPIPE, "x"), "connection_reset"),
+        (OSError(errno.EHOSTUNREACH, "x"), "host_unreachable"),
+        (OSError(errno.ENETUNREACH, "x"), "network_unreachable"),
+        (OSError(errno.ETIMEDOUT, "x"), "generic_timeout_error"),
+        (TimeoutError(), "generic_timeout_error"),
+        (asyncio.IncompleteReadError(b"", 1), "eof_error"),
+        (EOFError(), "eof_error"),
+        (Failed("ssl_failed_handshake"), "ssl_failed_handshake"),
+    ],
+)
+def test_errors_have_the_fields_words(error: BaseException, expected: str) -> None:
+    assert classify(error) == expected
+
+
+def test_an_unknown_error_gives_its_class_and_not_its_text() -> None:
+    assert classify(ValueError("198.51.100.7")) == "unknown_failure: ValueError"
+    assert classify(OSError(errno.EINVAL, "198.51.100.7")) == "unknown_failure: OSError"
+
+
+def test_errnos_are_all_words_without_spaces() -> None:
+    assert all(word == word.lower() and " " not in word for word in failure.ERRNOS.values())
+
+
+@pytest.mark.parametrize(
+    "private",
+    [
+        "198.51.100.7",
+        "2001:db8:7::7",
+        "fe80::1",
+        "::ffff:198.51.100.7",
+        "64:ff9b::198.51.100.7",
+        "2001:DB8:0:0:8:800:200C:417A",
+        "00:11:22:aa:bb:cc",
+        "00-11-22-AA-BB-CC",
+        "0011.22aa.bbcc",
+        "0612345678",
+    ],
+)
+def test_text_is_kept_without_what_names_a_person(private: str) -> None:
+    assert clean_text(f"Hello {private}, pay now") == "Hello […], pay now"
+
+
+def test_ordinary_text_is_kept() -> None:
+    assert clean_text(" Access\n denied:  error 451, see 2026/11 ") == "Access denied: error 451, see 2026/11"
+
+
+def test_text_is_short() -> None:
+    assert len(clean_text("a " * 500)) == 100
+
+
+@given(st.text(), st.ip_addresses())
+def test_no_address_survives_anywhere(text: str, address: object) -> None:
+    assert str(address) not in clean_text(f"{text} {address} {text}") or str(address) == "::"
