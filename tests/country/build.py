@@ -31,7 +31,7 @@ _serial = itertools.count()
 
 
 class Country:
-    """A context manager, which leaves nothing behind."""
+    """A context manager, which leaves nothing behind. The files are what a probe or a collector is given."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -40,6 +40,9 @@ class Country:
         self.authority = Authority.create("Public authority of the country")
         self.signal = Authority.create("Signal's own authority")
         self.forger = Authority.create("Authority of the forger")
+        self.ca_file = self._write("ca.pem", self.authority.pem.decode())
+        self.targets_file = self._write("targets.yaml", plan.targets_yaml(self.signal.pem.decode()))
+        self.networks_file = self._write("networks.csv", plan.NETWORKS)
         self._namespaces: list[str] = []
         self._numbers = itertools.count(1)
         self._stack = ExitStack()
@@ -55,23 +58,6 @@ class Country:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-
-    # --- Files that a probe or a collector is given ---
-
-    def targets_file(self, *, dead_service: bool = False) -> Path:
-        text = plan.targets_yaml(self.signal.pem.decode(), dead_service)
-        return self._write("targets-with-a-dead-service.yaml" if dead_service else "targets.yaml", text)
-
-    def ca_file(self) -> Path:
-        return self._write("ca.pem", self.authority.pem.decode())
-
-    def networks_file(self) -> Path:
-        return self._write("networks.csv", plan.NETWORKS)
-
-    def _write(self, filename: str, text: str) -> Path:
-        path = self.directory / filename
-        path.write_text(text)
-        return path
 
     # --- Lines and controls ---
 
@@ -114,6 +100,11 @@ class Country:
         run(*prefix(self.isp), "nft", "-f", "-", stdin="\n".join([*lines, "}\n"]))
         for tool, chain, rule in itertools.product(("iptables", "ip6tables"), ("FORWARD", "INPUT"), does.strings):
             run(*prefix(self.isp), tool, "-w", "-A", chain, "-i", device, *rule)
+
+    def _write(self, filename: str, text: str) -> Path:
+        path = self.directory / filename
+        path.write_text(text)
+        return path
 
     # --- Building ---
 
@@ -161,6 +152,8 @@ class Country:
         for lie, told in lies.items():
             yield self._liar(lie, dict.fromkeys(plan.LIED_ABOUT, told), plan.NAMES)
         yield self._liar("nothing", {EVERYTHING: NXDOMAIN}, {})
+        only_v4 = {known: addresses[:1] for known, addresses in plan.NAMES.items()}
+        yield self._liar("no-ipv6", {}, only_v4)
         place = plan.at_isp(plan.LIARS["servfail"])
         yield unbound(self._own("servfail"), plan.NAMES, place, 53, self.isp, failing=plan.LIED_ABOUT)
 

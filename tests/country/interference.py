@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.country.plan import ISP_V4, ISP_V6, LIARS, PORTAL, RELAYS, RESOLVER, SERVICES, WORLD_V4, WORLD_V6
+from tests.country.plan import FORGER, ISP_V4, ISP_V6, LIARS, PORTAL, RELAYS, RESOLVER, SERVICES, WORLD_V4, WORLD_V6
 
 Rules = tuple[str, ...]
 STUN_COOKIE = "@th,96,32 0x2112a442"
@@ -106,6 +106,17 @@ def hijacked_dns(lie: str) -> Interference:
             f"FROM meta nfproto {version} {protocol} dport 53 counter dnat {family} to {form.format(LIARS[lie])}"
             for version, family, form in (("ipv4", "ip", ISP_V4), ("ipv6", "ip6", ISP_V6))
             for protocol in ("udp", "tcp")
+        )
+    )
+
+
+def intercept(*numbers: int) -> Interference:
+    """Web traffic to these places ends at the forger, who speaks in their name with certificates of his own."""
+    return Interference(
+        prerouting=tuple(
+            f"FROM {family} daddr {{ {', '.join(form.format(number) for number in numbers)} }} tcp dport 443 counter "
+            f"dnat {family} to {form.format(FORGER)}"
+            for family, form in (("ip", WORLD_V4), ("ip6", WORLD_V6))
         )
     )
 

@@ -19,7 +19,14 @@ RESOLVER = 53  # the independent one in the world, the lines' own at the ISP
 PORTAL = 80  # at the ISP
 FORGER, DEAD, COLLECTOR = 66, 99, 250  # in the world
 SECOND_NEUTRAL = OTHER_V4.format(200)
-LIARS = {"forged": 54, "bogon": 55, "nxdomain": 56, "nothing": 57, "servfail": 58}  # lie → resolver at the ISP
+LIARS = {
+    "forged": 54,
+    "bogon": 55,
+    "nxdomain": 56,
+    "nothing": 57,
+    "servfail": 58,
+    "no-ipv6": 59,
+}  # lie → resolver at the ISP
 BOGON = "10.10.34.34"
 
 NETWORKS = """\
@@ -72,9 +79,9 @@ CERTIFIED = ("chat.whatsapp.example", "web.whatsapp.example", "portal.neutral.ex
 LIED_ABOUT = ("chat.whatsapp.example", "web.whatsapp.example", "chat.signal.example")
 
 
-def targets_yaml(signal_pem: str, dead_service: bool = False) -> str:
-    """Real services by name, at hosts of the country's own; `dead_service` adds one that answers nobody."""
-    targets = _baseline() | _services() | (_dead() if dead_service else {})
+def targets_yaml(signal_pem: str) -> str:
+    """Real services by name, at hosts of the country's own."""
+    targets = _baseline() | _services()
     independent = {"addresses": list(in_world(RESOLVER)), "independent": True}
     content = {"targets": targets, "resolvers": {"world": independent}, "authorities": {"signal": signal_pem}}
     return yaml.safe_dump(content, sort_keys=False)
@@ -107,11 +114,8 @@ def _services() -> dict[str, Any]:
         "telegram/call": _relays("telegram.org", TELEGRAM_CALL),
         "signal/chat": _target("tls", [(PINNED, 443)], ca="signal"),
         "signal/call": _target("turn", [("turn.signal.example", 3478)], expect={"realm": "signal.org"}),
+        "imo/web": _target("tls", [("web.imo.example", 443)]),  # dead: it answers nobody
     }
-
-
-def _dead() -> dict[str, Any]:
-    return {"imo/web": _target("tls", [("web.imo.example", 443)])}
 
 
 def _relays(realm: str, numbers: Sequence[int]) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def test_a_control_reaches_everything_abroad_and_not_through_the_isp(country: Co
 
 
 def test_certificates_verify_for_those_who_trust_the_country(country: Country) -> None:
-    line, trusted = country.line(), str(country.ca_file())
+    line, trusted = country.line(), str(country.ca_file)
     for name in CERTIFIED:
         assert python(line, "-c", SHAKE, WORLD_V4.format(NEUTRAL_WEB), name, trusted) == "verified"
     forged = python(line, "-c", SHAKE, WORLD_V6.format(FORGER), "web.whatsapp.example", trusted)
@@ -146,14 +146,14 @@ def test_interference_stops_what_it_means_to_and_nothing_else(
 
 
 def test_a_reset_is_seen_as_refused_and_a_rejection_as_unreachable(country: Country) -> None:
-    trusted, address = str(country.ca_file()), WORLD_V4.format(WHATSAPP_WEB)
+    trusted, address = str(country.ca_file), WORLD_V4.format(WHATSAPP_WEB)
     shake = ("-c", SHAKE, address, "web.whatsapp.example", trusted)
     assert "ConnectionRefusedError" in python(country.line(does.reset_on_syn(WHATSAPP_WEB)), *shake)
     assert "OSError" in python(country.line(does.prohibit("tcp", WHATSAPP_WEB)), *shake)
 
 
 def test_a_name_in_a_client_hello_is_found(country: Country) -> None:
-    trusted, address = str(country.ca_file()), WORLD_V4.format(WHATSAPP_WEB)
+    trusted, address = str(country.ca_file), WORLD_V4.format(WHATSAPP_WEB)
     named, other = (("-c", SHAKE, address, name, trusted) for name in ("web.whatsapp.example", CERTIFIED[-1]))
     dropped, reset = (does.drop_name("web.whatsapp.example"), does.reset_name("web.whatsapp.example"))
     for what, seen in ((dropped, "TimeoutError"), (reset, "ConnectionResetError")):
@@ -170,9 +170,10 @@ def test_a_name_in_a_client_hello_is_found(country: Country) -> None:
         (does.lying_resolver("nxdomain"), "NXDOMAIN", WORLD_V4.format(NEUTRAL_WEB)),
         (does.lying_resolver("servfail"), "NoNameservers", WORLD_V4.format(NEUTRAL_WEB)),
         (does.lying_resolver("nothing"), "NXDOMAIN", "NXDOMAIN"),
+        (does.lying_resolver("no-ipv6"), WORLD_V4.format(WHATSAPP_WEB), WORLD_V4.format(NEUTRAL_WEB)),
         (does.silence_name("web.whatsapp.example"), "LifetimeTimeout", WORLD_V4.format(NEUTRAL_WEB)),
     ],
-    ids=["forged", "bogon", "nxdomain", "servfail", "nothing", "silent"],
+    ids=["forged", "bogon", "nxdomain", "servfail", "nothing", "no-ipv6", "silent"],
 )
 def test_the_resolver_lies_as_it_is_told_to(country: Country, what: Interference, told: str, of_others: str) -> None:
     line = country.line(what)

@@ -39,6 +39,8 @@ def config(lies: Mapping[str, str], truth: Mapping[str, Sequence[str]], addresse
     lines = [f"listen-address={address}" for address in addresses]
     lines += [f"address=/{name}/{lie}" for name, lie in lies.items()]
     lines += [f"host-record={name},{','.join(told)}" for name, told in truth.items() if name not in lies]
+    # Authoritative for the names it knows: a question for the other family is answered with nothing, not refused.
+    lines += [f"local=/{name}/" for name in {*lies, *truth} - {EVERYTHING}]
     return CONFIG.format(port=port, lines="\n".join(lines))
 
 

@@ -67,6 +67,7 @@ def test_unbound_knows_its_names_and_no_others(unbound_server: Unbound, ask: obj
 @pytest.mark.needs("dnsmasq-base")
 def test_dnsmasq_lies_about_some_names_only(lying_resolver: Liar) -> None:
     assert resolve(lying_resolver, "chat.example", "A") == ["203.0.113.66"]
+    assert resolve(lying_resolver, "chat.example", "AAAA") == []
     assert resolve(lying_resolver, "call.example", "A") == "NXDOMAIN"
     assert resolve(lying_resolver, "only6.example", "AAAA") == ["2001:db8::13"]
 
