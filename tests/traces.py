@@ -50,7 +50,8 @@ class Traces:
 
     def found(self, addresses: Iterable[str]) -> list[str]:
         """Those of the addresses that occur in any of their forms."""
-        return [one for one in addresses if any(form in chunk for chunk in self._chunks for form in forms(one))]
+        everything = b"\0".join(self._chunks)
+        return [one for one in addresses if any(form in everything for form in forms(one))]
 
 
 def inflated(data: bytes) -> bytes:
