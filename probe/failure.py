@@ -14,6 +14,8 @@ TIMEOUT = "generic_timeout_error"
 EOF = "eof_error"
 HOST_UNREACHABLE = "host_unreachable"
 NETWORK_UNREACHABLE = "network_unreachable"
+PROHIBITED = "administratively_prohibited"  # not OONI's
+PERMISSION_DENIED = "permission_denied"
 INTERRUPTED = "interrupted"
 NXDOMAIN = "dns_nxdomain_error"
 SERVFAIL = "dns_servfail_error"
@@ -56,8 +58,8 @@ ERRNOS = {
     errno.ETIMEDOUT: TIMEOUT,
     errno.EADDRNOTAVAIL: "address_not_available",
     errno.EAFNOSUPPORT: "address_family_not_supported",
-    errno.EACCES: "permission_denied",
-    errno.EPERM: "permission_denied",
+    errno.EACCES: PROHIBITED,  # over IPv6 an ICMP error (type 1, codes 1, 5 and 6); a local firewall says EPERM
+    errno.EPERM: PERMISSION_DENIED,
     errno.EMSGSIZE: "message_size",
 }
 

@@ -50,7 +50,11 @@ class Log(Protocol):
     """`append` returns only after the batch is on disk. Everything else may be called from any one other thread."""
 
     async def append(
-        self, batch: SealedBatch, data: bytes, received_ms: int, network: Network,
+        self,
+        batch: SealedBatch,
+        data: bytes,
+        received_ms: int,
+        network: Network,
         resolver_networks: dict[str, Network],
     ) -> Appended: ...
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from probe.addresses import family_of, is_private
-from probe.failure import CERTIFICATE_FAILURES, NXDOMAIN, TIMEOUT
+from probe.failure import NO_ANSWER, NXDOMAIN, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME
 from probe.judge import controls
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
-from probe.model import Attempt, Measurement, Resolution, Target, Via
+from probe.model import Measurement, Resolution, Target
 
 QTYPES = {4: "A", 6: "AAAA"}
 
@@ -66,7 +66,7 @@ def _name_case(evidence: Evidence, target: Target, host: str, family: int) -> Na
     elsewhere = given_elsewhere(evidence, host, family)
     injected = any(_is_injected(each) for each in own + _others(measurement, host, family))
     outcome = _outcome(own, forged_addresses(evidence, target), host)
-    if outcome is None:
+    if outcome is None or (outcome == NO_ANSWER and not injected and _has_the_other_family(measurement, host)):
         return None
     return NameCase(
         host=host,
@@ -91,6 +91,11 @@ def _outcome(own: Sequence[Resolution], forged: set[tuple[str, str | None]], hos
     return next((each for each in failures if each == NXDOMAIN), failures[0]) if failures else None
 
 
+def _has_the_other_family(measurement: Measurement, host: str) -> bool:
+    """Many resolvers withhold IPv6 addresses from everybody: an empty answer in one family is no denial."""
+    return any(each.host == host and each.observation.failure is None for each in own_resolutions(measurement))
+
+
 def _is_about(resolution: Resolution, host: str, family: int) -> bool:
     facts = resolution.observation.dns
     return resolution.host == host and facts is not None and facts.qtype == QTYPES[family]
@@ -103,13 +108,18 @@ def _others(measurement: Measurement, host: str, family: int) -> list[Resolution
 
 def given_elsewhere(evidence: Evidence, host: str, family: int) -> set[str]:
     """Addresses that an independent resolver, a later reply, or controls gave for this name."""
-    given = controls.addresses_given(host, evidence.controls)
-    for resolution in evidence.measurement.resolutions:
-        facts = resolution.observation.dns
-        if facts and resolution.host == host:
-            given |= set(facts.late)
-    for resolution in _others(evidence.measurement, host, family):
-        given |= set(resolution.observation.dns.answers if resolution.observation.dns else ())
+    return _given_by_controls(evidence, host, family) | _given_here(evidence.measurement, host, family)
+
+
+def _given_by_controls(evidence: Evidence, host: str, family: int) -> set[str]:
+    return {each for each in controls.addresses_given(host, evidence.controls) if _is_public(each, family)}
+
+
+def _given_here(measurement: Measurement, host: str, family: int) -> set[str]:
+    """By an independent resolver or a later reply, over this very line: a hijacker of DNS speaks for both."""
+    facts = [each.observation.dns for each in measurement.resolutions if each.host == host and each.observation.dns]
+    others = [each.observation.dns for each in _others(measurement, host, family) if each.observation.dns]
+    given = {address for each in facts for address in each.late} | {a for each in others for a in each.answers}
     return {each for each in given if _is_public(each, family)}
 
 
@@ -134,20 +144,24 @@ def _is_injected(resolution: Resolution) -> bool:
 
 
 def forged_addresses(evidence: Evidence, target: Target) -> set[tuple[str, str | None]]:
-    """(host, address) that the link's own resolver gave, nobody else gives, and that is not the service's.
+    """(host, address) that the link's own resolver gave, that others contradict, and that is not the service's.
 
     Not the service's: an address that no public service can have, or one that presents a certificate that is not
     valid for the name. An address that merely stays silent may be a CDN's and is judged as an address.
     """
-    forged: set[tuple[str, str | None]] = set()
-    for host in {each.host for each in own_resolutions(evidence.measurement)}:
-        attempts = [each for each in evidence.measurement.attempts if each.host == host and each.via is Via.SYSTEM]
-        for family in QTYPES:
-            elsewhere = given_elsewhere(evidence, host, family)
-            for address in _own_answers(evidence.measurement, host, family) if elsewhere else ():
-                if address not in elsewhere and _is_not_the_service(address, attempts, target):
-                    forged.add((host, address))
-    return forged
+    return {
+        (host, address)
+        for host in {each.host for each in own_resolutions(evidence.measurement)}
+        for family in QTYPES
+        for address in _own_answers(evidence.measurement, host, family)
+        if _is_contradicted(evidence, host, family, address) and _is_not_the_service(evidence, target, host, address)
+    }
+
+
+def _is_contradicted(evidence: Evidence, host: str, family: int, address: str) -> bool:
+    """Controls give other addresses; without any control's, an independent resolver does."""
+    genuine = _given_by_controls(evidence, host, family) or _given_here(evidence.measurement, host, family)
+    return bool(genuine) and address not in genuine
 
 
 def _own_answers(measurement: Measurement, host: str, family: int) -> list[str]:
@@ -159,15 +173,20 @@ def _own_answers(measurement: Measurement, host: str, family: int) -> list[str]:
     ]
 
 
-def _is_not_the_service(address: str, attempts: Iterable[Attempt], target: Target) -> bool:
-    at_address = [each for each in attempts if each.address == address]
-    if any(
-        is_positive(each, endpoint) and each.handshake != "tcp" for each in at_address for endpoint in target.endpoints
-    ):
+def _is_not_the_service(evidence: Evidence, target: Target, host: str, address: str) -> bool:
+    """Where an independent resolver agrees, only a certificate that no public authority signed tells it.
+
+    An edge of a CDN that is set up wrongly presents another customer's, genuine one.
+    """
+    measurement = evidence.measurement
+    attempts = [each for each in measurement.attempts if (each.host, each.address) == (host, address)]
+    if any(is_positive(each, one) and each.handshake != "tcp" for each in attempts for one in target.endpoints):
         return False
     if address == "self" or is_private(address):
         return True
-    return any(each.observations and each.observations[-1].failure in CERTIFICATE_FAILURES for each in at_address)
+    agreed = address in _given_here(measurement, host, family_of(address))
+    telling = {TLS_AUTHORITY} if agreed else {TLS_AUTHORITY, TLS_HOSTNAME}
+    return any(each.observations and each.observations[-1].failure in telling for each in attempts)
 
 
 def _proved(evidence: Evidence, target: Target, host: str, elsewhere: set[str]) -> bool:

@@ -22,12 +22,15 @@ from probe.failure import (
     NETWORK_UNREACHABLE,
     NO_ANSWER,
     NXDOMAIN,
+    PERMISSION_DENIED,
     REFUSED,
     RESET,
     SERVFAIL,
     TIMEOUT,
+    TLS_AUTHORITY,
     TLS_CERTIFICATE,
     TLS_FAILED,
+    TLS_HOSTNAME,
     UNEXPECTED_REPLY,
 )
 from probe.judge.attempts import AttemptCase
@@ -303,7 +306,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "local_firewall",
-        lambda case: case.failure == "permission_denied",
+        lambda case: case.failure == PERMISSION_DENIED,
         State.IMPAIRED,
         "local.firewall",
         "a firewall on this device refuses it",
@@ -350,12 +353,20 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "Nobody measured it elsewhere in the same hour, or those who did disagree.",
     ),
     Rule(
+        "certificate_expired",
+        lambda case: case.failure == TLS_CERTIFICATE,
+        State.IMPAIRED,
+        None,
+        "a certificate of the service's is out of date here: the fault may well be its own",
+        "Its chain ends in a root that we trust: nobody but the service had it issued.",
+    ),
+    Rule(
         "tls_mitm",
-        lambda case: case.failure in CERTIFICATE_FAILURES,
+        lambda case: case.failure == TLS_AUTHORITY or (case.failure == TLS_HOSTNAME and case.answered_elsewhere),
         State.BLOCKED,
         "tls.mitm",
         "somebody else's certificate is presented in the service's name",
-        "Controls verify the service's own certificate; neutral names are left alone; the address is the service's.",
+        "Signed by nobody whom we trust, or for another name at an address that is the service's elsewhere.",
     ),
     Rule(
         "service_refusal",
@@ -407,9 +418,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "ip_reject",
-        lambda case: (
-            case.failure in (HOST_UNREACHABLE, NETWORK_UNREACHABLE) or (_is_udp(case) and case.failure == REFUSED)
-        ),
+        lambda case: case.failure in (HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED, *_refused_by_icmp(case)),
         State.LIKELY_BLOCKED,
         "ip.reject",
         "a device on the way rejects packets to an address that answers elsewhere",

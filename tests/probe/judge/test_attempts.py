@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from probe.failure import (
     EOF,
     HOST_UNREACHABLE,
+    PERMISSION_DENIED,
+    PROHIBITED,
     REFUSED,
     RESET,
     TIMEOUT,
@@ -162,6 +164,24 @@ def test_the_same_certificate_elsewhere_is_the_services_fault() -> None:
     assert conclusion(given) == ("same_certificate_elsewhere", State.IMPAIRED, None)
 
 
+def test_a_certificate_that_only_expired_is_nobody_elses() -> None:
+    given = evidence(CHAT, tls_fails(TLS_CERTIFICATE, leaf=OTHER))
+    assert conclusion(given) == ("certificate_expired", State.IMPAIRED, None)
+
+
+def test_another_customers_certificate_at_an_edge_that_nobody_else_reached() -> None:
+    elsewhere = control(measurement(CHAT, tls_ok(address="198.51.100.11"), resolutions=(says(HERE),)))
+    given = evidence(CHAT, tls_fails(TLS_HOSTNAME, leaf=OTHER), controls=(elsewhere,))
+    assert conclusion(given) == ("regional_fault_not_excluded", State.IMPAIRED, None)
+
+
+def test_icmpv6_prohibited_comes_from_the_way() -> None:
+    link = replace(LINK, neutrals=(*LINK.neutrals, neutral("tls", family=6)))
+    controls = (control(measurement(CHAT, tls_ok(address=V6))),)
+    given = evidence(CHAT, tcp_fails(PROHIBITED, address=V6), link=link, controls=controls)
+    assert conclusion(given) == ("ip_reject", State.LIKELY_BLOCKED, "ip.reject")
+
+
 def test_a_device_without_a_checked_clock_cannot_call_a_certificate_invalid() -> None:
     given = evidence(CHAT, tls_fails(TLS_CERTIFICATE, leaf=OTHER), clock_offset_ms=None)
     assert conclusion(given) == ("clock_unmeasured", State.INSUFFICIENT, None)
@@ -172,7 +192,7 @@ def test_a_tls_alert_accuses_nobody() -> None:
 
 
 def test_a_local_firewall() -> None:
-    assert conclusion(evidence(CHAT, tcp_fails("permission_denied")))[1:] == (State.IMPAIRED, "local.firewall")
+    assert conclusion(evidence(CHAT, tcp_fails(PERMISSION_DENIED)))[1:] == (State.IMPAIRED, "local.firewall")
 
 
 def test_a_known_block_page_settles_it_alone() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from probe.failure import NO_ANSWER, NXDOMAIN, RESET, SERVFAIL, TIMEOUT, TLS_HOSTNAME
+from probe.failure import NO_ANSWER, NXDOMAIN, RESET, SERVFAIL, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME
 from probe.judge import Evidence, judge
 from probe.model import Grade, Network, Resolution, ResolverCheck, State, Step, Via
 from tests.probe.judge.evidence import (
@@ -108,6 +108,26 @@ def test_a_forged_address(address: str) -> None:
     attempts = [THERE] if address == "self" else [tls_fails(TLS_HOSTNAME, address=address, leaf="dd" * 32), THERE]
     given = evidence(CHAT, *attempts, resolutions=(says(address), TRUE), controls=())
     assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
+
+
+def test_everybody_who_is_asked_is_forged() -> None:
+    """DNS is hijacked, whoever is asked; what controls were told contradicts it."""
+    liar = (says(FORGED), says(FORGED, resolver=PUBLIC))
+    given = evidence(CHAT, tls_fails(TLS_AUTHORITY, address=FORGED, leaf="dd" * 32), resolutions=liar)
+    assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
+    alone = replace(given, controls=())
+    assert judge(alone).rule == "no_control"
+
+
+def test_an_edge_with_another_customers_certificate_is_no_forgery() -> None:
+    edge = (says(FORGED), says(FORGED, resolver=PUBLIC))
+    given = evidence(CHAT, tls_fails(TLS_HOSTNAME, address=FORGED, leaf="dd" * 32), resolutions=edge)
+    assert conclusion(given) == ("regional_fault_not_excluded", State.IMPAIRED, None)
+
+
+def test_a_resolver_that_withholds_ipv6_denies_nothing() -> None:
+    answers = (says(HERE), says(failure=NO_ANSWER, qtype="AAAA"), TRUE, says(V6, resolver=PUBLIC, qtype="AAAA"))
+    assert judge(evidence(CHAT, tls_ok(), resolutions=answers)).state is State.OK
 
 
 def test_a_forged_address_that_only_accepts_connections() -> None:
