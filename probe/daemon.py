@@ -144,8 +144,8 @@ async def _fetch(url: str, now_ms: int) -> list[ControlMeasurement]:
 
 
 async def _submit(options: Options, cycle: Cycle) -> None:
-    if options.collector is None:
-        return
+    if options.collector is None and options.upload:
+        return  # nobody to send it to, and nobody asked to keep it
     spool = Spool(options.data_dir / "spool")
     identity = open_identity(options)
     now_ms = time.time_ns() // 1_000_000
@@ -154,7 +154,7 @@ async def _submit(options: Options, cycle: Cycle) -> None:
     )
     for batch, data in batches:
         spool.put(batch, data)
-    if not options.upload:
+    if options.collector is None or not options.upload:
         return
     async with aiohttp.ClientSession() as session:
         report = await upload(spool, options.collector, session=session, attempts=UPLOAD_ATTEMPTS)
