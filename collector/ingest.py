@@ -148,7 +148,7 @@ async def _read_body(request: web.Request, limits: IngestLimits) -> bytes:
     except TimeoutError:
         raise Refusal(408, "too_slow", f"The body did not arrive within {limits.body_s:g} s; try again.") from None
     except (web.RequestPayloadError, ConnectionError):
-        raise Refusal(400, "cut_short", "The body ended early.") from None
+        raise Refusal(408, "cut_short", "The body ended early; send it again.") from None
     return bytes(body)
 
 

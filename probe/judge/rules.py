@@ -23,6 +23,7 @@ from probe.failure import (
     NO_ANSWER,
     NXDOMAIN,
     PERMISSION_DENIED,
+    PROHIBITED,
     REFUSED,
     RESET,
     SERVFAIL,
