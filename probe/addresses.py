@@ -26,6 +26,7 @@ PRIVATE = tuple(
 def is_private(address: str) -> bool:
     """True for addresses that no service on the internet has: loopback, private, CGNAT, link-local, multicast."""
     parsed = ipaddress.ip_address(address)
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     return any(parsed in network for network in PRIVATE if network.version == parsed.version)
 
 

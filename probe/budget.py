@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from probe import durable
 from probe.model import Endpoint
 
 HOUR_MS = 3_600_000
@@ -38,13 +39,11 @@ class AllocateBudget:
         return True
 
     def save(self, now_ms: int) -> None:
-        """Writes what the next hour needs to know."""
+        """Writes what the next hour needs to know. Raises OSError."""
         if self._path is None:
             return
-        recent = {relay: times for relay, times in self._spent.items() if times[-1] > now_ms - HOUR_MS}
-        temporary = self._path.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.encode(recent))
-        temporary.replace(self._path)
+        recent = {relay: times for relay, times in self._spent.items() if max(times, default=0) > now_ms - HOUR_MS}
+        durable.write(self._path, msgspec.json.encode(recent))
 
 
 def _read(path: Path | None) -> dict[str, list[int]]:

@@ -7,8 +7,10 @@ independent resolver knows are tried when those of the link's own resolver did n
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,6 +26,8 @@ from probe.trace import Instruments, StepFailed, Trace
 ADDRESSES_PER_FAMILY = 4
 ATTEMPTS_PER_HOST = 2
 QTYPES = {4: "A", 6: "AAAA"}
+
+logger = logging.getLogger(__name__)
 
 
 class Findings(Struct, frozen=True, kw_only=True):
@@ -62,28 +66,30 @@ class Measurer:
     async def measure(self, target: Target) -> Findings:
         """Every address of every endpoint, each family for itself."""
         started_ms, origin = self._instruments.wall_ms(), self._instruments.clock()
-        answers = await self._resolve(target, origin)
-        attempts = await self._attempt_all(target.endpoints, answers, origin)
-        resolutions = [
-            Resolution(host=answer.host, observation=observation)
-            for answer in answers
-            for observation in await answer.trace.finish()
-        ]
+        with ExitStack() as opened:
+            answers = await self._resolve(target, origin, opened)
+            attempts = await self._attempt_all(target.endpoints, answers, origin)
+            resolutions = [
+                Resolution(host=answer.host, observation=observation)
+                for answer in answers
+                for observation in await answer.trace.finish()
+            ]
         return Findings(started_ms=started_ms, resolutions=tuple(resolutions), attempts=tuple(attempts))
 
-    async def _resolve(self, target: Target, origin: float) -> list[Answer]:
+    async def _resolve(self, target: Target, origin: float, opened: ExitStack) -> list[Answer]:
         hosts = dict.fromkeys(endpoint.host for endpoint in target.endpoints if not is_address(endpoint.host))
         return await asyncio.gather(
             *(
-                self._ask(host, QTYPES[family], resolver, origin)
+                self._ask(
+                    host, QTYPES[family], resolver, opened.enter_context(closing(Trace(self._instruments, origin)))
+                )
                 for host in hosts
                 for resolver in self._resolvers
                 for family in sorted(self._families)
             )
         )
 
-    async def _ask(self, host: str, qtype: str, resolver: LinkResolver, origin: float) -> Answer:
-        trace = Trace(self._instruments, origin)
+    async def _ask(self, host: str, qtype: str, resolver: LinkResolver, trace: Trace) -> Answer:
         question = Question(
             host=host,
             qtype=qtype,
@@ -141,12 +147,9 @@ class Measurer:
             reason = self._reason_not_to(endpoint)
             if reason is not None:
                 return record(endpoint, via, not_attempted=reason)
-            trace = Trace(self._instruments, origin)
-            try:
-                grade = await HANDSHAKES[endpoint.handshake](trace, endpoint)
-            except StepFailed:
-                grade = None
-            return replace(record(endpoint, via), grade=grade, observations=await trace.finish())
+            with closing(Trace(self._instruments, origin)) as trace:
+                attempt = await _shake_hands(trace, endpoint, via)
+                return replace(attempt, observations=await trace.finish())
 
     def _reason_not_to(self, endpoint: Endpoint) -> NotAttempted | None:
         assert endpoint.address is not None
@@ -155,6 +158,16 @@ class Measurer:
         if endpoint.handshake == "turn" and not self._budget.spend(endpoint, self._instruments.wall_ms()):
             return NotAttempted.COOLDOWN
         return None
+
+
+async def _shake_hands(trace: Trace, endpoint: Endpoint, via: Via) -> Attempt:
+    try:
+        return replace(record(endpoint, via), grade=await HANDSHAKES[endpoint.handshake](trace, endpoint))
+    except StepFailed:
+        return record(endpoint, via)
+    except Exception:  # outside of any step: a mistake of ours, which must cost no other attempt
+        logger.exception("The handshake %s could not be made", endpoint.handshake)
+        return record(endpoint, via, NotAttempted.UNKNOWN)
 
 
 def record(endpoint: Endpoint, via: Via, not_attempted: NotAttempted | None = None) -> Attempt:

@@ -60,7 +60,7 @@ def system_resolvers(root: Path, known: Sequence[Resolver]) -> list[LinkResolver
     except OSError:
         return []
     fields = [line.split() for line in lines]
-    addresses = [words[1].split("%")[0] for words in fields if len(words) > 1 and words[0] == "nameserver"]
+    addresses = [words[1] for words in fields if len(words) > 1 and words[0] == "nameserver"]
     return [describe_resolver(address, 53, known) for address in addresses if is_address(address)][:2]
 
 
@@ -87,10 +87,15 @@ def describe_resolver(address: str, port: int, known: Sequence[Resolver]) -> Lin
 
 
 def default_interface(root: Path) -> str | None:
-    """The interface of the default route: of IPv4 (proc(5), /proc/net/route), else of IPv6."""
-    return _first_match(root / "proc/net/route", 0, {1: "00000000", 7: "00000000"}) or _first_match(
-        root / "proc/net/ipv6_route", -1, {0: "0" * 32, 1: "00"}
-    )
+    """The interface of the default route: of IPv4 (proc(5), /proc/net/route), else of IPv6.
+
+    A VPN often leaves the default route and covers it with two halves; then it is theirs.
+    """
+    table, table6 = root / "proc/net/route", root / "proc/net/ipv6_route"
+    half = _first_match(table, 0, {1: "00000080", 7: "00000080"})  # 128.0.0.0/1, bytes reversed
+    half6 = _first_match(table6, -1, {0: "8".ljust(32, "0"), 1: "01"})
+    whole = _first_match(table, 0, {1: "00000000", 7: "00000000"})
+    return half or half6 or whole or _first_match(table6, -1, {0: "0" * 32, 1: "00"})
 
 
 def detect_access(root: Path, interface: str | None) -> Access:

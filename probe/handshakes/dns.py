@@ -16,6 +16,7 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ from probe.handshakes.transaction import Transaction
 from probe.model import DnsFacts, Endpoint, Grade, Operation, Step, Transport
 from probe.trace import StepRecord, Trace
 
+ADDRESS_TYPES = [(dns.rdataclass.IN, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
 LIMIT = 5.0  # seconds
 LINGER = 2.5  # seconds
 FAILURES = {"NXDOMAIN": NXDOMAIN, "SERVFAIL": SERVFAIL, "REFUSED": DNS_REFUSED}
@@ -153,7 +155,7 @@ def _conclude(record: StepRecord, reply: dns.message.Message, own: frozenset[str
 
 
 def _addresses(reply: dns.message.Message) -> tuple[tuple[str, ...], int | None]:
-    sets = [rrset for rrset in reply.answer if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA)]
+    sets = [rrset for rrset in reply.answer if (rrset.rdclass, rrset.rdtype) in ADDRESS_TYPES]
     addresses = tuple(str(ipaddress.ip_address(rdata.to_text())) for rrset in sets for rdata in rrset)
     return addresses, min((rrset.ttl for rrset in sets), default=None)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -55,7 +56,10 @@ async def _response(connection: h11.Connection, stream: Stream) -> tuple[h11.Res
         try:
             event = connection.next_event()
             if event is h11.NEED_DATA:
-                connection.receive_data(await stream.receive())
+                data = await stream.receive()
+                if not data and response is None:
+                    raise EOFError
+                connection.receive_data(data)
         except h11.RemoteProtocolError as error:
             raise Failed("http_request_failed") from error
         if isinstance(event, h11.Response):
@@ -64,8 +68,7 @@ async def _response(connection: h11.Connection, stream: Stream) -> tuple[h11.Res
             body += event.data
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
             break
-    if response is None:
-        raise EOFError
+    assert response is not None
     return response, body[:BODY_LIMIT]
 
 
@@ -100,6 +103,8 @@ def _scheme_and_host(location: str) -> str | None:
 
 def _date_ms(date: str | None) -> int | None:
     try:
-        return round(parsedate_to_datetime(date).timestamp() * 1000) if date else None
+        parsed = parsedate_to_datetime(date or "")
     except (ValueError, OverflowError):
         return None
+    # A date without a zone is meant as UTC, not as the device's own time.
+    return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -9,6 +9,7 @@ Leaks: the service's name and the volunteer's address, as every visit does; our 
 
 from __future__ import annotations
 
+from probe.addresses import is_address
 from probe.handshakes import tcp
 from probe.model import Endpoint, Grade, Operation, Step
 from probe.secure.tls import TlsStream
@@ -22,7 +23,7 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
     name = endpoint.server_name or endpoint.host
     async with tcp.connect(trace, endpoint) as stream, trace.step(Step.TLS, LIMIT) as record:
         record.count(stream.counters)
-        secured = TlsStream(stream, name)
+        secured = TlsStream(stream, None if is_address(name) else name)  # RFC 6066: no address in the SNI
         await secured.shake_hands(record)
         record.operation = Operation.VERIFY
         instruments = trace.instruments

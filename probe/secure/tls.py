@@ -45,7 +45,10 @@ class TlsStream:
         while not self._advance(record):
             await self._flush(record)
             record.operation = Operation.READ
-            await self._feed()
+            data = await self._stream.receive()
+            if not data:
+                raise EOFError
+            self._connection.bio_write(data)
         await self._flush(record)
         record.tls = self._facts(record.tls)
 
@@ -58,7 +61,10 @@ class TlsStream:
             try:
                 return self._connection.recv(RECORD_SIZE)
             except SSL.WantReadError:
-                await self._feed()
+                data = await self._stream.receive()
+                if not data:
+                    return b""
+                self._connection.bio_write(data)
             except (SSL.ZeroReturnError, SSL.SysCallError):
                 return b""
 
@@ -87,12 +93,6 @@ class TlsStream:
             record.tls = replace(record.tls, hello_bytes=len(data))
         record.operation = Operation.WRITE
         await self._stream.send(data)
-
-    async def _feed(self) -> None:
-        data = await self._stream.receive()
-        if not data:
-            raise EOFError
-        self._connection.bio_write(data)
 
     def _facts(self, facts: TlsFacts) -> TlsFacts:
         leaf = self.chain[0] if self.chain else None
@@ -123,4 +123,4 @@ def _connection(server_name: str | None, alpn: Sequence[str]) -> SSL.Connection:
 def _alert(error: SSL.Error) -> str | None:
     """OpenSSL's words for the alert that the peer sent, such as `tlsv1 alert internal error`."""
     reasons = [reason for _, _, reason in error.args[0]] if error.args and error.args[0] else []
-    return next((reason[:60] for reason in reasons if "alert" in reason or "unrecognized name" in reason), None)
+    return next((reason[:60] for reason in reasons if "alert" in reason or reason.startswith("tlsv1")), None)

@@ -5,10 +5,10 @@ The system's store is never asked: a volunteer's device may carry roots of an em
 
 from __future__ import annotations
 
-import ipaddress
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import certifi
 import service_identity
@@ -17,6 +17,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 from OpenSSL import crypto
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
+from probe.addresses import is_address
 from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, Failed, UserError
 
 # X509_V_ERR codes (x509_vfy.h) that say that the chain ends in no root of ours; every other one is the certificate's.
@@ -47,17 +48,21 @@ class Trust:
 
 def load_trust(authorities: Mapping[str, str], ca_file: str | None = None) -> Trust:
     """certifi's roots, those of `ca_file` (PEM), and the authorities of the targets file."""
-    pem = open(certifi.where(), "rb").read()  # noqa: SIM115
+    pem = Path(certifi.where()).read_bytes()
     if ca_file is not None:
-        try:
-            with open(ca_file, "rb") as file:
-                pem += b"\n" + file.read()
-        except OSError as error:
-            raise UserError(f"Cannot read the CA file {ca_file}: {error.strerror}.") from error
+        pem += b"\n" + _more_roots(ca_file)
+    return Trust(pem, authorities)
+
+
+def _more_roots(ca_file: str) -> bytes:
     try:
-        return Trust(pem, authorities)
+        pem = Path(ca_file).read_bytes()
+        x509.load_pem_x509_certificates(pem)
+    except OSError as error:
+        raise UserError(f"Cannot read the CA file {ca_file}: {error.strerror}.") from error
     except ValueError as error:
-        raise UserError(f"The CA file {ca_file} holds something that is no PEM certificate: {error}.") from error
+        raise UserError(f"The CA file {ca_file} holds no certificate in PEM, or a damaged one.") from error
+    return pem
 
 
 def _roots(pem: bytes) -> tuple[crypto.X509, ...]:
@@ -82,17 +87,11 @@ def _chain_error(chain: Sequence[x509.Certificate], roots: Sequence[crypto.X509]
 
 def _verify_name(leaf: x509.Certificate, host: str) -> None:
     try:
-        if _is_address(host):
+        if is_address(host):
             verify_certificate_ip_address(leaf, host)
         else:
             verify_certificate_hostname(leaf, host)
     except (service_identity.VerificationError, service_identity.CertificateError) as error:
         raise Failed(TLS_HOSTNAME) from error
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    except (ValueError, x509.DuplicateExtension) as error:  # its names cannot be read
+        raise Failed(TLS_CERTIFICATE) from error

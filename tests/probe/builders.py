@@ -159,9 +159,9 @@ def dns_reply(
         answer = dns.message.make_response(asked)
         question = asked.question[0]
         fitting = [each for each in addresses if (":" in each) == (question.rdtype == 28)]
-        if fitting:
-            kind = "AAAA" if question.rdtype == 28 else "A"
-            answer.answer.append(dns.rrset.from_text(question.name, ttl, "IN", kind, *fitting))
+        kind = "AAAA" if question.rdtype == 28 else "A"
+        # One set each: within a set, dnspython shuffles.
+        answer.answer += [dns.rrset.from_text(question.name, ttl, "IN", kind, each) for each in fitting]
         answer.set_rcode(rcode)
         answer.flags |= flags
         if change is not None:
@@ -203,6 +203,7 @@ def attempt(where: Endpoint, *observations: Observation, address: str | None = N
 
 
 def dated(date_ms: int, **more: Any) -> Observation:
+    """Of an HTTP answer with this Date."""
     return observation(Step.HTTP, http=HttpFacts(status=204, date_ms=date_ms), **more)
 
 
