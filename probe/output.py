@@ -10,7 +10,8 @@ from typing import TextIO
 import msgspec
 
 from probe.cycle import Cycle
-from probe.explain import STEP_WORDS, mechanism_words, state_words
+from probe.explain import DEPTH_WORDS, STEP_WORDS, mechanism_words, state_words
+from probe.judge.rules import ADD_A_CONTROL
 from probe.model import Json, Measurement, State, Targets, Verdict, Void
 
 NO_INTERNET = "this link has no internet: nothing can be concluded"
@@ -83,14 +84,27 @@ def write_table(out: TextIO, cycle: Cycle, latest: Sequence[Verdict]) -> None:
             style=STYLES.get(verdict.state, ""),
         )
     console.print(table)
+    if advice(latest):
+        console.print(advice(latest))
 
 
 def seen(verdict: Verdict) -> str:
-    """The mechanism in words, the grade of a success, or the reason why nothing is concluded."""
+    """The grade of a success, the depth of a call, the mechanism in words, or why nothing is concluded."""
     if verdict.state is State.OK:
-        return f"answered; the answer's grade is {verdict.grade}"
-    words = mechanism_words(verdict.mechanism)
-    return f"{words}: {verdict.reason}" if words else verdict.reason
+        return f"answered (grade: {verdict.grade})"
+    if verdict.depth is not None:
+        return DEPTH_WORDS[verdict.depth]
+    return mechanism_words(verdict.mechanism) or verdict.reason.partition(f"; {ADD_A_CONTROL}")[0]
+
+
+def advice(latest: Sequence[Verdict]) -> str:
+    """What to do about verdicts that want a comparison; "" when there is none."""
+    if not any(ADD_A_CONTROL in verdict.reason for verdict in latest):
+        return ""
+    return (
+        "What failed can only be compared: run `ringback check --format json > control.json` on a network without "
+        "interference within the same hour, and pass that file here with --control."
+    )
 
 
 def _write(out: TextIO, kind: str, value: object, **more: Json) -> None:
