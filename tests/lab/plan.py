@@ -1,0 +1,70 @@
+"""Who has which address and name in the lab: a country with three operators modelled on Morocco's, and the world.
+
+The prefixes are reserved for benchmarks and documentation, so that the lab can never be taken for a real network; the
+product treats them as public. Numbers and names of operators are the real ones, the lines are simulated.
+"""
+
+from __future__ import annotations
+
+from tests.lab.model import Access, Operator
+
+OPERATORS = {
+    "iam": Operator("Maroc Telecom", 36903, "MA", "198.18.0.0/17", "2001:db8:a::/48", "198.18.0.53"),
+    "orange": Operator("Orange", 36925, "MA", "198.18.128.0/17", "2001:db8:b::/48", "198.18.128.53"),
+    "inwi": Operator("inwi", 36884, "MA", "198.19.0.0/17", "2001:db8:c::/48", "198.19.0.53"),
+    "elsewhere": Operator("Elsewhere Telecom", 64496, "XE", "198.19.128.0/18", "2001:db8:d::/48", "198.19.128.53"),
+    "control1": Operator("First Control", 64501, "XA", "198.19.192.0/19", "2001:db8:e1::/48", "198.19.192.53"),
+    "control2": Operator("Second Control", 64502, "XB", "198.19.224.0/19", "2001:db8:e2::/48", "198.19.224.53"),
+}
+COUNTRY = ("iam", "orange", "inwi")
+CONTROLS = ("control1", "control2")
+
+ACCESSES = {
+    "3g": Access("3g", 0.060, 0.020, 0.010, 60e3, 400e3, cgnat=True),
+    "4g": Access("4g", 0.020, 0.008, 0.002, 1.2e6, 3.7e6, cgnat=True),
+    "wifi": Access("wifi", 0.014, 0.004, 0.003, 100e3, 1.0e6, cgnat=False),  # behind ADSL
+    "adsl": Access("adsl", 0.012, 0.001, 0.000, 100e3, 1.0e6, cgnat=False),
+}
+
+WORLD_V4, WORLD_V6 = "203.0.113.{}", "2001:db8:113::{}"
+OTHER_V4, OTHER_V6 = "192.0.2.{}", "2001:db8:192::{}"  # a second network of the world: caches, second sites
+RESOLVER = 53  # the world's independent resolver
+DEAD = 99  # nobody has it
+COLLECTOR = 250
+
+# Servers by the last number of their IPv4 and IPv6 address in the world.
+WHATSAPP_CHAT, WHATSAPP_CHAT_2, WHATSAPP_WEB = 11, 12, 13
+VIBER_CHAT, VIBER_WEB = 21, 22
+VIBER_RELAYS = (23, 24)
+TELEGRAM_WEB, TELEGRAM_RELAYS = 31, (33, 34)
+SIGNAL_CHAT, SIGNAL_RELAY = 41, 43
+MESSENGER_CHAT, MESSENGER_RELAY = 51, 52
+PORTAL_CHECK, NEUTRAL_WEB, NEUTRAL_STUN, NEUTRAL_STUN_2 = 71, 72, 73, 74
+BLOCK_PAGE = 66  # the ministry's, where DNS lies lead to
+RELAY_REALMS = {
+    "viber.com": VIBER_RELAYS,
+    "telegram.org": TELEGRAM_RELAYS,
+    "signal.org": (SIGNAL_RELAY,),
+    "turner.facebook": (MESSENGER_RELAY,),
+}
+NAMES = {  # name → number in the world; both families
+    "e1.whatsapp.example": WHATSAPP_CHAT,
+    "e2.whatsapp.example": WHATSAPP_CHAT_2,
+    "web.whatsapp.example": WHATSAPP_WEB,
+    "www.viber.example": VIBER_WEB,
+    "web.telegram.example": TELEGRAM_WEB,
+    "chat.signal.example": SIGNAL_CHAT,
+    "turn.signal.example": SIGNAL_RELAY,
+    "edge.messenger.example": MESSENGER_CHAT,
+    "portal.neutral.example": PORTAL_CHECK,
+    "www.neutral.example": NEUTRAL_WEB,
+    "stun.neutral.example": NEUTRAL_STUN,
+}
+# Targets of the lab's targets file → what they are made of:
+#   whatsapp/chat  tcp   e1:5222, e2:443           viber/chat  tcp  21:5242 (literal)     telegram/web  tls
+#   whatsapp/web   tls   web.whatsapp              viber/web   tls  www.viber             signal/chat   tls, ca signal
+#   viber/call     turn  23, 24 (literals, UDP 443 and 3478)                              signal/call   turn, by name
+#   telegram/call  turn  33, 34 (literals, UDP 1400)   messenger/call  turn 52 (UDP 40003)  messenger/chat tls
+#   whatsapp/call  not measurable yet
+#   baseline/portal (http), baseline/tls (name, and literal address with server_name), baseline/stun (73 on 3478,
+#   74 on 19302 and on 3478), baseline/dns (the independent resolver)
