@@ -5,7 +5,8 @@ VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-PYTEST := $(BIN)/pytest -n auto --dist loadgroup
+# A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel.
+PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
 .PHONY: run setup test test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:

@@ -42,7 +42,7 @@ deny_starts() {
 install_missing() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq &&
-		apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 $missing >&2
+		apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 $missing >&2 9>&-
 }
 
 missing=$(sed -e 's/#.*//' "$here/packages.txt" | while read -r package _; do

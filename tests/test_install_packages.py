@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("install-packages.sh")
-HANG = "echo ready; sleep 30 & wait"
+HANG = "echo ready; exec sleep 30"
 pytestmark = pytest.mark.skipif(not Path("/etc/debian_version").exists(), reason="for Debian only")
 
 

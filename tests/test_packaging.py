@@ -22,8 +22,6 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 SITE = Path("lib") / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
-pytestmark = pytest.mark.xdist_group("packaging")
-
 
 def run(*command: object, cwd: Path = ROOT) -> str:
     """Its stdout; what it says when it fails is shown."""

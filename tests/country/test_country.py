@@ -32,7 +32,7 @@ from tests.country.plan import (
 from tests.servers import answers
 from tests.servers.process import where
 
-pytestmark = [pytest.mark.needs(*NEEDS), pytest.mark.xdist_group("country itself")]
+pytestmark = pytest.mark.needs(*NEEDS)
 
 WEB4, WEB6 = (f"tls:{where(address, 443)}" for address in in_world(WHATSAPP_WEB))
 NEUTRAL4, NEUTRAL6 = (f"tls:{where(address, 443)}" for address in in_world(NEUTRAL_WEB))
