@@ -139,6 +139,7 @@ class ScriptedDialer:
         if isinstance(stream.script, Tcp) and not stream.script.hangs:
             await asyncio.sleep(0)
             return stream
+        self.opened.remove(stream)  # it never was
         await asyncio.Event().wait()
         raise AssertionError("nobody ends this wait")
 

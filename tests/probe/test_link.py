@@ -212,6 +212,7 @@ def neutrals(*pairs: tuple[int, str | None]) -> list[Neutral]:
         ({4, 6}, [(4, None), (6, None)], {4, 6}),
         ({4, 6}, [(4, None), (6, TIMEOUT)], {4}),  # an IPv6 route that leads nowhere
         ({4, 6}, [(4, TIMEOUT), (4, None), (6, TIMEOUT), (6, None)], {4, 6}),
+        ({4, 6}, [(4, None), (6, "ssl_unknown_authority")], {4, 6}),  # somebody answers
         ({4, 6}, [(4, None)], {4, 6}),  # nothing was tried, nothing is known against it
         ({4}, [(4, None), (6, None)], {4}),
         (set(), [(4, None)], set()),

@@ -1,0 +1,373 @@
+"""A whole cycle on a scripted network."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from probe.budget import AllocateBudget
+from probe.codecs import stun
+from probe.cycle import TARGETS_IN_FLIGHT, Cycle, Settings, is_silent, run_cycle
+from probe.failure import Failed
+from probe.handshakes import HANDSHAKES
+from probe.measure import Findings
+from probe.model import (
+    Access,
+    Combine,
+    Endpoint,
+    Expect,
+    Grade,
+    NotAttempted,
+    Resolver,
+    Step,
+    Target,
+    Targets,
+    Via,
+    Void,
+)
+from probe.network import LinkResolver
+from probe.trace import Trace
+from tests.probe.builders import (
+    NOW_MS,
+    RESOLVER,
+    attempt,
+    dns_reply,
+    endpoint,
+    instruments,
+    observation,
+    refusal,
+    stun_reply,
+    target,
+    targets,
+)
+from tests.probe.test_measure import Crowd
+from tests.scripted import OWN, Key, ScriptedDialer, Tcp, Turn, Udp, run
+
+NEUTRAL, RELAY, WEB, CHAT = "203.0.113.4", "203.0.113.5", "203.0.113.80", "203.0.113.44"
+NEUTRAL_STUN = ("udp", NEUTRAL, 3478)
+BASELINE = (
+    target("baseline/stun", endpoint("stun", NEUTRAL)),
+    target("baseline/portal", endpoint("http", WEB, 80, expect=Expect(status=204))),
+)
+CALL = target("viber/call", endpoint("turn", RELAY, expect=Expect(realm="viber.com")))
+CHAT_TARGET = target("viber/chat", endpoint("tcp", "chat.example", 443))
+DEAD = Target(id="tango/call", plane=CALL.plane, not_measurable="no handshake yet")
+ALL = targets(*BASELINE, CALL, CHAT_TARGET, DEAD)
+SETTINGS = Settings(resolvers=(LinkResolver(name="isp", address=RESOLVER),), root=Path("/nowhere"))
+PAGE = b"HTTP/1.1 204 No Content\r\nDate: Mon, 23 Nov 2026 09:10:11 GMT\r\n\r\n"
+DATE_MS = 1_795_425_011_000
+
+
+def scripts(**changes: Udp) -> dict[Key, Udp]:
+    return {
+        NEUTRAL_STUN: changes.get("neutral", Udp(always=[stun_reply()])),
+        ("tcp", WEB, 80): changes.get("web", Tcp([PAGE])),
+        ("udp", RELAY, 3478): changes.get("relay", Udp(always=[refusal(401, "viber.com")])),
+        ("udp", RESOLVER, 53): changes.get("resolver", Udp(always=[dns_reply(CHAT)])),
+        ("tcp", CHAT, 443): changes.get("chat", Tcp()),
+    }
+
+
+def cycled(
+    dialer: ScriptedDialer | None = None, what: Targets = ALL, settings: Settings = SETTINGS, **changes: Any
+) -> Cycle:
+    seed = changes.pop("seed", 1)
+    dialer = dialer or ScriptedDialer(scripts(**changes))
+
+    async def work() -> Cycle:
+        return await run_cycle(what, instruments(dialer, seed=seed), settings, AllocateBudget(), lambda *_: None)
+
+    cycle = run(work())
+    assert dialer.still_open == []
+    return cycle
+
+
+def by_target(cycle: Cycle, round_: int = 1) -> dict[str, Any]:
+    return {each.target: each for each in cycle.measurements if each.round == round_}
+
+
+# --- A link that works ------------------------------------------------------------------------------------------
+
+
+def test_every_target_has_a_measurement_of_this_cycle() -> None:
+    cycle = cycled()
+    assert sorted(each.target for each in cycle.measurements) == sorted(each.id for each in ALL.targets)
+    assert {each.cycle for each in cycle.measurements} == {cycle.uid}
+    assert {each.round for each in cycle.measurements} == {1}
+    assert all(each.link == cycle.link for each in cycle.measurements)
+    assert len({each.uid for each in cycle.measurements} | {cycle.uid}) == len(ALL.targets) + 1
+    assert (cycle.started_ms, cycle.link.up, cycle.link.void) == (NOW_MS, True, None)
+
+
+def test_what_was_reached() -> None:
+    seen = by_target(cycled())
+    assert seen["viber/call"].attempts[0].grade is Grade.MARKED
+    assert (seen["viber/chat"].attempts[0].grade, seen["viber/chat"].attempts[0].via) == (Grade.TRANSPORT, Via.SYSTEM)
+    assert seen["tango/call"].not_attempted is NotAttempted.NOT_MEASURABLE
+    assert seen["tango/call"].attempts == ()
+
+
+def test_the_clock_is_measured_and_said() -> None:
+    cycle = cycled()
+    assert cycle.clock_offset_ms == DATE_MS + 500 - NOW_MS
+    assert {each.clock_offset_ms for each in cycle.measurements} == {cycle.clock_offset_ms}
+
+
+def test_what_the_volunteer_said_is_said() -> None:
+    settings = msgspec.structs.replace(SETTINGS, declared=Access.G4, behind=Access.ADSL)
+    link = cycled(settings=settings).link
+    assert (link.declared, link.behind, link.detected) == (Access.G4, Access.ADSL, Access.UNKNOWN)
+
+
+def test_the_self_check_comes_before_everything_else() -> None:
+    dialer = ScriptedDialer(scripts())
+    cycled(dialer)
+    neutral = {NEUTRAL_STUN, ("tcp", WEB, 80)}
+    assert set(dialer.asked()[:2]) == neutral
+    assert neutral.isdisjoint(dialer.asked()[2:])
+
+
+def test_the_volunteers_addresses_are_nowhere() -> None:
+    mapped = ("XOR-MAPPED-ADDRESS", stun.Address("198.18.77.66", 50123))
+    cycle = cycled(neutral=Udp([stun_reply(mapped)]), resolver=Udp(always=[dns_reply(OWN[4], OWN[6], CHAT)]))
+    text = msgspec.json.encode(cycle).decode()
+    assert "self" in text
+    assert not any(private in text for private in (*OWN.values(), "198.18.77.66", RESOLVER))
+
+
+def test_independent_resolvers_are_asked_too() -> None:
+    world = Resolver(name="world", addresses=("203.0.113.54",), independent=True)
+    dialer = ScriptedDialer(scripts())
+    cycled(dialer, targets(*BASELINE, CHAT_TARGET, resolvers=[world]))
+    assert ("udp", "203.0.113.54", 53) in dialer.dialled
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    dialer = ScriptedDialer(scripts())
+
+    async def work() -> None:
+        def progress(done: int, whole: int, target: str) -> None:
+            told.append((done, whole))
+
+        await run_cycle(ALL, instruments(dialer), SETTINGS, AllocateBudget(), progress)
+
+    run(work())
+    assert told == [(1, 2), (2, 2), (1, 2), (2, 2)]
+
+
+# --- No link ------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_link_nothing_but_the_baseline_is_dialled() -> None:
+    dialer = ScriptedDialer(scripts(neutral=Udp(), web=Tcp(hangs=True)))
+    cycle = cycled(dialer)
+    assert not cycle.link.up
+    assert set(dialer.asked()) == {NEUTRAL_STUN, ("tcp", WEB, 80)}
+    seen = by_target(cycle)
+    assert {name: each.not_attempted for name, each in seen.items()} == {
+        "baseline/stun": None,
+        "baseline/portal": None,
+        "viber/call": NotAttempted.NO_LINK,
+        "viber/chat": NotAttempted.NO_LINK,
+        "tango/call": NotAttempted.NOT_MEASURABLE,
+    }
+    assert seen["viber/call"].attempts == seen["viber/chat"].resolutions == ()
+    assert by_target(cycle, 2) == {}
+
+
+def test_a_private_address_that_answers_is_no_link() -> None:
+    portal = target("baseline/stun", endpoint("stun", "10.0.0.1"))
+    dialer = ScriptedDialer({**scripts(), ("udp", "10.0.0.1", 3478): Udp([stun_reply()])})
+    assert not cycled(dialer, targets(portal, CALL)).link.up
+    assert ("udp", RELAY, 3478) not in dialer.dialled
+
+
+def test_a_device_without_any_network() -> None:
+    dialer = ScriptedDialer(scripts(), own={})
+    cycle = cycled(dialer)
+    assert (cycle.link.up, cycle.link.neutrals) == (False, ())
+    assert {each.not_attempted for each in by_target(cycle)["baseline/stun"].attempts} == {NotAttempted.NO_FAMILY}
+
+
+def test_a_family_without_an_answer_is_not_tried_after_the_self_check() -> None:
+    six = "2001:db8::4"
+    what = targets(
+        *BASELINE, target("baseline/six", endpoint("stun", six)), target("a/call", endpoint("stun", "2001:db8::5"))
+    )
+    dialer = ScriptedDialer(scripts())
+    seen = by_target(cycled(dialer, what))
+    assert seen["a/call"].attempts[0].not_attempted is NotAttempted.NO_FAMILY
+    assert ("udp", six, 3478) in dialer.dialled
+
+
+# --- What makes a cycle void --------------------------------------------------------------------------------------
+
+
+def test_a_portal_voids_the_cycle() -> None:
+    login = Tcp([b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://login.example/\r\n\r\n"])
+    cycle = cycled(web=login)
+    assert cycle.link.void is Void.PORTAL
+    assert all(each.link.void is Void.PORTAL for each in cycle.measurements)
+
+
+def test_a_tunnel_voids_the_cycle(tmp_path: Path) -> None:
+    (tmp_path / "proc/net").mkdir(parents=True)
+    zero = "00000000"
+    (tmp_path / "proc/net/route").write_text(f"tun0\t{zero}\t{zero}\t1\t0\t0\t0\t{zero}\t0\t0\t0\n")
+    (tmp_path / "sys/class/net/tun0").mkdir(parents=True)
+    (tmp_path / "sys/class/net/tun0/tun_flags").touch()
+    assert cycled(settings=msgspec.structs.replace(SETTINGS, root=tmp_path)).link.void is Void.VPN
+
+
+class Moving(ScriptedDialer):
+    """The device gets another address while it measures."""
+
+    async def tcp(self, address: str, port: int) -> Any:
+        self.own[4] = "198.51.100.8"
+        return await super().tcp(address, port)
+
+
+def test_a_network_that_changed_voids_the_cycle() -> None:
+    cycle = cycled(Moving(scripts()))
+    assert (cycle.link.up, cycle.link.void) == (True, Void.CHANGED)
+    assert all(each.link.void is Void.CHANGED for each in cycle.measurements)
+
+
+# --- The second look ------------------------------------------------------------------------------------------------
+
+
+def test_what_was_silent_is_looked_at_again_with_other_ports_and_ids() -> None:
+    dialer = ScriptedDialer(scripts(relay=Udp()))
+    cycle = cycled(dialer)
+    first, second = by_target(cycle)["viber/call"], by_target(cycle, 2)["viber/call"]
+    assert list(by_target(cycle, 2)) == ["viber/call"]
+    assert {each.attempts[0].observations[0].failure for each in (first, second)} == {"generic_timeout_error"}
+    assert second.started_ms >= first.started_ms + 8000
+    sent = [each for each in dialer.sent_to(("udp", RELAY, 3478)) if stun.parse(each.data).method == 3]
+    assert len(sent) == 14
+    assert len({each.port for each in sent}) == len({stun.parse(each.data).transaction_id for each in sent}) == 2
+
+
+def test_a_silent_relay_is_also_asked_for_a_binding_the_second_time() -> None:
+    def answer(request: bytes) -> bytes:
+        return stun_reply()(request) if stun.parse(request).method == 1 else b"junk"
+
+    cycle = cycled(relay=Udp(always=[answer]))
+    assert [each.handshake for each in by_target(cycle)["viber/call"].attempts] == ["turn"]
+    again = by_target(cycle, 2)["viber/call"].attempts
+    assert [(each.handshake, each.grade) for each in again] == [("turn", None), ("stun", Grade.BOUND)]
+
+
+def test_a_second_look_may_find_an_answer() -> None:
+    calls = iter([Udp(), Udp(always=[refusal(401, "viber.com")])])
+
+    class Recovering(ScriptedDialer):
+        async def udp(self, address: str, port: int) -> Any:
+            if address == RELAY:
+                self.scripts["udp", address, port] = next(calls, Udp())
+            return await super().udp(address, port)
+
+    cycle = cycled(Recovering(scripts()))
+    assert by_target(cycle)["viber/call"].attempts[0].grade is None
+    assert by_target(cycle, 2)["viber/call"].attempts[0].grade is Grade.MARKED
+
+
+@pytest.mark.parametrize("turn", [[refusal(437)], [OSError(111, "x")]])
+def test_what_was_refused_is_not_looked_at_again(turn: Turn) -> None:
+    assert by_target(cycled(relay=Udp(always=turn)), 2) == {}
+
+
+def test_the_baseline_is_not_looked_at_again() -> None:
+    assert by_target(cycled(neutral=Udp()), 2) == {}
+
+
+ONE, TWO = endpoint("stun", "203.0.113.1"), endpoint("stun", "203.0.113.2")
+PASSED, SILENT = observation(Step.STUN), observation(Step.STUN, "generic_timeout_error")
+
+
+@pytest.mark.parametrize(
+    ("combine", "second", "silent"),
+    [
+        (Combine.ANY_OF, SILENT, False),
+        (Combine.ALL_OF, SILENT, True),
+        (Combine.ALL_OF, PASSED, False),
+        (Combine.ALL_OF, observation(Step.STUN, "connection_refused"), False),
+    ],
+)
+def test_silence_is_looked_at_again_where_the_target_needs_it(combine: Combine, second: Any, silent: bool) -> None:
+    grade = Grade.BOUND if second.failure is None else None
+    attempts = (attempt(ONE, PASSED, grade=Grade.BOUND), attempt(TWO, second, grade=grade))
+    what = target("svc/call", ONE, TWO, combine=combine)
+    assert is_silent(what, Findings(started_ms=0, attempts=attempts)) is silent
+
+
+# --- Order, limits, mistakes ----------------------------------------------------------------------------------------
+
+MANY = targets(
+    *BASELINE, *(target(f"svc{number}/call", endpoint("stun", f"192.0.2.{number}")) for number in range(1, 31))
+)
+
+
+def test_the_same_random_bytes_give_the_same_cycle() -> None:
+    def sent(seed: int) -> list[tuple[Key, bytes]]:
+        dialer = ScriptedDialer(scripts())
+        cycled(dialer, MANY, seed=seed)
+        return [(each.key, each.data) for each in dialer.sent]
+
+    assert sent(7) == sent(7)
+    assert sent(7) != sent(8)
+
+
+def test_the_order_is_another_in_each_cycle() -> None:
+    orders = set()
+    for seed in (1, 2, 3):
+        dialer = ScriptedDialer(scripts())
+        cycled(dialer, MANY, seed=seed)
+        orders.add(tuple(key for key in dialer.asked() if key[1].startswith("192.")))
+    assert len(orders) == 3
+
+
+def test_at_most_eight_targets_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = Crowd()
+    monkeypatch.setitem(HANDSHAKES, "stun", crowd)
+    cycled(ScriptedDialer(scripts()), MANY)
+    assert crowd.most["all"] == TARGETS_IN_FLIGHT == 8
+
+
+def test_a_mistake_in_a_handshake_loses_no_other_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def inside(trace: Trace, where: Endpoint) -> Grade:
+        async with trace.step(Step.TURN, 8):
+            raise ZeroDivisionError
+        raise AssertionError
+
+    async def outside(trace: Trace, where: Endpoint) -> Grade:
+        raise Failed("raised where nothing records it")
+
+    for broken, failure, reason in ((inside, "unknown_failure: ZeroDivisionError", None), (outside, None, "unknown")):
+        monkeypatch.setitem(HANDSHAKES, "turn", broken)
+        seen = by_target(cycled())
+        assert seen["viber/chat"].attempts[0].grade is Grade.TRANSPORT
+        (wrong,) = seen["viber/call"].attempts
+        assert (wrong.grade, wrong.not_attempted) == (None, reason)
+        assert [each.failure for each in wrong.observations] == ([failure] if failure else [])
+
+
+def test_a_cycle_that_is_cancelled_leaves_nothing_open() -> None:
+    dialer = ScriptedDialer(scripts(relay=Udp(), chat=Tcp(hangs=True)))
+
+    async def work() -> int:
+        task = asyncio.create_task(run_cycle(ALL, instruments(dialer), SETTINGS, AllocateBudget(), lambda *_: None))
+        await asyncio.sleep(3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert run(work()) == 1
+    assert dialer.still_open == []
