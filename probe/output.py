@@ -11,7 +11,7 @@ import msgspec
 
 from probe.cycle import Cycle
 from probe.explain import DEPTH_WORDS, STEP_WORDS, mechanism_words, state_words
-from probe.judge.rules import ADD_A_CONTROL
+from probe.judge.rule import ADD_A_CONTROL
 from probe.model import Json, Measurement, State, Targets, Verdict, Void
 
 NO_INTERNET = "this link has no internet: nothing can be concluded"
@@ -67,7 +67,7 @@ def write_table(out: TextIO, cycle: Cycle, latest: Sequence[Verdict]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(file=out, highlight=False, width=None if out.isatty() else 140)
+    console = Console(file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else 140)
     if headline(cycle):
         console.print(headline(cycle)[0].upper() + headline(cycle)[1:] + ".", style="bold")
     table = Table("service", "role", "state", "what was seen", "failed at", "time (UTC)", title="On this link")

@@ -9,7 +9,8 @@ from probe.judge.attempts import AttemptCase, attempt_cases
 from probe.judge.combine import combine
 from probe.judge.evidence import Evidence
 from probe.judge.names import NameCase, name_cases
-from probe.judge.rules import ATTEMPT_RULES, MEASUREMENT_RULES, NAME_RULES, RULES, RULES_VERSION, first_match
+from probe.judge.rule import first_match
+from probe.judge.rules import ATTEMPT_RULES, MEASUREMENT_RULES, NAME_RULES, RULES, RULES_VERSION
 from probe.model import Depth, PathVerdict, State, Step, Target, Transport, Verdict
 
 RELAY_REASON = "relay reached, call not exercised: whether a call gets through cannot be concluded"

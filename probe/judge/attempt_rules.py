@@ -1,0 +1,291 @@
+"""The rules of an attempt: innocent explanations first, accusations last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from probe.failure import (
+    CERTIFICATE_FAILURES,
+    EOF,
+    HOST_UNREACHABLE,
+    NETWORK_UNREACHABLE,
+    PERMISSION_DENIED,
+    PROHIBITED,
+    REFUSED,
+    RESET,
+    TIMEOUT,
+    TLS_AUTHORITY,
+    TLS_CERTIFICATE,
+    TLS_FAILED,
+    TLS_HOSTNAME,
+    UNEXPECTED_REPLY,
+)
+from probe.judge.attempts import AttemptCase
+from probe.judge.controls import Control
+from probe.judge.rule import ADD_A_CONTROL, Rule
+from probe.model import State, Step, Transport
+
+
+def _fails(step: Step, *failures: str) -> Callable[[AttemptCase], bool]:
+    return lambda case: case.step is step and case.failure in failures
+
+
+def _silent(case: AttemptCase) -> bool:
+    return case.failure == TIMEOUT
+
+
+def _bytes_received(case: AttemptCase) -> int:
+    return case.last.bytes_received if case.last else 0
+
+
+def _is_udp(case: AttemptCase) -> bool:
+    return case.attempt.transport is Transport.UDP
+
+
+def _refused_by_icmp(case: AttemptCase) -> tuple[str, ...]:
+    """Over UDP a refusal is an ICMP error; over TCP it is a reset."""
+    return (REFUSED,) if _is_udp(case) else ()
+
+
+ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
+    Rule(
+        "not_attempted",
+        lambda case: case.attempt.not_attempted is not None or case.last is None,
+        State.INSUFFICIENT,
+        None,
+        "not tried",
+        "What was not tried has not failed; it is left out where anything else was tried.",
+    ),
+    Rule(
+        "complete",
+        lambda case: case.complete,
+        State.OK,
+        None,
+        "no interference seen",
+        "The service answered as itself, at the grade that its endpoint can have.",
+    ),
+    Rule(
+        "other_mark",
+        lambda case: case.failure is None,
+        State.INSUFFICIENT,
+        None,
+        "something answered, but without the mark that the service is known to send",
+        "An impostor, or a service that changed: neither a success nor an accusation.",
+    ),
+    Rule(
+        "blockpage",
+        lambda case: case.last is not None and case.last.http is not None and bool(case.last.http.fingerprint),
+        State.BLOCKED,
+        "http.blockpage",
+        "a known block page answered",
+        "A fingerprint with a source in the targets file settles it alone.",
+    ),
+    Rule(
+        "uncalibrated",
+        lambda case: not case.calibrated,
+        State.INSUFFICIENT,
+        None,
+        "how this endpoint answers is not proven: no control got its answer in the last 24 hours",
+        "An inferred handshake may fail everywhere.",
+    ),
+    Rule(
+        "family_unusable",
+        lambda case: not case.family_usable,
+        State.INSUFFICIENT,
+        None,
+        "this link's IPv4 or IPv6 does not work for neutral services either",
+        "Broken IPv6 at the volunteer's looks like a ban of every IPv6 address.",
+    ),
+    Rule(
+        "local_firewall",
+        lambda case: case.failure == PERMISSION_DENIED,
+        State.IMPAIRED,
+        "local.firewall",
+        "a firewall on this device refuses it",
+        "The kernel said so before anything left the device.",
+    ),
+    Rule(
+        "down",
+        lambda case: case.control is Control.DOWN,
+        State.DOWN,
+        None,
+        "it does not answer elsewhere either",
+        "At least two controls in different networks failed, and none got through.",
+    ),
+    Rule(
+        "tls_altered_for_all",
+        lambda case: case.failure in CERTIFICATE_FAILURES and case.neutral_altered,
+        State.IMPAIRED,
+        "local.tls",
+        "certificates of neutral services are replaced on this link too",
+        "An antivirus or a company's proxy.",
+    ),
+    Rule(
+        "same_certificate_elsewhere",
+        lambda case: case.failure in CERTIFICATE_FAILURES and case.same_leaf_elsewhere,
+        State.IMPAIRED,
+        None,
+        "the service shows the same certificate elsewhere: the fault is its own",
+        "Expired, misconfigured, or signed by an authority that we do not know yet.",
+    ),
+    Rule(
+        "clock_unmeasured",
+        lambda case: case.failure == TLS_CERTIFICATE and not case.clock_measured,
+        State.INSUFFICIENT,
+        None,
+        "the certificate is not valid at this device's time, and that time could not be checked",
+        "A device that is years off finds every certificate invalid.",
+    ),
+    Rule(
+        "no_control",
+        lambda case: case.control is Control.UNKNOWN,
+        State.INSUFFICIENT,
+        None,
+        "it failed here, and whether it works elsewhere is not known; " + ADD_A_CONTROL,
+        "Nobody measured it elsewhere in the same hour, or those who did disagree.",
+    ),
+    Rule(
+        "certificate_expired",
+        lambda case: case.failure == TLS_CERTIFICATE,
+        State.IMPAIRED,
+        None,
+        "a certificate of the service's is out of date here: the fault may well be its own",
+        "Its chain ends in a root that we trust: nobody but the service had it issued.",
+    ),
+    Rule(
+        "tls_mitm",
+        lambda case: case.failure == TLS_AUTHORITY or (case.failure == TLS_HOSTNAME and case.answered_elsewhere),
+        State.BLOCKED,
+        "tls.mitm",
+        "somebody else's certificate is presented in the service's name",
+        "Signed by nobody whom we trust, or for another name at an address that is the service's elsewhere.",
+    ),
+    Rule(
+        "service_refusal",
+        _fails(Step.TURN, UNEXPECTED_REPLY),
+        State.IMPAIRED,
+        "service.refusal",
+        "the relay answered, and refused in an unexpected way",
+        "The reply carries our transaction id; a refusal by the service is no interference.",
+    ),
+    Rule(
+        "refused_by_target",
+        lambda case: case.last is not None and case.last.icmp is not None and case.last.icmp.from_target,
+        State.IMPAIRED,
+        "service.refusal",
+        "the service's own address refused it by ICMP",
+        "An ICMP error from the target itself shows that the path is open.",
+    ),
+    Rule(
+        "regional_fault_not_excluded",
+        lambda case: not case.answered_elsewhere,
+        State.IMPAIRED,
+        None,
+        "this address was not reached from elsewhere: a fault of the service in this region is not excluded",
+        "design, section 4: before `likely_blocked`, the failing address itself must have answered somebody.",
+    ),
+    Rule(
+        "port_dead_for_neutrals",
+        lambda case: case.neutral_port_dead and _is_udp(case),
+        State.IMPAIRED,
+        "udp.port.drop",
+        "neutral services on this port do not answer either, on other ports they do",
+        "A home router or a workplace does this as well as an operator.",
+    ),
+    Rule(
+        "neutral_failed",
+        lambda case: not case.neutral_passed,
+        State.INSUFFICIENT,
+        None,
+        "no neutral service of the same kind answered on this link, so there is nothing to compare with",
+        "What fails for everybody is not aimed at the service.",
+    ),
+    Rule(
+        "silence_once",
+        lambda case: _silent(case) and not case.silent_twice,
+        State.INSUFFICIENT,
+        None,
+        "it stayed silent, once: a second look is needed",
+        "A timeout alone is at most `insufficient` in one round.",
+    ),
+    Rule(
+        "ip_reject",
+        lambda case: case.failure in (HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED, *_refused_by_icmp(case)),
+        State.LIKELY_BLOCKED,
+        "ip.reject",
+        "a device on the way rejects packets to an address that answers elsewhere",
+        "ICMP unreachable, not from the target.",
+    ),
+    Rule(
+        "ip_reset",
+        _fails(Step.TCP, REFUSED, RESET),
+        State.LIKELY_BLOCKED,
+        "ip.reset",
+        "connections to an address that answers elsewhere are reset at once",
+        "RST in answer to the SYN.",
+    ),
+    Rule(
+        "ip_drop",
+        _fails(Step.TCP, TIMEOUT),
+        State.LIKELY_BLOCKED,
+        "ip.drop",
+        "connections to an address that answers elsewhere stay unanswered, twice",
+        "SYN and its retransmissions, in two rounds.",
+    ),
+    Rule(
+        "tls_reset",
+        _fails(Step.TLS, RESET, EOF, "connection_aborted"),
+        State.LIKELY_BLOCKED,
+        "tls.sni.reset",
+        "the connection is broken off once the service's name was sent",
+        "TCP connects; RST or FIN after the ClientHello; neutral TLS passes.",
+    ),
+    Rule(
+        "tls_hello_dropped",
+        lambda case: _fails(Step.TLS, TIMEOUT)(case) and not _bytes_received(case),
+        State.LIKELY_BLOCKED,
+        "tls.sni.drop",
+        "nothing answers once the service's name was sent, twice",
+        "TCP connects; the ClientHello stays unanswered; neutral TLS passes.",
+    ),
+    Rule(
+        "tls_reply_dropped",
+        _fails(Step.TLS, TIMEOUT),
+        State.LIKELY_BLOCKED,
+        "tls.reply.drop",
+        "the service's answer to the TLS hello is cut off, twice",
+        "Part of the server's flight came, the rest did not.",
+    ),
+    Rule(
+        "tls_refused",
+        _fails(Step.TLS, TLS_FAILED),
+        State.IMPAIRED,
+        None,
+        "the TLS handshake was refused with an alert or a malformed reply",
+        "An alert can come from either; the facts keep which.",
+    ),
+    Rule(
+        "allocate_dropped",
+        lambda case: _fails(Step.TURN, TIMEOUT)(case) and case.binding_passed,
+        State.LIKELY_BLOCKED,
+        "turn.allocate.drop",
+        "the relay answers plain STUN and not the request that opens a call, twice",
+        "Same address and port, another method.",
+    ),
+    Rule(
+        "udp_endpoint_dropped",
+        lambda case: case.step in (Step.STUN, Step.TURN) and _silent(case),
+        State.LIKELY_BLOCKED,
+        "udp.endpoint.drop",
+        "a relay that answers elsewhere stays silent, twice, while neutral ones answer",
+        "Seven requests in 5.5 s, in two rounds.",
+    ),
+    Rule(
+        "unexplained",
+        lambda case: True,
+        State.INSUFFICIENT,
+        None,
+        "it failed in a way that proves nothing",
+        "Last: what no rule above explains accuses nobody.",
+    ),
+)

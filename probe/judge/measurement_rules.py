@@ -1,0 +1,77 @@
+"""The rules of a whole measurement: what makes all of it inconclusive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from probe.judge.evidence import Evidence
+from probe.judge.rule import Rule
+from probe.model import NotAttempted, State, Void
+
+
+def _is_void(void: Void) -> Callable[[Evidence], bool]:
+    return lambda evidence: evidence.measurement.link.void is void
+
+
+def _not_attempted(reason: NotAttempted) -> Callable[[Evidence], bool]:
+    return lambda evidence: evidence.measurement.not_attempted is reason
+
+
+MEASUREMENT_RULES: tuple[Rule[Evidence], ...] = (
+    Rule(
+        "targets_unknown",
+        lambda evidence: evidence.target is None,
+        State.INSUFFICIENT,
+        None,
+        "the list of targets that this was measured with is not known here",
+        "A measurement is judged with its own targets file or not at all.",
+    ),
+    Rule(
+        "clock_unknown",
+        lambda evidence: not evidence.clock_known,
+        State.INSUFFICIENT,
+        None,
+        "this device's clock is wrong or unknown, so the result cannot be placed in time",
+        "design, section 1: unknown with a skew of more than 30 minutes, or in the future.",
+    ),
+    Rule(
+        "not_measurable",
+        _not_attempted(NotAttempted.NOT_MEASURABLE),
+        State.INSUFFICIENT,
+        None,
+        "not measurable yet: no handshake is known that this service answers without an account",
+        "Listed, so that nobody takes its absence for a good sign.",
+    ),
+    Rule(
+        "portal",
+        _is_void(Void.PORTAL),
+        State.INSUFFICIENT,
+        "local.portal",
+        "a captive portal answers in place of the internet: log in there and measure again",
+        "Neutral HTTP is answered by somebody else and no neutral certificate verifies.",
+    ),
+    Rule(
+        "no_link",
+        lambda evidence: evidence.measurement.not_attempted is not None or not evidence.measurement.link.up,
+        State.INSUFFICIENT,
+        None,
+        "this link has no internet: nothing can be concluded",
+        "No baseline target completed a handshake, so nothing else was dialled.",
+    ),
+    Rule(
+        "vpn",
+        _is_void(Void.VPN),
+        State.INSUFFICIENT,
+        None,
+        "a VPN carries the traffic, so the result is not about this line: switch it off and measure again",
+        "The default route leads into a tunnel device.",
+    ),
+    Rule(
+        "network_changed",
+        lambda evidence: evidence.measurement.link.void is not None,
+        State.INSUFFICIENT,
+        None,
+        "the network changed while measuring",
+        "Before and after are two lines; what failed may have failed in between.",
+    ),
+)
