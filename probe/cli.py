@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from probe import __version__
 from probe.addresses import is_address
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read our results has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes
+        return 141
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,7 +77,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 def _add_measuring(command: argparse.ArgumentParser) -> None:
     _add_common(command)
     command.add_argument("--targets", type=Path, metavar="FILE", help="what to measure (default: the file shipped)")
-    command.add_argument("--collector", metavar="URL", help="where to send what was seen")
+    command.add_argument("--collector", type=_url, metavar="URL", help="where to send what was seen")
     command.add_argument("--no-upload", action="store_true", help="keep it in the spool")
     command.add_argument(
         "--control", action="append", default=[], metavar="FILE|URL", help="results from elsewhere to compare with"
@@ -175,7 +179,7 @@ def _list_targets(arguments: argparse.Namespace) -> int:
     listing = Table(*COLUMNS)
     for row in table(_targets(arguments.targets)):
         listing.add_row(*row)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(listing)
+    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200).print(listing)
     return 0
 
 
@@ -200,10 +204,24 @@ def parse_resolver(text: str, known: Sequence[Resolver]) -> LinkResolver:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
     return value
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise argparse.ArgumentTypeError(f"{text} is not a URL such as https://collector.example")
+    return text
 
 
 if __name__ == "__main__":

@@ -72,10 +72,20 @@ async def fetch_controls(url: str, since_ms: int, until_ms: int) -> list[Control
         ):
             if response.status != 200:
                 raise UserError(f"The controls at {url} cannot be had: the server answered {response.status}.")
-            body = await response.content.read(FETCH_BYTES)
+            body = await _at_most(FETCH_BYTES, response.content)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise UserError(f"The controls at {url} cannot be had: {type(error).__name__}.") from error
     return parse_controls(body.splitlines(), url, 0)
+
+
+async def _at_most(limit: int, content: aiohttp.StreamReader) -> bytes:
+    """The whole body, which comes in pieces. Raises UserError when there is no end of it."""
+    body = b""
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > limit:
+            raise UserError(f"The controls are larger than {limit} bytes: ask a collector of your own.")
+    return body
 
 
 def judge_all(

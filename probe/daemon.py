@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -65,7 +68,7 @@ class Options(Struct, frozen=True, kw_only=True):
 async def check(options: Options) -> None:
     """One cycle. Raises UserError for a control that cannot be read."""
     files = _read_files(options)
-    make_directory(options.data_dir)
+    _prepare(options.data_dir)
     if options.follow and options.collector:
         shipped = options.targets
         options = replace(options, targets=await renew(options.collector, options.data_dir / "targets.yaml", shipped))
@@ -77,15 +80,30 @@ async def check(options: Options) -> None:
 
 
 async def run(options: Options) -> None:
-    """Cycle after cycle until cancelled; what one cycle could not upload, the next one does."""
-    while True:
+    """Cycle after cycle until cancelled; what one cycle could not upload, the next one does.
+
+    Raises UserError in the first cycle; what goes wrong later may pass.
+    """
+    for cycle in itertools.count(1):
         started = time.monotonic()
         try:
             await check(options)
         except UserError as error:
+            if cycle == 1:
+                raise
             logger.warning("%s", error)
         jitter = 1 + JITTER * (2 * options.random_bytes(1)[0] / 255 - 1)
         await asyncio.sleep(max(0.0, started + options.interval_s * jitter - time.monotonic()))
+
+
+def _prepare(directory: Path) -> None:
+    """Makes the data directory, and knows before measuring that it can be written to. Raises UserError."""
+    try:
+        make_directory(directory)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise UserError(f"Cannot write in the data directory {directory}: {error.strerror}.") from error
 
 
 def open_identity(options: Options) -> Identity:
@@ -106,13 +124,21 @@ async def _measure(options: Options) -> Cycle:
     try:
         return await run_cycle(options.targets, instruments, options.settings, budget, show_progress)
     finally:
-        budget.save(instruments.wall_ms())
+        _save(budget, instruments.wall_ms())
+
+
+def _save(budget: AllocateBudget, now_ms: int) -> None:
+    try:
+        budget.save(now_ms)
+    except OSError as error:  # what was measured is worth more
+        logger.warning("What relays were asked could not be remembered: %s", error.strerror)
 
 
 def show_progress(done: int, whole: int, target: str) -> None:
     """A line on stderr for each target that was measured."""
-    sys.stderr.write(f"[{done:2}/{whole}] {target}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody may be there to read it
+        sys.stderr.write(f"[{done:2}/{whole}] {target}\n")
+        sys.stderr.flush()
 
 
 def _read_files(options: Options) -> list[ControlMeasurement]:
@@ -153,13 +179,20 @@ async def _submit(options: Options, cycle: Cycle) -> None:
         identity, cycle.measurements, SOFTWARE, options.targets.digest, now_ms, options.secret_bytes
     )
     for batch, data in batches:
-        spool.put(batch, data)
+        _keep(spool, batch, data)
     if options.collector is None or not options.upload:
         return
     async with aiohttp.ClientSession() as session:
         report = await upload(spool, options.collector, session=session, attempts=UPLOAD_ATTEMPTS)
     if report.left:
         logger.warning("%d batches wait for the collector: %s", report.left, report.reason)
+
+
+def _keep(spool: Spool, batch: str, data: bytes) -> None:
+    try:
+        spool.put(batch, data)
+    except OSError as error:
+        raise UserError(f"What was measured cannot be kept in the spool: {error.strerror}.") from error
 
 
 def _is_url(control: str) -> bool:
