@@ -1,0 +1,195 @@
+"""A cycle from end to end: what goes wrong around it costs no measurement."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probe import daemon
+from probe.cycle import Cycle, Settings
+from probe.daemon import Options, check, run, show_progress
+from probe.failure import UserError
+from probe.model import Link
+from probe.spool import Spool
+from tests.probe.builders import NOW_MS, endpoint, measurement, target, targets
+
+TARGETS = targets(target("svc/chat", endpoint("tcp", "203.0.113.44", 443)))
+CYCLE = Cycle(
+    uid="2" * 32, started_ms=NOW_MS, link=Link(up=True), clock_offset_ms=None, measurements=(measurement("svc/chat"),)
+)
+
+
+@pytest.fixture
+def cycles(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """run_cycle is replaced: it notes with which budget it was called."""
+    budgets: list[Any] = []
+
+    async def measured(_targets: Any, _instruments: Any, _settings: Any, budget: Any, _progress: Any) -> Cycle:
+        budgets.append(budget)
+        budget.spend(endpoint("turn", address="203.0.113.4"), time.time_ns() // 1_000_000)
+        return CYCLE
+
+    monkeypatch.setattr(daemon, "run_cycle", measured)
+    return budgets
+
+
+def options(directory: Path, **changes: Any) -> Options:
+    given: dict[str, Any] = {
+        "targets": TARGETS,
+        "settings": Settings(),
+        "data_dir": directory,
+        "format": "json",
+        "random_bytes": bytes,
+        "secret_bytes": lambda size: b"s" * size,
+    }
+    return Options(**{**given, **changes})
+
+
+async def test_what_is_not_to_be_sent_is_kept(cycles: list[Any], tmp_path: Path) -> None:
+    await check(options(tmp_path, upload=False))
+    assert len(Spool(tmp_path / "spool").pending()) == 1
+
+
+async def test_without_a_collector_nothing_is_kept(cycles: list[Any], tmp_path: Path) -> None:
+    await check(options(tmp_path))
+    assert not (tmp_path / "spool").exists()
+
+
+async def test_a_collector_out_of_reach_costs_nothing(
+    cycles: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(daemon, "UPLOAD_ATTEMPTS", 1)
+    await check(options(tmp_path, collector="http://127.0.0.1:9"))
+    assert len(Spool(tmp_path / "spool").pending()) == 1
+    assert "1 batches wait for the collector" in caplog.text
+
+
+async def test_a_wrong_control_is_found_before_measuring(cycles: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Cannot read the control file"):
+        await check(options(tmp_path, controls=(str(tmp_path / "absent"),)))
+    assert cycles == []
+
+
+async def test_a_data_directory_that_cannot_be_written_is_found_before_measuring(
+    cycles: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="Cannot write in the data directory"):
+        await check(options(tmp_path / "file" / "below"))
+    assert cycles == []
+
+
+async def test_controls_that_cannot_be_had_are_told_and_the_cycle_is_printed(
+    cycles: list[Any], tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await check(options(tmp_path, controls=("http://127.0.0.1:9",)))
+    assert "cannot be had" in caplog.text
+    assert '"type":"summary"' in capsys.readouterr().out
+
+
+async def test_what_cannot_be_printed_is_submitted_all_the_same(
+    cycles: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(daemon, "write_json", broken)
+    with pytest.raises(BrokenPipeError):
+        await check(options(tmp_path, upload=False))
+    assert len(Spool(tmp_path / "spool").pending()) == 1
+
+
+async def test_a_full_disk_is_told_in_a_sentence(
+    cycles: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(daemon.AllocateBudget, "save", full)
+    monkeypatch.setattr(daemon.Spool, "put", full)
+    with pytest.raises(UserError, match="cannot be kept in the spool: No space left on device"):
+        await check(options(tmp_path, upload=False))
+    assert "could not be remembered" in caplog.text
+
+
+async def test_what_relays_were_asked_is_remembered(cycles: list[Any], tmp_path: Path) -> None:
+    await check(options(tmp_path))
+    assert "203.0.113.4" in (tmp_path / "allocates.json").read_text()
+
+
+def test_progress_needs_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def write(self, text: str) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    show_progress(1, 2, "svc/chat")
+
+
+# --- On schedule --------------------------------------------------------------------------------------------------
+
+
+class Enough(Exception):
+    """Ends an endless loop."""
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """asyncio.sleep of the daemon returns at once; the fourth time it raises Enough."""
+    asked: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        asked.append(seconds)
+        if len(asked) == 4:
+            raise Enough
+
+    class Clockless:
+        sleep = staticmethod(pause)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio, name)
+
+    monkeypatch.setattr(daemon, "asyncio", Clockless())
+    return asked
+
+
+async def test_cycles_follow_each_other_with_a_pause_that_varies(
+    cycles: list[Any], pauses: list[float], tmp_path: Path
+) -> None:
+    chances = iter([b"\x00", b"\xff", b"\x80", b"\x00"])
+    with pytest.raises(Enough):
+        await run(options(tmp_path, interval_s=1000.0, random_bytes=lambda _: next(chances)))
+    assert len(cycles) == 4
+    assert pauses == pytest.approx([900, 1100, 1000, 900], abs=2)
+
+
+async def test_a_mistake_in_the_first_cycle_ends_it_and_a_later_one_does_not(
+    cycles: list[Any],
+    pauses: list[float],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    absent = tmp_path / "control.json"
+    with pytest.raises(UserError):
+        await run(options(tmp_path, controls=(str(absent),)))
+    assert pauses == []
+
+    outcomes: list[Exception | None] = [None, UserError("The disk is full."), None, None]
+
+    async def once(_: Options) -> None:
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr(daemon, "check", once)
+    with caplog.at_level(logging.WARNING), pytest.raises(Enough):
+        await run(options(tmp_path))
+    assert outcomes == []
+    assert "The disk is full." in caplog.text
