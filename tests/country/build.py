@@ -14,7 +14,7 @@ from typing import Any
 from tests.components import require
 from tests.country import plan
 from tests.country.interference import Interference
-from tests.country.namespaces import Host, add, bits, forward, inside, join, name, remove, run
+from tests.country.namespaces import Host, add, bits, forward, inside, join, name, remove, remove_orphans, run
 from tests.servers.caddy import caddy, sites_for
 from tests.servers.certificates import Authority, Leaf
 from tests.servers.coturn import coturn
@@ -27,6 +27,7 @@ HOOKS = {
     "forward": "type filter hook forward priority 0;",
     "prerouting": "type nat hook prerouting priority dstnat;",
 }
+PREFIX = "rb"
 _serial = itertools.count()
 
 
@@ -35,7 +36,7 @@ class Country:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.name = f"rb{os.getpid()}x{next(_serial)}"
+        self.name = f"{PREFIX}{os.getpid()}x{next(_serial)}"
         self.isp, self.world = f"{self.name}-isp", f"{self.name}-world"
         self.authority = Authority.create("Public authority of the country")
         self.signal = Authority.create("Signal's own authority")
@@ -49,6 +50,7 @@ class Country:
 
     def __enter__(self) -> Country:
         require(*NEEDS)
+        remove_orphans(PREFIX)
         with ExitStack() as stack:
             stack.callback(remove, self._namespaces)
             self._build()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +52,18 @@ def add(namespace: str, resolver: str) -> None:
     (directory / "resolv.conf").write_text(f"nameserver {resolver}\noptions timeout:1 attempts:1\n")
     ip(f"netns add {namespace}")
     inside(namespace, "link set lo up")
+
+
+def remove_orphans(prefix: str) -> None:
+    """What killed runs left: namespaces PREFIX<pid>x… without that process, and the servers in them."""
+    for path in RESOLV_CONF.glob(f"{prefix}*"):
+        owner = re.match(rf"{prefix}(\d+)x", path.name)
+        if owner and not Path("/proc", owner[1]).exists():
+            pids = subprocess.run(["ip", "netns", "pids", path.name], capture_output=True, text=True, check=False)
+            for pid in pids.stdout.split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            remove([path.name])
 
 
 def remove(namespaces: Sequence[str]) -> None:

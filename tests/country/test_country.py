@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from tests.country import interference as does
 from tests.country.build import NEEDS, Country
 from tests.country.interference import Interference
-from tests.country.namespaces import RESOLV_CONF, Host, run
+from tests.country.namespaces import RESOLV_CONF, Host, add, remove_orphans, run
 from tests.country.plan import (
     CERTIFIED,
     DEAD,
@@ -213,3 +214,17 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         assert name in run("ip", "netns", "list")
     assert name not in run("ip", "netns", "list")
     assert not [path for path in RESOLV_CONF.iterdir() if path.name.startswith(name)]
+
+
+def test_what_a_killed_run_left_is_removed() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    orphan = f"rbtest{ended.pid}x0-isp"
+    add(orphan, "192.0.2.1")
+    server = subprocess.Popen(["ip", "netns", "exec", orphan, "sleep", "60"], stdout=subprocess.PIPE)
+    while str(server.pid) not in run("ip", "netns", "pids", orphan).split():
+        assert server.poll() is None
+    remove_orphans("rbtest")
+    assert server.wait(10) == -signal.SIGKILL
+    assert orphan not in run("ip", "netns", "list")
+    assert not (RESOLV_CONF / orphan).exists()
