@@ -35,10 +35,13 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         connection = h11.Connection(h11.CLIENT)
         await stream.send(_request(connection, endpoint.server_name or endpoint.host, endpoint.expect.path or "/"))
         record.operation = Operation.READ
-        response, body = await _response(connection, stream)
+        page = Page()
+        try:
+            await page.read(connection, stream)
+        finally:  # a block page may come with a reset behind it
+            record.http = page.facts(trace.instruments.fingerprints)
         record.operation = Operation.VERIFY
-        record.http = _facts(response, body, trace.instruments.fingerprints)
-        if not _is_expected(response, body, endpoint.expect):
+        if not page.is_expected(endpoint.expect):
             raise Failed(UNEXPECTED_STATUS)
     return Grade.TRANSPORT
 
@@ -49,47 +52,55 @@ def _request(connection: h11.Connection, host: str, path: str) -> bytes:
     return (head or b"") + (connection.send(h11.EndOfMessage()) or b"")
 
 
-async def _response(connection: h11.Connection, stream: Stream) -> tuple[h11.Response, bytes]:
-    """The response and the beginning of its body. Raises EOFError, Failed(`http_request_failed`)."""
-    response, body = None, b""
-    while len(body) < BODY_LIMIT:
-        try:
-            event = connection.next_event()
-            if event is h11.NEED_DATA:
-                data = await stream.receive()
-                if not data and response is None:
-                    raise EOFError
-                connection.receive_data(data)
-        except h11.RemoteProtocolError as error:
-            raise Failed("http_request_failed") from error
-        if isinstance(event, h11.Response):
-            response = event
-        elif isinstance(event, h11.Data):
-            body += event.data
-        elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-            break
-    assert response is not None
-    return response, body[:BODY_LIMIT]
+class Page:
+    """What the server says, as far as it came."""
 
+    def __init__(self) -> None:
+        self.response: h11.Response | None = None
+        self.body = b""
 
-def _is_expected(response: h11.Response, body: bytes, expect: Expect) -> bool:
-    if expect.status is not None and response.status_code != expect.status:
-        return False
-    return expect.body is None or body.startswith(expect.body.encode())
+    async def read(self, connection: h11.Connection, stream: Stream) -> None:
+        """The response and the beginning of its body. Raises OSError, EOFError, Failed(`http_request_failed`)."""
+        while len(self.body) < BODY_LIMIT:
+            try:
+                event = connection.next_event()
+                if event is h11.NEED_DATA:
+                    connection.receive_data(await self._receive(stream))
+            except h11.RemoteProtocolError as error:
+                raise Failed("http_request_failed") from error
+            if isinstance(event, h11.Response):
+                self.response = event
+            elif isinstance(event, h11.Data):
+                self.body = (self.body + event.data)[:BODY_LIMIT]
+            elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
+                return
 
+    async def _receive(self, stream: Stream) -> bytes:
+        data = await stream.receive()
+        if not data and self.response is None:
+            raise EOFError
+        return data
 
-def _facts(response: h11.Response, body: bytes, fingerprints: Sequence[Fingerprint]) -> HttpFacts:
-    headers = {name.decode("ascii"): value.decode("latin-1") for name, value in response.headers}
-    title = TITLE.search(body)
-    location = headers.get("location")
-    text = body.decode("utf-8", "replace") + (location or "")
-    return HttpFacts(
-        status=response.status_code,
-        title=title and clean_text(title[1].decode("utf-8", "replace")),
-        location=location and _scheme_and_host(location),
-        fingerprint=next((print_.name for print_ in fingerprints if print_.pattern in text), None),
-        date_ms=_date_ms(headers.get("date")),
-    )
+    def is_expected(self, expect: Expect) -> bool:
+        if self.response is None or expect.status not in (None, self.response.status_code):
+            return False
+        return expect.body is None or self.body.startswith(expect.body.encode())
+
+    def facts(self, fingerprints: Sequence[Fingerprint]) -> HttpFacts | None:
+        """What may be kept of it; None when there is no response."""
+        if self.response is None:
+            return None
+        headers = {name.decode("ascii"): value.decode("latin-1") for name, value in self.response.headers}
+        title = TITLE.search(self.body)
+        location = headers.get("location")
+        text = self.body.decode("utf-8", "replace") + (location or "")
+        return HttpFacts(
+            status=self.response.status_code,
+            title=title and clean_text(title[1].decode("utf-8", "replace")),
+            location=location and _scheme_and_host(location),
+            fingerprint=next((print_.name for print_ in fingerprints if print_.pattern in text), None),
+            date_ms=_date_ms(headers.get("date")),
+        )
 
 
 def _scheme_and_host(location: str) -> str | None:

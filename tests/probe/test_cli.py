@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from probe.failure import UserError
 from probe.model import ControlMeasurement, Measurement, Network
 from probe.network import LinkResolver
 from probe.targets import packaged
-from tests.probe.loopback_world import COLLECTOR, OWN, SERVER, command
+from tests.probe.loopback_world import COLLECTOR, OWN, PREPARE, SERVER, command
 from tests.source import ROOT
 
 RESOLVERS = packaged().resolvers
@@ -298,6 +299,24 @@ def test_a_check_as_a_table_prints_results_alone(tmp_path: Path) -> None:
     assert "On this link" in run.text
     assert "cannot be concluded: relay reached" in run.text
     assert "[ 1/" not in run.text
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize(("word", "signal_", "code"), [("check", "INT", 130), ("run", "TERM", 0)])
+def test_a_signal_ends_it_in_the_middle(word: str, signal_: str, code: int, tmp_path: Path) -> None:
+    """The STUN servers are silent, so that it waits; the refused TCP baseline is the first to be done."""
+    given = [word, "--targets", str(targets(tmp_path)), "--data-dir", str(tmp_path / "data")]
+    script = " && ".join([*PREPARE, 'exec "$@"'])
+    inner = ["sh", "-c", script, "sh", sys.executable, "-m", "probe.cli", *given]
+    process = subprocess.Popen(
+        ["unshare", "--net", *inner], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("[ 1/4]")
+    process.send_signal(getattr(signal, f"SIG{signal_}"))
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
 
 
 @pytest.mark.needs("root")

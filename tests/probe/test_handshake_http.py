@@ -127,7 +127,7 @@ PRINTS = (
     [
         (page("<p>This was blocked by order of</p>"), "first"),
         (page("", "302 Found", "Location: http://block.operator.example/?u=1"), "second"),
-        (page("x" * 20_000 + "blocked by order"), None),  # behind what is read
+        (page("x" * 16_380 + "blocked by order" + "x" * 9_000), None),  # behind what is read
         (page("innocent"), None),
     ],
 )
@@ -183,6 +183,21 @@ def test_reset_and_silence(turn: Turn, failure: str) -> None:
     seen = got(tcp=Tcp(turn))
     assert (seen.failure, seen.last.operation, seen.last.step) == (failure, Operation.READ, Step.HTTP)
     assert seen.last.bytes_sent > 50
+
+
+@pytest.mark.parametrize(
+    ("behind", "failure"),
+    [
+        (ConnectionResetError(104, "x"), "connection_reset"),
+        (b"", "http_request_failed"),
+        (b"zz\r\n", "http_request_failed"),
+    ],
+)
+def test_a_block_page_with_a_break_behind_it_is_kept(behind: Now, failure: str) -> None:
+    head = b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n16\r\n<title>Blocked</title>\r\n"
+    seen = got(head, behind)
+    assert (seen.failure, seen.last.operation) == (failure, Operation.READ)
+    assert seen.last.http == HttpFacts(status=403, title="Blocked")
 
 
 def test_what_is_said_before_the_answer_is_passed_over() -> None:
