@@ -41,7 +41,7 @@ from probe.trace import Instruments
 from probe.upload import upload
 
 SOFTWARE = f"ringback {__version__}"
-UPLOAD_ATTEMPTS = 3
+UPLOAD_ATTEMPTS = 2
 JITTER = 0.1  # of the interval, either side: probes must not come in step
 
 logger = logging.getLogger(__name__)

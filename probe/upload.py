@@ -25,6 +25,7 @@ CONTENT_TYPE = "application/vnd.ringback.batch+gzip"
 REFUSALS = frozenset({400, 409, 413, 422})
 TRANSIENT = frozenset({408, 429})
 TIMEOUT_S = 30.0
+CONNECT_S = 10.0
 ATTEMPTS = 5
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -125,7 +126,7 @@ async def _send(
 
 async def _post(session: aiohttp.ClientSession, url: str, data: bytes) -> Answer:
     headers = {"Content-Type": CONTENT_TYPE, "Accept-Encoding": "identity"}
-    limit = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    limit = aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_S)
     try:
         async with session.post(url, data=data, headers=headers, allow_redirects=False, timeout=limit) as response:
             return _judge(response, await _read(response.content))

@@ -119,7 +119,6 @@ def test_the_wheel_checks_a_link(environment: Path, tmp_path: Path) -> None:
     assert {line["target"] for line in lines if line["type"] == "verdict"} >= {"whatsapp/chat", "baseline/portal"}
 
 
-@pytest.mark.xfail(strict=True, reason="collector.cli imports what the extra brings before main can say so")
 def test_without_its_extra_the_collector_says_what_to_install(environment: Path, tmp_path: Path) -> None:
     command = [str(environment / "bin" / "ringback-collector"), "local", "--data", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
