@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from probe.dialer import Stream
-from probe.failure import TLS_FAILED, Failed
+from probe.failure import TLS_CERTIFICATE, TLS_FAILED, Failed
 from probe.model import Operation, TlsFacts
 from probe.trace import StepRecord
 
@@ -33,8 +33,11 @@ class TlsStream:
 
     @property
     def chain(self) -> list[x509.Certificate]:
-        """The certificates that the peer sent, its own first."""
-        return list(self._connection.get_peer_cert_chain(as_cryptography=True) or [])
+        """The certificates that the peer sent, its own first. Raises Failed(`ssl_invalid_certificate`)."""
+        try:
+            return list(self._connection.get_peer_cert_chain(as_cryptography=True) or [])
+        except (ValueError, x509.InvalidVersion) as error:  # OpenSSL reads more than cryptography does
+            raise Failed(TLS_CERTIFICATE) from error
 
     async def shake_hands(self, record: StepRecord) -> None:
         """Runs the handshake and keeps its facts in `record`, also when it fails.
@@ -95,15 +98,24 @@ class TlsStream:
         await self._stream.send(data)
 
     def _facts(self, facts: TlsFacts) -> TlsFacts:
-        leaf = self.chain[0] if self.chain else None
+        leaf = self._connection.get_peer_certificate()
         return replace(
             facts,
             version=self._connection.get_protocol_version_name(),
             cipher=self._connection.get_cipher_name(),
             alpn=self._connection.get_alpn_proto_negotiated().decode("ascii", "replace") or None,
-            leaf_sha256=leaf and hashlib.sha256(leaf.public_bytes(Encoding.DER)).hexdigest(),
-            issuer_sha256=leaf and hashlib.sha256(leaf.issuer.public_bytes()).hexdigest(),
+            leaf_sha256=leaf and _sha256(crypto.dump_certificate(crypto.FILETYPE_ASN1, leaf)),
+            issuer_sha256=self._issuer_sha256(),
         )
+
+    def _issuer_sha256(self) -> str | None:
+        with suppress(Failed):  # which verification will raise again
+            return _sha256(self.chain[0].issuer.public_bytes()) if self.chain else None
+        return None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _connection(server_name: str | None, alpn: Sequence[str]) -> SSL.Connection:

@@ -206,8 +206,9 @@ async def test_what_keeps_coming_leaves_time_for_others() -> None:
         for _ in range(50):
             await datagrams.receive()
         assert turns >= 45
+        before = turns
         await stream.receive()
-        assert turns >= 46
+        assert turns > before
         task.cancel()
         for each in (datagrams, stream, peer):
             each.close()

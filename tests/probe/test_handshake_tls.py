@@ -118,6 +118,16 @@ async def test_a_certificate_that_is_refused_is_kept(make: Callable[[], Leaf], f
     assert seen.last.tls.version == "TLSv1.3"
 
 
+async def test_a_certificate_that_makes_no_sense_is_a_bad_one_and_is_kept(tmp_path: Path) -> None:
+    leaf = PUBLIC.leaf("chat.example")
+    der = x509.load_pem_x509_certificate(leaf.certificate).public_bytes(Encoding.DER)
+    odd = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), 1)  # of version 8
+    seen = await shaken(Leaf(ssl.DER_cert_to_PEM_cert(odd).encode(), leaf.key), tmp_path)
+    assert (seen.grade, seen.failure, seen.last.operation) == (None, "ssl_invalid_certificate", Operation.VERIFY)
+    assert seen.last.tls is not None
+    assert seen.last.tls.leaf_sha256 == hashlib.sha256(odd).hexdigest()
+
+
 async def test_a_clock_that_is_fast_expires_nothing_once_it_is_known(tmp_path: Path) -> None:
     leaf = PUBLIC.leaf("chat.example")  # from yesterday, for 90 days
     fast: dict[str, Any] = {"wall_ms": lambda: NOW_MS + 400 * DAY_MS}
