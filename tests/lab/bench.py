@@ -1,0 +1,117 @@
+"""The lab as the runner uses it: what each entry makes of a line, of the probe on it, and of its controls."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from probe.cycle import Settings as ProbeSettings
+from probe.model import Access, ControlMeasurement, Network
+from probe.network import describe_resolver
+from tests.lab import plan
+from tests.lab.fork import Change, Order, Result
+from tests.lab.model import Entry, Run, Stage
+from tests.lab.settings import Settings, device_of, lay_out, resolver_addresses
+from tests.lab.situation import Situation, controls_of, of_control, situation, world_key
+
+
+class LabBench:
+    """Entries on the lines of a running lab."""
+
+    def __init__(self, lab: Any, entries: Mapping[str, Entry], directory: Path, *, scale: float = 1.0) -> None:
+        self._lab, self._entries, self._directory, self._scale = lab, entries, directory, scale
+        self.keep = False  # all measurements, not only those of controls
+        self.met: dict[str, Counter[str]] = {}  # entry → filter → packets that it did something to
+        self._device_root = cache(self._laid_out)
+
+    def world(self, run: Run) -> str:
+        return world_key(self._of_run(run), run)
+
+    def controls(self, run: Run) -> Sequence[Run]:
+        return controls_of(self._of_run(run), run)
+
+    def take(self, run: Run) -> Any:
+        where = self.situation(run)
+        settings = where.settings
+        return self._lab.line(
+            settings.egress or run.operator,
+            run.access,
+            home=(*nat_stages(settings), *where.home),
+            censor=where.censor,
+            world=where.world,
+            families=settings.families,
+            seed=run.seed,
+        )
+
+    def release(self, run: Run, line: Any) -> None:
+        met = self.met.setdefault(run.entry, Counter())
+        met.update(line.met())
+        self._lab.release(line)
+
+    def order(self, run: Run, line: Any, controls: Sequence[ControlMeasurement] | None) -> Order:
+        settings = self.situation(run).settings
+        return Order(
+            namespace=line.namespace,
+            targets=self._lab.targets,
+            trust=self._lab.trust,
+            seed=f"{run.entry}:{run.operator}:{run.access}:{run.seed}",
+            settings=self.probe_settings(run, settings),
+            skew_ms=settings.clock_skew_ms,
+            scale=settings.scale or self._scale,
+            controls=tuple(controls or ()),
+            keep=self.keep or controls is None,
+            change=self._change(settings),
+        )
+
+    def told(self, control: Run, result: Result) -> list[ControlMeasurement]:
+        about = plan.OPERATORS[control.operator]
+        network = Network(country=about.country, asn=about.asn, operator=about.name)
+        return [
+            ControlMeasurement(key=control.operator, network=network, measurement=each) for each in result.measurements
+        ]
+
+    def situation(self, run: Run) -> Situation:
+        """A control's as well as a run's."""
+        of_run = self._of_run(run)
+        return of_control(of_run, run.operator) if run.operator in plan.CONTROLS else of_run
+
+    def probe_settings(self, run: Run, settings: Settings) -> ProbeSettings:
+        """What the device knows of itself, and what the volunteer says."""
+        addresses = resolver_addresses(settings, plan.OPERATORS[run.operator])
+        root = self._own_root(settings, run) if settings.changes_after is not None else self._root(settings, run)
+        return ProbeSettings(
+            declared=Access(settings.declared or run.access),
+            resolvers=tuple(describe_resolver(each, 53, self._lab.targets.resolvers) for each in addresses),
+            root=root,
+        )
+
+    def _of_run(self, run: Run) -> Situation:
+        return situation(self._entries[run.entry], run)
+
+    def _root(self, settings: Settings, run: Run) -> Path:
+        return self._device_root(device_of(settings, plan.ACCESSES[run.access]))
+
+    def _own_root(self, settings: Settings, run: Run) -> Path:
+        """For a run during which it changes."""
+        return self._laid_out(device_of(settings, plan.ACCESSES[run.access]))
+
+    def _laid_out(self, device: Any) -> Path:
+        root = Path(tempfile.mkdtemp(prefix=f"{device}-", dir=self._directory))
+        lay_out(root, device)
+        return root
+
+    @staticmethod
+    def _change(settings: Settings) -> Change | None:
+        if settings.changes_after is None:
+            return None
+        return Change(after=settings.changes_after, device=settings.changes_to)
+
+
+def nat_stages(settings: Settings) -> list[Stage]:
+    """How the line's NAT behaves, in the words of Lab.line."""
+    symmetric = [Stage("nat.symmetric")] if settings.nat == "symmetric" else []
+    return symmetric + ([Stage("nat.timeout", {"seconds": settings.nat_timeout})] if settings.nat_timeout else [])

@@ -1,0 +1,166 @@
+"""One cycle in a process of its own, inside a line's namespace: forked from this one, which has everything loaded.
+
+Only the product's public parts are used: `run_cycle` with an injected clock, chance and dialer, and `judge_all`. The
+child says what it saw as JSON through a pipe and ends at once; a child that fails says with what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import os
+import random
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from probe.budget import AllocateBudget
+from probe.comparison import judge_all, latest
+from probe.cycle import Cycle, Settings, run_cycle
+from probe.dialer import SocketDialer
+from probe.model import ControlMeasurement, Measurement, Targets, Verdict
+from probe.secure.trust import Trust
+from probe.trace import Instruments
+from tests.lab.settings import Device, lay_out
+
+CLONE_NEWNET = 0x40000000  # linux/sched.h
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Change(Struct, frozen=True):
+    """Another device carries the default route from then on."""
+
+    after: float  # seconds
+    device: Device
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What one run is made of."""
+
+    namespace: str
+    targets: Targets
+    trust: Trust
+    seed: str
+    settings: Settings = Settings()
+    skew_ms: int = 0  # of the device's clock
+    scale: float = 1.0
+    controls: tuple[ControlMeasurement, ...] = ()
+    keep: bool = False  # the measurements too
+    change: Change | None = None
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """What came of it; `error` is a traceback when nothing did."""
+
+    verdicts: tuple[Verdict, ...] = ()  # the latest of each target
+    measurements: tuple[Measurement, ...] = ()
+    rtts_us: tuple[int, ...] = ()  # of neutral STUN, answered at the first request
+    up: bool = False
+    cpu_s: float = 0.0
+    took_s: float = 0.0
+    error: str = ""
+
+
+def start(order: Order) -> tuple[int, int]:
+    """A child's process id, and the end of the pipe from which its Result can be read until its end."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return child, reading
+    try:
+        os.close(reading)
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(msgspec.json.encode(run(order)))
+    finally:
+        os._exit(0)
+
+
+def finish(child: int, data: bytes) -> Result:
+    """Of a child whose pipe has ended."""
+    os.waitpid(child, 0)
+    return msgspec.json.decode(data, type=Result) if data else Result(error=f"the child {child} ended without a word")
+
+
+def run(order: Order) -> Result:
+    """In the child: what failed here is reported and not raised."""
+    gc.disable()  # the process lives for seconds, and a collection would copy the parent's pages
+    started = time.monotonic()
+    try:
+        enter(order.namespace)
+        cycle = asyncio.run(measured(order))
+        verdicts = judge_all(cycle.measurements, order.targets, order.controls)
+    except Exception:
+        return Result(error=traceback.format_exc())
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return Result(
+        verdicts=tuple(latest(verdicts)),
+        measurements=cycle.measurements if order.keep else (),
+        rtts_us=tuple(rtts(cycle)),
+        up=cycle.link.up,
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        took_s=time.monotonic() - started,
+    )
+
+
+async def measured(order: Order) -> Cycle:
+    if order.change is not None:
+        asyncio.get_running_loop().call_later(order.change.after, lay_out, order.settings.root, order.change.device)
+    return await run_cycle(order.targets, instruments(order), order.settings, AllocateBudget(), silent)
+
+
+def instruments(order: Order) -> Instruments:
+    """The product's own dialer and trust; the clock and the dice are ours."""
+    dice = random.Random(order.seed)
+    return Instruments(
+        dialer=SocketDialer(),
+        clock=time.monotonic,
+        wall_ms=skewed(order.skew_ms),
+        random_bytes=dice.randbytes,
+        new_uid=lambda: dice.randbytes(16).hex(),
+        trust=order.trust,
+        scale=order.scale,
+    )
+
+
+def skewed(by_ms: int) -> Callable[[], int]:
+    return lambda: time.time_ns() // 1_000_000 + by_ms
+
+
+def silent(done: int, whole: int, target: str) -> None:
+    """Nobody looks on."""
+
+
+def rtts(cycle: Cycle) -> list[int]:
+    """How long neutral STUN took, where the first request was answered."""
+    return [
+        attempt.observations[-1].took_us
+        for measurement in cycle.measurements
+        for attempt in measurement.attempts
+        if measurement.target == "baseline/stun" and attempt.grade is not None
+        if (facts := attempt.observations[-1].stun) and facts.sends == 1
+    ]
+
+
+def enter(namespace: str) -> None:
+    """This process's one thread goes into a network namespace. Raises OSError."""
+    with (Path("/run/netns") / namespace).open() as file:
+        if LIBC.setns(file.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
+
+
+def preload() -> None:
+    """Loads what a first cycle would load, and keeps the collector of garbage off it, so that children share it."""
+    import probe.handshakes
+
+    assert probe.handshakes.HANDSHAKES
+    gc.collect()
+    gc.freeze()
+    sys.stdout.flush()

@@ -1,0 +1,29 @@
+"""Round-trip times as configured against those measured, so that a crowded machine cannot pass for a slow network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from tests.lab.plan import ACCESSES
+
+
+def configured_ms(access: str) -> float:
+    """Both ways; jitter adds half of its range on the average."""
+    line = ACCESSES[access]
+    return 2000 * (line.delay + line.jitter / 2)
+
+
+def accuracy(rtts_us: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """By access, of runs in which nothing was delayed on purpose."""
+    return {
+        access: {
+            "configured_ms": round(configured_ms(access), 1),
+            "measured_ms": round(median(times) / 1000, 1),
+            "error": round(median(times) / 1000 / configured_ms(access) - 1, 3),
+            "n": len(times),
+        }
+        for access, times in sorted(rtts_us.items())
+        if times
+    }

@@ -1,0 +1,48 @@
+"""Which runs the scoreboard has, with which seeds. Those it is tuned with while building are others.
+
+Every entry runs on each of its accesses. A technique runs once on each of the country's operators; an impairment so
+often that all together are HARMLESS_RUNS, for what never happens in few runs may still happen in many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from random import Random
+
+from tests.lab.model import Entry, Run
+from tests.lab.plan import COUNTRY
+
+TUNING_SEEDS = range(1, 1000)  # for whoever changes a rule or a technique
+SLICE_SEEDS = range(500, 600)  # of `make test`: among the tuning ones
+SCORING_SEEDS = range(1000, 2000)
+HARMLESS_RUNS = 2000
+SEEDS_OF_A_TECHNIQUE = len(COUNTRY)
+
+
+def seeds_of_an_impairment(impairments: Sequence[Entry]) -> int:
+    """So many on each access."""
+    each = sum(len(entry.accesses) for entry in impairments)
+    return math.ceil(HARMLESS_RUNS / each) if each else 0
+
+
+def runs_of(entry: Entry, seeds: Sequence[int]) -> list[Run]:
+    """On every access, operator after operator."""
+    return [
+        Run(entry.name, COUNTRY[number % len(COUNTRY)], access, seed)
+        for access in entry.accesses
+        for number, seed in enumerate(seeds)
+    ]
+
+
+def board(techniques: Sequence[Entry], impairments: Sequence[Entry], first_seed: int = SCORING_SEEDS[0]) -> list[Run]:
+    """In an order that mixes slow runs with fast ones, and is always the same."""
+    counts = [(techniques, SEEDS_OF_A_TECHNIQUE), (impairments, seeds_of_an_impairment(impairments))]
+    runs = [
+        run
+        for entries, count in counts
+        for entry in entries
+        for run in runs_of(entry, range(first_seed, first_seed + count))
+    ]
+    Random(first_seed).shuffle(runs)
+    return runs
