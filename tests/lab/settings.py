@@ -42,6 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nat: Literal["access", "none", "endpoint", "symmetric"] = "access"  # `access`: as the access has it
     nat_timeout: float | None = None  # seconds, of a UDP mapping
     mtu: int = 1500  # of the device's link
+    operators: tuple[str, ...] | None = None  # the only ones that an entry is about; None: all of the country
     egress: str | None = None  # an operator: the line is of one network, and its packets come out of this one (roaming)
     # The device
     clock_skew_ms: int = 0  # how much its clock is ahead
