@@ -22,10 +22,10 @@ from probe.model import Access, Combine, Link, Measurement, NotAttempted, Target
 from probe.network import (
     Footing,
     LinkResolver,
+    carries_tunnel,
     detect_access,
     footing,
     independent_resolvers,
-    is_tunnel,
     system_resolvers,
 )
 from probe.trace import Instruments
@@ -116,14 +116,12 @@ async def _self_check(
     targets: Targets, instruments: Instruments, settings: Settings, resolvers: Sequence[LinkResolver],
     before: Footing, budget: Budget, progress: Progress,
 ) -> SelfCheck:  # fmt: skip
-    baseline = [target for target in targets.targets if links.is_baseline(target)]
-    measurer = Measurer(instruments, resolvers, before.families, budget)
-    looks = await _look(measurer, baseline, 1, instruments, progress)
+    looks = await _look_at_baseline(targets, instruments, resolvers, before.families, budget, progress)
     findings = {look.target.id: look.findings for look in looks}
     link = links.conclude(
         findings,
         resolvers,
-        tunnel=is_tunnel(settings.root, before.interface),
+        tunnel=carries_tunnel(settings.root, before),
         declared=settings.declared,
         detected=detect_access(settings.root, before.interface),
         behind=settings.behind,
@@ -134,6 +132,23 @@ async def _self_check(
         families=links.usable_families(before.families, link.neutrals),
         findings=findings,
     )
+
+
+async def _look_at_baseline(
+    targets: Targets, instruments: Instruments, resolvers: Sequence[LinkResolver], families: frozenset[int],
+    budget: Budget, progress: Progress,
+) -> list[Look]:  # fmt: skip
+    """Plain HTTP first: its Date is the clock by which the others' certificates are verified."""
+    baseline = [target for target in targets.targets if links.is_baseline(target)]
+    clocks = [target for target in baseline if any(each.handshake == "http" for each in target.endpoints)]
+    others = [target for target in baseline if target not in clocks]
+
+    def told(before: int) -> Progress:
+        return lambda done, _, target: progress(before + done, len(baseline), target)
+
+    looks = await _look(Measurer(instruments, resolvers, families, budget), clocks, 1, instruments, told(0))
+    timed = replace(instruments, clock_offset_ms=links.clock_offset_ms(look.findings for look in looks))
+    return looks + await _look(Measurer(timed, resolvers, families, budget), others, 1, timed, told(len(clocks)))
 
 
 async def _look_at_all(

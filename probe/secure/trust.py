@@ -5,6 +5,7 @@ The system's store is never asked: a volunteer's device may carry roots of an em
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, Failed, 
 
 # X509_V_ERR codes (x509_vfy.h) that say that the chain ends in no root of ours; every other one is the certificate's.
 NO_AUTHORITY = frozenset({2, 18, 19, 20, 21, 24, 27, 33})
+
+PEM_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Trust:
@@ -67,9 +70,17 @@ def _more_roots(ca_file: str) -> bytes:
 
 def _roots(pem: bytes) -> tuple[crypto.X509, ...]:
     with warnings.catch_warnings():
-        # Some public roots have a serial number of zero, which cryptography warns of at each start.
+        # Some public roots have a serial number of zero, which cryptography warns of and may refuse one day.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        return tuple(crypto.X509.from_cryptography(root) for root in x509.load_pem_x509_certificates(pem))
+        loaded = (_root(block) for block in PEM_BLOCK.findall(pem))
+        return tuple(root for root in loaded if root is not None)
+
+
+def _root(block: bytes) -> crypto.X509 | None:
+    try:
+        return crypto.X509.from_cryptography(x509.load_pem_x509_certificate(block))
+    except ValueError:
+        return None  # one root less: what it signed is found unknown
 
 
 def _chain_error(chain: Sequence[x509.Certificate], roots: Sequence[crypto.X509], now_ms: int) -> int | None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from probe.model import Access, Resolver
 from probe.network import (
+    Footing,
     LinkResolver,
+    carries_tunnel,
     default_interface,
     describe_resolver,
     detect_access,
@@ -179,4 +182,14 @@ def test_a_tunnel(tmp_path: Path, files: dict[str, str], tunnel: bool) -> None:
     for name, text in files.items():
         put(tmp_path, f"sys/class/net/dev0/{name}", text)
     assert is_tunnel(tmp_path, "dev0") is tunnel
-    assert is_tunnel(tmp_path, None) is False
+    standing = Footing(own_addresses=frozenset(), families=frozenset({4}), interface="dev0")
+    assert carries_tunnel(tmp_path, standing) is tunnel
+    assert carries_tunnel(tmp_path, replace(standing, interface=None)) is False
+
+
+def test_a_tunnel_that_leaves_the_default_route_alone(tmp_path: Path) -> None:
+    put(tmp_path, "sys/class/net/wg0/uevent", "DEVTYPE=wireguard\n")
+    put(tmp_path, "proc/net/if_inet6", "20010db8000000000000000000000007 02 80 00 80      wg0\n")
+    inside = Footing(own_addresses=frozenset({"2001:db8::7"}), families=frozenset({6}), interface="eth0")
+    assert carries_tunnel(tmp_path, inside) is True
+    assert carries_tunnel(tmp_path, replace(inside, own_addresses=frozenset({"2001:db8::8"}))) is False
