@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import struct
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
 
 from tests.lab.model import Fate, Parameters
+from tests.lab.packets import TCP, UDP, parse
 
 VERSION = "4.2"
 EVERY_PROTOCOL = b"\xff" * 256  # more than the bitmask holds
 NAME_BYTES = 64
 MOST_FLOWS = 20_000  # then the oldest is forgotten, as by any box
-TCP, UDP = 6, 17
-Key = tuple[int, bytes, bytes]  # protocol, and the two ends in order
+Key = tuple[int, bytes, int, bytes, int]
 
 
 class Unavailable(RuntimeError):
@@ -114,7 +113,7 @@ class Censor:
         self._doomed: dict[Key, None] = {}
 
     def __call__(self, packet: bytes, up: bool, now: float) -> Sequence[Fate]:
-        key = flow_key(packet)
+        key = flow_key(packet, up)
         if key is not None and (key in self._doomed or self._is_banned(key, packet, now)):
             return []
         return [Fate(packet, up)]
@@ -137,18 +136,11 @@ class Censor:
             del self._doomed[next(iter(self._doomed))]
 
 
-def flow_key(packet: bytes) -> Key | None:
+def flow_key(packet: bytes, up: bool) -> Key | None:
     """The same for both directions of a TCP or UDP flow; None for what belongs to none."""
-    if packet[0] >> 4 == 6:
-        protocol, start, addresses = packet[6], 40, (packet[8:24], packet[24:40])
-        later_fragment = False
-    else:
-        protocol, start, addresses = packet[9], (packet[0] & 15) * 4, (packet[12:16], packet[16:20])
-        later_fragment = bool(struct.unpack_from("!H", packet, 6)[0] & 0x1FFF)
-    if protocol not in (TCP, UDP) or later_fragment or len(packet) < start + 4:
-        return None
-    near, far = sorted((addresses[0] + packet[start : start + 2], addresses[1] + packet[start + 2 : start + 4]))
-    return protocol, near, far
+    view = parse(packet)
+    has_ports = view.protocol in (TCP, UDP) and not view.fragment and view.destination_port
+    return view.flow(up) if has_ports else None
 
 
 def drop(parameters: Parameters, random: Random) -> Censor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import ssl
 import struct
@@ -11,7 +10,7 @@ from random import Random
 
 import pytest
 
-from tests.lab import ndpi
+from tests.lab import ndpi, packets
 from tests.lab.model import Fate
 
 pytestmark = pytest.mark.needs("libndpi-bin")
@@ -31,24 +30,19 @@ def classifier() -> ndpi.Classifier:
         pytest.skip(str(error))
 
 
-def ip(protocol: int, payload: bytes, up: bool, family: int) -> Packet:
-    """Without checksums, which nDPI does not look at."""
-    near, far = (ipaddress.ip_address(one[family]).packed for one in (LINE, SERVER))
-    ends = near + far if up else far + near
-    if family == 6:
-        return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + ends + payload, up
-    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0) + ends + payload, up
+def ends(up: bool, port: int, family: int) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
+    """Sender and receiver."""
+    near, far = (packets.packed(LINE[family]), 40_000), (packets.packed(SERVER[family]), port)
+    return (near, far) if up else (far, near)
 
 
 def udp(payload: bytes, up: bool = True, port: int = 3478, family: int = 4) -> Packet:
-    ports = (40_000, port) if up else (port, 40_000)
-    return ip(17, struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload, up, family)
+    return packets.udp(*ends(up, port, family), payload), up
 
 
 def tcp(flags: int, payload: bytes = b"", up: bool = True, family: int = 4) -> Packet:
-    ports, numbers = ((40_000, 443), (2, 2)) if up else ((443, 40_000), (1, 2))
-    numbers = (1, 0) if flags == SYN else numbers
-    return ip(6, struct.pack("!HHIIBBHHH", *ports, *numbers, 5 << 4, flags, 65535, 0, 0) + payload, up, family)
+    numbers = (1, 0) if flags == SYN else (2, 2) if up else (1, 2)
+    return packets.tcp(*ends(up, 443, family), flags, *numbers, payload), up
 
 
 def client_hello(name: str) -> bytes:
@@ -145,23 +139,23 @@ def test_the_censor_drops_from_the_label_on_and_both_ways(classifier: ndpi.Class
 
 def test_what_is_no_flow_passes(classifier: ndpi.Classifier) -> None:
     censor = ndpi.drop({"labels": ("STUN",)}, Random(1))
-    echo, up = ip(1, bytes(8), True, 4)
+    near, far = packets.packed(LINE[4]), packets.packed(SERVER[4])
     fragment = bytearray(udp(stun(1))[0])
     fragment[6:8] = b"\x00\x10"
-    for packet in (echo, bytes(fragment), ip(17, b"\x01", True, 6)[0]):
-        assert ndpi.flow_key(packet) is None
+    up = True
+    for packet in (packets.icmp(near, far, 8, 0, bytes(4)), bytes(fragment), packets.ip(near, far, 17, b"\x01")):
+        assert ndpi.flow_key(packet, up) is None
         assert censor(packet, up, 0.0) == [Fate(packet, up)]
 
 
 def test_both_directions_are_one_flow() -> None:
-    assert ndpi.flow_key(udp(b"", up=True)[0]) == ndpi.flow_key(udp(b"", up=False)[0])
-    assert ndpi.flow_key(udp(b"", family=6)[0]) != ndpi.flow_key(udp(b"", port=1, family=6)[0])
+    assert ndpi.flow_key(*udp(b"", up=True)) == ndpi.flow_key(*udp(b"", up=False))
+    assert ndpi.flow_key(*udp(b"", family=6)) != ndpi.flow_key(*udp(b"", port=1, family=6))
 
 
 def test_old_flows_are_forgotten(classifier: ndpi.Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ndpi, "MOST_FLOWS", 2)
     censor = ndpi.Censor(classifier, ["RTP"])
-    packets = [packet for port in range(9000, 9006) for packet in [udp(b"hello", port=port), *rtp(1)]]
-    for packet, up in packets:
+    for packet, up in (packet for port in range(9000, 9006) for packet in [udp(b"hello", port=port), *rtp(1)]):
         censor(packet, up, 0.0)
     assert len(censor._flows) == 2
