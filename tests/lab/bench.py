@@ -23,7 +23,7 @@ class LabBench:
     """Entries on the lines of a running lab."""
 
     def __init__(self, lab: Any, entries: Mapping[str, Entry], directory: Path, *, scale: float = 1.0) -> None:
-        self._lab, self._entries, self._directory, self._scale = lab, entries, directory, scale
+        self.lab, self._entries, self._directory, self._scale = lab, entries, directory, scale
         self.keep = False  # all measurements, not only those of controls
         self.met: dict[str, Counter[str]] = {}  # entry → filter → packets that it did something to
         self._device_root = cache(self._laid_out)
@@ -37,7 +37,7 @@ class LabBench:
     def take(self, run: Run) -> Any:
         where = self.situation(run)
         settings = where.settings
-        return self._lab.line(
+        return self.lab.line(
             settings.egress or run.operator,
             run.access,
             home=(*nat_stages(settings), *where.home),
@@ -50,14 +50,14 @@ class LabBench:
     def release(self, run: Run, line: Any) -> None:
         met = self.met.setdefault(run.entry, Counter())
         met.update(line.met())
-        self._lab.release(line)
+        self.lab.release(line)
 
     def order(self, run: Run, line: Any, controls: Sequence[ControlMeasurement] | None) -> Order:
         settings = self.situation(run).settings
         return Order(
             namespace=line.namespace,
-            targets=self._lab.targets,
-            trust=self._lab.trust,
+            targets=self.lab.targets,
+            trust=self.lab.trust,
             seed=f"{run.entry}:{run.operator}:{run.access}:{run.seed}",
             settings=self.probe_settings(run, settings),
             skew_ms=settings.clock_skew_ms,
@@ -85,7 +85,7 @@ class LabBench:
         root = self._own_root(settings, run) if settings.changes_after is not None else self._root(settings, run)
         return ProbeSettings(
             declared=Access(settings.declared or run.access),
-            resolvers=tuple(describe_resolver(each, 53, self._lab.targets.resolvers) for each in addresses),
+            resolvers=tuple(describe_resolver(each, 53, self.lab.targets.resolvers) for each in addresses),
             root=root,
         )
 
