@@ -1,0 +1,49 @@
+"""Block pages that answer a plain HTTP request in the site's place."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.lab.filters.aim import is_of, passes
+from tests.lab.model import Fate, Filter, Parameters
+from tests.lab.packets import ACK, FIN, PSH, TCP, TTL, View, parse, reply_tcp
+
+METHODS = (b"GET ", b"HEAD ", b"POST ")
+PAGE = "This site is not available in your country (simulated)."
+
+
+def make_blockpage(parameters: Parameters, random: Random) -> Filter:
+    """`page`: where a 302 leads to, or else the text of a 403. The request goes no further, nor what follows it."""
+    names, ttl = tuple(parameters["names"]), parameters.get("ttl", TTL)
+    response = written(parameters.get("page", PAGE))
+    answered: set[tuple[int, bytes, int, bytes, int]] = set()
+
+    def block(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if view.flow(up) in answered and up:
+            return []
+        if not up or not is_of(host(view), names):
+            return passes(packet, up)
+        answered.add(view.flow(up))
+        return [Fate(reply_tcp(view, response, FIN | PSH | ACK, ttl=ttl), False)]
+
+    return block
+
+
+def host(view: View) -> str:
+    """The Host of a request that begins in this packet, without its port."""
+    if view.protocol != TCP or not view.payload.startswith(METHODS):
+        return ""
+    for line in view.payload.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"host":
+            return value.strip().decode("latin-1").lower().partition(":")[0]
+    return ""
+
+
+def written(page: str) -> bytes:
+    if page.startswith("http"):
+        head, body = f"HTTP/1.1 302 Found\r\nLocation: {page}", ""
+    else:
+        head, body = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain", page
+    return f"{head}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
