@@ -69,7 +69,7 @@ class Country:
         addresses = {4: plan.ISP_V4.format(100 + number), 6: f"2001:db8:100:{number}::2"}
         host = Host(f"{self.name}-line{number}", f"line{number}", tuple(addresses[family] for family in families))
         self._attach(host, self.isp, plan.ISP_V4, routed)
-        self._interfere(host.device, does or Interference())
+        interfere(self.isp, host.device, does or Interference())
         return host
 
     def control(self, number: int) -> Host:
@@ -81,27 +81,16 @@ class Country:
 
     def met(self, line: Host, pattern: str = "") -> int:
         """Packets of this line that met rules of the ISP with the pattern in their text."""
-        rules = run(*prefix(self.isp), "nft", "list", "table", "inet", line.device).splitlines()
-        matching = [rule for rule in rules if re.search(pattern, rule)]
-        return sum(int(count) for rule in matching for count in re.findall(r"counter packets (\d+)", rule))
+        return met(self.isp, line.device, pattern)
 
     def _attach(self, host: Host, router: str, gateways: str, routed: bool) -> None:
         gateway = gateways.format(plan.GATEWAY)
         self._add(host.namespace, gateways.format(plan.RESOLVER))
         join(router, host.device, host.namespace, "wan")
         name(host.namespace, "wan", host.addresses)
-        inside(router, *(_back(address, host.device) for address in host.addresses))
+        inside(router, *(back(address, host.device) for address in host.addresses))
         if routed:
-            inside(host.namespace, *(_onward(address, gateway, "wan") for address in host.addresses))
-
-    def _interfere(self, device: str, does: Interference) -> None:
-        chains = {"forward": does.forward, "prerouting": does.prerouting}
-        lines = [f"table inet {device} {{"]
-        for chain, rules in chains.items():
-            lines += [f"chain {chain} {{", HOOKS[chain], *(_concrete(rule, device) for rule in rules), "}"]
-        run(*prefix(self.isp), "nft", "-f", "-", stdin="\n".join([*lines, "}\n"]))
-        for tool, chain, rule in itertools.product(("iptables", "ip6tables"), ("FORWARD", "INPUT"), does.strings):
-            run(*prefix(self.isp), tool, "-w", "-A", chain, "-i", device, *rule)
+            inside(host.namespace, *(onward(address, gateway, "wan") for address in host.addresses))
 
     def _write(self, filename: str, text: str) -> Path:
         path = self.directory / filename
@@ -125,7 +114,7 @@ class Country:
         name(self.world, "lo", [*_addresses((*abroad, *plan.WEB_SERVERS, *plan.RELAYS), plan.in_world)])
         name(self.world, "lo", [plan.SECOND_NEUTRAL])
         gateway = plan.WORLD_V4.format(plan.GATEWAY)
-        inside(self.isp, _onward("0.0.0.0", gateway, "world"), _onward("::", gateway, "world"))
+        inside(self.isp, onward("0.0.0.0", gateway, "world"), onward("::", gateway, "world"))
         inside(
             self.world,
             f"route add 198.51.100.0/24 via {plan.ISP_V4.format(plan.GATEWAY)} dev isp onlink",
@@ -173,6 +162,25 @@ class Country:
         return path
 
 
+def interfere(router: str, device: str, does: Interference) -> None:
+    """Makes a router do it to the line behind a device."""
+    chains = {"forward": does.forward, "prerouting": does.prerouting}
+    lines = [f"table inet {device} {{"]
+    for chain, rules in chains.items():
+        lines += [f"chain {chain} {{", HOOKS[chain], *(_concrete(rule, device) for rule in rules), "}"]
+    run(*prefix(router), "nft", "-f", "-", stdin="\n".join([*lines, "}\n"]))
+    for tool, chain, rule in itertools.product(("iptables", "ip6tables"), ("FORWARD", "INPUT"), does.strings):
+        if _speaks(tool, rule):
+            run(*prefix(router), tool, "-w", "-A", chain, "-i", device, *rule)
+
+
+def met(router: str, device: str, pattern: str = "") -> int:
+    """Packets that met rules for the line behind a device, those with the pattern in their text."""
+    rules = run(*prefix(router), "nft", "list", "table", "inet", device).splitlines()
+    matching = [rule for rule in rules if re.search(pattern, rule)]
+    return sum(int(count) for rule in matching for count in re.findall(r"counter packets (\d+)", rule))
+
+
 def _start_all(stack: ExitStack, servers: Iterator[AbstractContextManager[Any]]) -> None:
     """At once, since each is mostly waited for; those that came up are ended even if another did not."""
     with ThreadPoolExecutor(8) as pool:
@@ -185,16 +193,22 @@ def _addresses(numbers: Sequence[int], of: Any) -> list[str]:
     return [address for number in numbers for address in of(number)]
 
 
-def _back(address: str, device: str) -> str:
+def back(address: str, device: str) -> str:
     """The router's route to a host."""
     via = "via fe80::2 " if ":" in address else ""
     return f"route add {address}/{bits(address)} {via}dev {device}"
 
 
-def _onward(address: str, gateway: str, device: str) -> str:
+def onward(address: str, gateway: str, device: str) -> str:
     """A default route for the family of an address."""
-    onward = "::/0 via fe80::1" if ":" in address else f"0.0.0.0/0 via {gateway} onlink"
-    return f"route add {onward} dev {device}"
+    route = "::/0 via fe80::1" if ":" in address else f"0.0.0.0/0 via {gateway} onlink"
+    return f"route add {route} dev {device}"
+
+
+def _speaks(tool: str, rule: Sequence[str]) -> bool:
+    """Whether a rule is of this tool's family; one that names no destination is of both."""
+    named = rule[rule.index("-d") + 1] if "-d" in rule else None
+    return named is None or (":" in named) is (tool == "ip6tables")
 
 
 def _concrete(rule: str, device: str) -> str:

@@ -5,6 +5,7 @@ Every rule that interferes counts, so that a test can see that it was met.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.country.plan import FORGER, ISP_V4, ISP_V6, LIARS, PORTAL, RELAYS, RESOLVER, SERVICES, WORLD_V4, WORLD_V6
@@ -76,15 +77,25 @@ def reset_name(name: str) -> Interference:
     return _string("-p", "tcp", "--string", name, "-j", "REJECT", "--reject-with", "tcp-reset")
 
 
-def silence_name(name: str) -> Interference:
-    """Questions for the name get no answer, whoever is asked."""
+def silence_name(name: str, *resolvers: str) -> Interference:
+    """Questions for the name (or for one below it) get no answer, whoever is asked, or whichever of these."""
     wire = "".join(f"{len(label):02x}{label.encode().hex()}" for label in name.split("."))
-    return _string("-p", "udp", "--hex-string", f"|{wire}|", "-j", "DROP")
+    asked = [("-d", resolver) for resolver in resolvers] or [()]
+    return _strings([("-p", "udp", *each, "--hex-string", f"|{wire}|", "-j", "DROP") for each in asked])
 
 
 def _string(*arguments: str) -> Interference:
-    protocol, looked_for, action = arguments[:2], arguments[2:4], arguments[4:]
-    return Interference(strings=((*protocol, "-m", "string", "--algo", "bm", *looked_for, *action),))
+    return _strings([arguments])
+
+
+def _strings(rules: Iterable[tuple[str, ...]]) -> Interference:
+    """Each with its `-m string --algo` put before what is looked for."""
+    return Interference(strings=tuple(_matching(rule) for rule in rules))
+
+
+def _matching(rule: tuple[str, ...]) -> tuple[str, ...]:
+    at = next(place for place, word in enumerate(rule) if word in ("--string", "--hex-string"))
+    return (*rule[:at], "-m", "string", "--algo", "bm", *rule[at:])
 
 
 def lying_resolver(lie: str) -> Interference:

@@ -11,6 +11,7 @@ from tests.components import program
 from tests.servers.process import free_port, running, where
 
 NXDOMAIN = ""  # as the lie about a name: it does not exist
+Lie = str | Sequence[str]  # an address, or several
 EVERYTHING = "#"  # as the name of a lie: all names that are not told apart
 CONFIG = """\
 keep-in-foreground
@@ -31,23 +32,27 @@ port={port}
 class Liar:
     address: str
     port: int
-    lies: Mapping[str, str]
+    lies: Mapping[str, Lie]
 
 
-def config(lies: Mapping[str, str], truth: Mapping[str, Sequence[str]], addresses: Sequence[str], port: int) -> str:
+def config(lies: Mapping[str, Lie], truth: Mapping[str, Sequence[str]], addresses: Sequence[str], port: int) -> str:
     """What is in neither map is refused, since there is nobody to ask."""
     lines = [f"listen-address={address}" for address in addresses]
-    lines += [f"address=/{name}/{lie}" for name, lie in lies.items()]
+    lines += [f"address=/{name}/{told}" for name, lie in lies.items() for told in _each(lie)]
     lines += [f"host-record={name},{','.join(told)}" for name, told in truth.items() if name not in lies]
     # Authoritative for the names it knows: a question for the other family is answered with nothing, not refused.
     lines += [f"local=/{name}/" for name in {*lies, *truth} - {EVERYTHING}]
     return CONFIG.format(port=port, lines="\n".join(lines))
 
 
+def _each(lie: Lie) -> Sequence[str]:
+    return [lie] if isinstance(lie, str) else lie
+
+
 @contextmanager
 def liar(
     directory: Path,
-    lies: Mapping[str, str],
+    lies: Mapping[str, Lie],
     truth: Mapping[str, Sequence[str]] | None = None,
     addresses: Sequence[str] = ("127.0.0.1",),
     port: int | None = None,
