@@ -256,16 +256,16 @@ def readdressed(
 
 
 def _readdress_transport(changed: bytearray, view: View, addresses: bytes, ports: tuple[int, int]) -> None:
-    at = {TCP: 16, UDP: 6, ICMP6: 2}.get(view.protocol)
-    if at is None or view.fragment or len(changed) < view.start + at + 2:
+    at = view.start + {TCP: 16, UDP: 6, ICMP6: 2}.get(view.protocol, 0)
+    if at == view.start or view.fragment:
         return
-    removed = total(view.source + view.destination) + view.source_port + view.destination_port
     if view.protocol != ICMP6:
         PORTS.pack_into(changed, view.start, *ports)
-    place = slice(view.start + at, view.start + at + 2)
-    old = int.from_bytes(changed[place])
-    if old or view.protocol != UDP:  # a UDP checksum of 0 is none
-        changed[place] = adjusted(old, removed, total(addresses) + sum(ports)).to_bytes(2)
+    old = int.from_bytes(changed[at : at + 2])
+    if len(changed) < at + 2 or (view.protocol == UDP and not old):  # quoted in part; a UDP checksum of 0 is none
+        return
+    removed = total(view.source + view.destination) + view.source_port + view.destination_port
+    changed[at : at + 2] = adjusted(old, removed, total(addresses) + sum(ports)).to_bytes(2)
 
 
 # --- DNS over UDP ---------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ ACCESSES = {
 WORLD_V4, WORLD_V6 = "203.0.113.{}", "2001:db8:113::{}"
 OTHER_V4, OTHER_V6 = "192.0.2.{}", "2001:db8:192::{}"  # a second network of the world: caches, second sites
 RESOLVER = 53  # the world's independent resolver
-DEAD = 99  # nobody has it
+DEAD = 99  # nobody has it: silence
 COLLECTOR = 250
 
 # Servers by the last number of their IPv4 and IPv6 address in the world.
@@ -40,7 +40,19 @@ TELEGRAM_WEB, TELEGRAM_RELAYS = 31, (33, 34)
 SIGNAL_CHAT, SIGNAL_RELAY = 41, 43
 MESSENGER_CHAT, MESSENGER_RELAY = 51, 52
 PORTAL_CHECK, NEUTRAL_WEB, NEUTRAL_STUN, NEUTRAL_STUN_2 = 71, 72, 73, 74
-BLOCK_PAGE = 66  # the ministry's, where DNS lies lead to
+BLOCK_PAGE = 66  # the ministry's, where DNS lies lead to: a page on port 80, forged certificates for every name on 443
+
+# For what goes wrong without a censor: a stage leads packets there (`redirect`), or a resolver's answer does. The web
+# servers among them know every name, on both families.
+EXPIRED = 81  # shows certificates that expired last week
+ROTATED = 82  # shows certificates of authorities that replaced those which probes know
+PORTAL = 83  # a captive portal: its own page for everything, on port 80; on 443 a certificate of nobody's
+RETIRED = 84  # a host that is up and serves nothing any more: closed ports, ICMP port unreachable
+PROXY = 85  # an antivirus's: certificates for every name by an authority that only this device trusts
+RENAMED = 86  # a genuine certificate, for another name
+FOREIGN_RESOLVER = 87  # truthful, in another network than the line's, and not known by name
+IN_ISP = 80  # in each operator's prefixes: a cache that serves every name like the service's own web servers
+# Every server of the world is also at the same number of OTHER_V4 and OTHER_V6: a second site, a CDN's other edge.
 RELAY_REALMS = {
     "viber.com": VIBER_RELAYS,
     "telegram.org": TELEGRAM_RELAYS,

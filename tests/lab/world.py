@@ -1,0 +1,159 @@
+"""The world's real servers: `python -m tests.lab.world NAMESPACE DIRECTORY`, until its standard input ends.
+
+coturn for every relay with its realm, one caddy for every name (HTTP, HTTPS, HTTP/3) with certificates that are right
+or wrong by address, one unbound for all resolvers, which tells the truth. It says `ready` once all of them answer, and
+ends exactly those that it started.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.components import program
+from tests.lab import places, plan, tun
+from tests.lab.places import PINNED
+from tests.servers.certificates import Authority, Leaf
+from tests.servers.coturn import coturn
+from tests.servers.process import running, where
+from tests.servers.unbound import unbound
+
+NEEDS = ("iproute2", "coturn", "caddy", "unbound")
+PAGES = {
+    plan.BLOCK_PAGE: ("<title>Access to this site is forbidden</title>This is a simulation.", 403),
+    plan.PORTAL: ("<title>Welcome! Please sign in</title>This is a simulation.", 200),
+}
+CADDY = """\
+{
+	admin off
+	auto_https off
+	servers {
+		protocols h1 h2 h3
+	}
+}
+"""
+PLAIN = """\
+http://:{port} {{
+	bind {addresses}
+	respond /generate_204 {check}
+	respond `{body}` {status}
+}}
+"""
+SECURE = """\
+{names} {{
+	bind {addresses}
+	tls {certificate} {key}
+	respond `hello`
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Web servers at some addresses: which certificate for which names."""
+
+    addresses: tuple[str, ...]
+    leaves: Mapping[tuple[str, ...], Leaf]
+    page: tuple[str, int] | None = None  # instead of what a genuine server answers in plain HTTP
+
+
+def sites(public: Authority, signal: Authority) -> list[Site]:
+    """The genuine ones and those that go wrong, which have one certificate for all names but the pinned one."""
+    genuine: dict[tuple[str, ...], Leaf] = {(name,): public.leaf(name) for name in _others()}
+    genuine[PINNED,] = signal.leaf(PINNED)
+    replaced, replaced_signal, forger, antivirus = map(
+        Authority.create, ("Public authority, 2nd generation", "Signal, 2nd", "Ministry", "Antivirus Web Shield")
+    )
+    wrong = {
+        plan.EXPIRED: _pair(public, signal, since=datetime.now(UTC) - timedelta(days=97)),
+        plan.ROTATED: _pair(replaced, replaced_signal),
+        plan.PROXY: _pair(antivirus, antivirus),
+        plan.BLOCK_PAGE: _pair(forger, forger),
+        plan.PORTAL: {_others(): forger.leaf("portal.hotel.example"), (PINNED,): forger.leaf("portal.hotel.example")},
+        plan.RENAMED: {_others(): public.leaf("www.renamed.example"), (PINNED,): signal.leaf("new.signal.example")},
+    }
+    everywhere = (*places.in_world(*places.WEB), *places.caches())
+    return [Site(everywhere, genuine)] + [
+        Site(tuple(places.in_world(number)), leaves, PAGES.get(number)) for number, leaves in wrong.items()
+    ]
+
+
+def _pair(public: Authority, signal: Authority, **dates: Any) -> dict[tuple[str, ...], Leaf]:
+    return {_others(): public.leaf(*_others(), **dates), (PINNED,): signal.leaf(PINNED, **dates)}
+
+
+def _others() -> tuple[str, ...]:
+    return tuple(name for name in places.WEB_NAMES if name != PINNED)
+
+
+def caddyfile(all_sites: Sequence[Site], directory: Path) -> str:
+    text = CADDY
+    for number, site in enumerate(all_sites):
+        bound = " ".join(site.addresses)
+        text += _plain(80, site.addresses, site.page)
+        for serial, (names, leaf) in enumerate(site.leaves.items()):
+            certificate, key = leaf.write(directory, f"site{number}-{serial}")
+            listed = ", ".join(f"https://{name}:443" for name in names)
+            text += SECURE.format(names=listed, addresses=bound, certificate=certificate, key=key)
+    for port, numbers in places.CHATS.items():
+        text += _plain(port, places.in_world(*numbers), None)
+    return text
+
+
+def _plain(port: int, addresses: Sequence[str], page: tuple[str, int] | None) -> str:
+    body, status = page or ("hello", 200)
+    check = "204" if page is None else f"`{body}` {status}"
+    return PLAIN.format(port=port, addresses=" ".join(addresses), check=check, body=body, status=status)
+
+
+def web(directory: Path) -> AbstractContextManager[Any]:
+    """Writes the authorities too, which probes are to trust: ca.pem and signal.pem beside the servers' directories."""
+    public, signal = Authority.create("Public authority of the lab"), Authority.create("Signal's own authority")
+    (directory.parent / "ca.pem").write_bytes(public.pem)
+    (directory.parent / "signal.pem").write_bytes(signal.pem)
+    all_sites = sites(public, signal)
+    path = directory / "Caddyfile"
+    path.write_text(caddyfile(all_sites, directory))
+    questions = [f"{kind}:{where(site.addresses[-1], port)}" for site in all_sites for kind, port in KINDS]
+    command = ["env", f"HOME={directory}", program("caddy"), "run", "--adapter", "caddyfile", "--config", str(path)]
+    return running(command, directory, questions)
+
+
+KINDS = (("http", 80), ("tls", 443))
+
+
+def servers(directory: Path) -> Iterator[AbstractContextManager[Any]]:
+    """Not started yet; the slowest first."""
+    yield web(_own(directory, "web"))
+    names = {name: places.in_world(number)[:2] for name, number in plan.NAMES.items()}
+    yield unbound(_own(directory, "resolvers"), names, places.all_resolvers(), 53)
+    for (realm, port), numbers in places.RELAYS.items():
+        yield coturn(_own(directory, f"{realm}-{port}"), realm, places.in_world(*numbers), port)
+
+
+def _own(directory: Path, name: str) -> Path:
+    path = directory / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def main(namespace: str, directory: Path) -> None:
+    tun.enter(namespace)
+    with ExitStack() as stack:
+        with ThreadPoolExecutor(8) as pool:  # at once, since each is mostly waited for
+            started = [pool.submit(stack.enter_context, server) for server in servers(directory)]
+        for future in started:
+            future.result()
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
