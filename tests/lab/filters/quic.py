@@ -21,6 +21,8 @@ from tests.lab.packets import parse
 
 SALT = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
 VERSION_1 = 1
+VERSIONS = frozenset({bytes.fromhex("00000001"), bytes.fromhex("6b3343cf")})  # RFC 9000, RFC 9369
+DRAFTS = bytes.fromhex("ff0000")
 PADDING, PING, CRYPTO = 0x00, 0x01, 0x06
 
 
@@ -43,8 +45,9 @@ def make_drop(parameters: Parameters, random: Random) -> Filter:
 
 
 def is_long_header(payload: bytes) -> bool:
-    """With the fixed bit, and a version that is not that of a version negotiation."""
-    return len(payload) >= 7 and payload[0] & 0xC0 == 0xC0 and payload[1:5] != b"\0\0\0\0"
+    """With the fixed bit and a version that is in use: bytes at random are not taken for QUIC."""
+    known = payload[1:5] in VERSIONS or payload[1:4] == DRAFTS
+    return len(payload) >= 7 and payload[0] & 0xC0 == 0xC0 and known
 
 
 def initial_name(datagram: bytes) -> str | None:

@@ -1,0 +1,141 @@
+"""Addresses that are dropped, reset or rejected: literal and named, of one family and of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from tests.lab import plan
+from tests.lab.model import Entry, Expected, Stage
+from tests.lab.techniques.aims import CLEAN_CALL, OK, TTL_RANGE, everywhere, hidden_ttl, only_v4, same, stage
+
+WAYS = ("up", "down", "both")
+WAY = {"direction": "one of up | down | both"}
+TCP_CODES, UDP_CODES = (0, 1, 9, 10, 13), (1, 3, 9, 10, 13)  # of ICMP 3; IPv6 has their like
+DROPPED = Expected("likely_blocked", "ip.drop")
+RESET = Expected("likely_blocked", "ip.reset")
+REJECTED = Expected("likely_blocked", "ip.reject")
+
+
+def drop(random: Random, addresses: Sequence[str], protocol: str = "tcp") -> Stage:
+    return stage("ip.drop", addresses=tuple(addresses), protocol=protocol, direction=random.choice(WAYS))
+
+
+def literal(random: Random) -> Sequence[Stage]:
+    return [drop(random, everywhere(plan.VIBER_CHAT))]
+
+
+def named(random: Random) -> Sequence[Stage]:
+    return [drop(random, everywhere(plan.WHATSAPP_CHAT, plan.WHATSAPP_CHAT_2))]
+
+
+def whole_service(random: Random) -> Sequence[Stage]:
+    numbers = (plan.TELEGRAM_WEB, plan.MESSENGER_CHAT)
+    return [stage("ip.drop", addresses=everywhere(*numbers), direction=random.choice(WAYS))]
+
+
+def one_port(random: Random) -> Sequence[Stage]:
+    return [stage("ip.drop", addresses=everywhere(plan.WHATSAPP_CHAT), ports=(5222,), protocol="tcp")]
+
+
+def one_family(random: Random) -> Sequence[Stage]:
+    return [drop(random, only_v4(plan.WHATSAPP_WEB))]
+
+
+def one_relay(random: Random) -> Sequence[Stage]:
+    return [drop(random, everywhere(random.choice(plan.VIBER_RELAYS)), "udp")]
+
+
+def reset(random: Random) -> Sequence[Stage]:
+    numbers = (plan.VIBER_CHAT, plan.SIGNAL_CHAT)
+    return [
+        stage(
+            "ip.reset", addresses=everywhere(*numbers), ports=random.choice((None, (443, 5242))), **hidden_ttl(random)
+        )
+    ]
+
+
+def rejected(random: Random) -> Sequence[Stage]:
+    numbers = (plan.WHATSAPP_CHAT, plan.WHATSAPP_CHAT_2, plan.WHATSAPP_WEB)
+    return [stage("ip.reject", addresses=everywhere(*numbers), protocol="tcp", code=random.choice(TCP_CODES))]
+
+
+def relays_rejected(random: Random) -> Sequence[Stage]:
+    addresses = everywhere(*plan.TELEGRAM_RELAYS)
+    return [stage("ip.reject", addresses=addresses, protocol="udp", code=random.choice(UDP_CODES))]
+
+
+ENTRIES = (
+    Entry(
+        "ip.drop.literal",
+        "TCP to Viber's chat server, which apps know by its address, disappears.",
+        "endpoints-and-dpi C.4 T04; OONI tcpBlockingConnectTimeout",
+        literal,
+        WAY,
+        same(DROPPED, "viber/chat"),
+    ),
+    Entry(
+        "ip.drop.named",
+        "TCP to WhatsApp's chat servers disappears; their names resolve.",
+        "endpoints-and-dpi C.4 T04",
+        named,
+        WAY,
+        same(DROPPED, "whatsapp/chat"),
+    ),
+    Entry(
+        "ip.drop.whole",
+        "Everything to Telegram's site and Messenger's chat disappears.",
+        "endpoints-and-dpi C.2 (Ethiopia 2019: Telegram by address)",
+        whole_service,
+        WAY,
+        same(DROPPED, "telegram/web", "messenger/chat"),
+    ),
+    Entry(
+        "ip.drop.port",
+        "WhatsApp's chat is dropped on port 5222 and works on 443, as apps then do.",
+        "endpoints-and-dpi C.4 T04 and T26",
+        one_port,
+        # Any path complete: not blocked, and silence is no artefact (design, section 4).
+        expected=same(OK, "whatsapp/chat"),
+    ),
+    Entry(
+        "ip.drop.v4",
+        "IPv4 to WhatsApp's site disappears; IPv6 works.",
+        "endpoints-and-dpi C.4 T43",
+        one_family,
+        WAY,
+        same(OK, "whatsapp/web"),
+    ),
+    Entry(
+        "ip.drop.one-relay",
+        "One of Viber's two relays is dropped.",
+        "endpoints-and-dpi C.4 T13 and T40",
+        one_relay,
+        WAY,
+        same(CLEAN_CALL, "viber/call"),
+    ),
+    Entry(
+        "ip.reset",
+        "Connections to Viber's and Signal's chat servers are reset at the SYN.",
+        "endpoints-and-dpi C.4 T42; reference/lab.md section 1",
+        reset,
+        {"ttl": TTL_RANGE},
+        same(RESET, "viber/chat", "signal/chat"),
+    ),
+    Entry(
+        "ip.reject",
+        "A router of the operator rejects TCP to WhatsApp's servers by ICMP.",
+        "endpoints-and-dpi C.4 T41",
+        rejected,
+        {"code": "one of 0 | 1 | 9 | 10 | 13"},
+        same(REJECTED, "whatsapp/chat", "whatsapp/web"),
+    ),
+    Entry(
+        "ip.reject.relay",
+        "A router of the operator rejects UDP to Telegram's relays by ICMP.",
+        "endpoints-and-dpi C.4 T41",
+        relays_rejected,
+        {"code": "one of 1 | 3 | 9 | 10 | 13"},
+        same(REJECTED, "telegram/call"),
+    ),
+)

@@ -1,0 +1,116 @@
+"""UDP by address, by port, whole, or unless it is recognised: how calls are stopped without looking at them much.
+
+Where neutral STUN dies as well, nothing may be said of a relay (design, section 4: failing baseline UDP voids
+comparisons over UDP): `insufficient`. Where it dies on that port and passes on others: `impaired`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from tests.lab import plan
+from tests.lab.model import Entry, Expected, Stage
+from tests.lab.techniques.aims import (
+    CALLS,
+    CLEAN_CALL,
+    FLOW,
+    MESSAGES,
+    OK,
+    OWN_PORT,
+    RELAY_NUMBERS,
+    UNTOLD,
+    always,
+    everywhere,
+    same,
+    stage,
+)
+from tests.lab.techniques.ip import WAY, drop
+
+SILENT_RELAY = Expected("likely_blocked", "udp.endpoint.drop")
+PORT_DEAD_FOR_ALL = Expected("impaired", "udp.port.drop")
+APP_PORT = Expected("likely_blocked", "udp.port.drop", not_yet=OWN_PORT)
+
+
+def viber(random: Random) -> Sequence[Stage]:
+    return [drop(random, everywhere(*plan.VIBER_RELAYS), "udp")]
+
+
+def all_relays(random: Random) -> Sequence[Stage]:
+    return [drop(random, everywhere(*RELAY_NUMBERS), "udp")]
+
+
+def named_relay(random: Random) -> Sequence[Stage]:
+    return [stage("ip.drop", addresses=everywhere(plan.SIGNAL_RELAY), direction=random.choice(("up", "down", "both")))]
+
+
+def everything(random: Random) -> Sequence[Stage]:
+    return [stage("udp.all.drop", except_ports=random.choice(((53,), (53, 123), (53, 443))))]
+
+
+ENTRIES = (
+    Entry(
+        "udp.endpoint.drop",
+        "UDP to Viber's relays disappears, on every port.",
+        "endpoints-and-dpi C.4 T06 and T13",
+        viber,
+        WAY,
+        same(SILENT_RELAY, "viber/call") | same(OK, "viber/chat"),
+    ),
+    Entry(
+        "udp.endpoint.drop.all",
+        "UDP to every service's relays disappears; messages work.",
+        "endpoints-and-dpi C.4 T13 (Russia 2026)",
+        all_relays,
+        WAY,
+        same(SILENT_RELAY, *CALLS) | same(OK, *MESSAGES),
+    ),
+    Entry(
+        "udp.endpoint.drop.named",
+        "Everything to Signal's relay, which is known by name, disappears.",
+        "endpoints-and-dpi C.4 T06",
+        named_relay,
+        WAY,
+        same(SILENT_RELAY, "signal/call"),
+    ),
+    Entry(
+        "udp.all.drop",
+        "No UDP passes but DNS, and sometimes one other port.",
+        "endpoints-and-dpi C.4 T08",
+        everything,
+        # Neutral STUN dies too: recorded, and every comparison over UDP is void.
+        expected=same(UNTOLD, "telegram/call", "signal/call", "messenger/call"),
+    ),
+    Entry(
+        "udp.port.drop.3478",
+        "UDP to port 3478 disappears, whoever is meant; other ports pass.",
+        "endpoints-and-dpi C.4 T07",
+        always(stage("udp.port.drop", ports=(3478,))),
+        # Viber's relays answer on 443 as well.
+        expected=same(PORT_DEAD_FOR_ALL, "signal/call") | same(CLEAN_CALL, "viber/call"),
+    ),
+    Entry(
+        "udp.port.drop.viber",
+        "UDP to ports 443 and 3478 disappears, whoever is meant: all of Viber's.",
+        "endpoints-and-dpi C.4 T07",
+        always(stage("udp.port.drop", ports=(443, 3478))),
+        # On 443 no neutral speaks STUN; the weakest of its paths stands for the target.
+        expected=same(PORT_DEAD_FOR_ALL, "viber/call", "signal/call"),
+    ),
+    Entry(
+        "udp.port.drop.app",
+        "UDP to the ports of Telegram's and Messenger's relays disappears, where no neutral service listens.",
+        "endpoints-and-dpi C.4 T07; Flowseal#4580 (port 1400)",
+        always(stage("udp.port.drop", ports=(1400, 40003))),
+        # Whether the port or the relay is meant only somebody of ours on that port can tell.
+        expected=same(APP_PORT, "telegram/call", "messenger/call"),
+    ),
+    Entry(
+        "udp.unknown.drop",
+        "UDP that is neither DNS, STUN, QUIC nor NTP by its bytes is dropped: relays answer, calls die.",
+        "endpoints-and-dpi C.4 T09 (Russia 2025, net4people/bbs#546)",
+        always(stage("udp.unknown.drop")),
+        expected=same(CLEAN_CALL, "viber/call")
+        | same(Expected("blocked", "udp.unknown.drop", not_yet=FLOW), "whatsapp/call"),
+    ),
+)
