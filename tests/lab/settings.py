@@ -17,10 +17,12 @@ import msgspec
 from msgspec import Struct
 
 from tests.lab.model import Access, Operator
-from tests.lab.plan import OPERATORS, RESOLVER, WORLD_V4
+from tests.lab.places import resolvers as resolvers_of
+from tests.lab.plan import FOREIGN_RESOLVER as FOREIGN
+from tests.lab.plan import OPERATORS, OTHER_V4, RESOLVER, WORLD_V4
 
 HOME_RESOLVER = "192.168.1.1"  # the box at home, for what asks a private address
-FOREIGN_RESOLVER = "192.0.2.153"  # of nobody's network here, without a well-known name
+FOREIGN_RESOLVER = OTHER_V4.format(FOREIGN)  # truthful, of nobody's network here, without a well-known name
 Device = Literal["wlan0", "eth0", "wwan0", "tun0", "wg0"]
 OF_ACCESS: Mapping[str, Device] = {"wifi": "wlan0", "adsl": "eth0"}  # what the device sees of an access; else wwan0
 ROUTE_HEAD = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
@@ -39,14 +41,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     # The line
     families: tuple[int, ...] = (4, 6)
-    nat: Literal["access", "none", "endpoint", "symmetric"] = "access"  # `access`: as the access has it
-    nat_timeout: float | None = None  # seconds, of a UDP mapping
-    mtu: int = 1500  # of the device's link
+    nat: Literal["access", "symmetric"] = "access"  # `access`: as the access has it
+    nat_timeout: float | None = None  # seconds, of a UDP mapping; a line that has no NAT then gets one
     operators: tuple[str, ...] | None = None  # the only ones that an entry is about; None: all of the country
     egress: str | None = None  # an operator: the line is of one network, and its packets come out of this one (roaming)
     # The device
     clock_skew_ms: int = 0  # how much its clock is ahead
-    resolvers: tuple[str, ...] = ("operator",)  # those of its resolv.conf: `operator`, `world`, `home` or an address
+    resolvers: tuple[str, ...] = ("operator",)  # those of its resolv.conf: see resolver_addresses; or an address
     device: Device | None = None  # that the default route leads into; None: what fits the access
     changes_after: float | None = None  # seconds, after which the default route leads into another device
     changes_to: Device = "wwan0"
@@ -74,8 +75,9 @@ def parse(settings: Mapping[str, Any]) -> Settings:
 
 
 def resolver_addresses(settings: Settings, operator: Operator) -> tuple[str, ...]:
-    """What the device asks, in order."""
-    named = {"operator": operator.resolver, "world": WORLD_V4.format(RESOLVER), "home": HOME_RESOLVER}
+    """What the device asks, in order. `operator` and `operator6` are the network's own, over IPv4 and IPv6."""
+    over4, over6 = resolvers_of(operator)
+    named = {"operator": over4, "operator6": over6, "world": WORLD_V4.format(RESOLVER), "home": HOME_RESOLVER}
     return tuple(named.get(resolver, resolver) for resolver in settings.resolvers)
 
 

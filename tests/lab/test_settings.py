@@ -21,6 +21,7 @@ def test_lists_of_a_rerun_are_read_as_well() -> None:
     assert parse({"families": [4], "resolvers": ["home", "192.0.2.9"]}).families == (4,)
     settings = parse({"resolvers": ("home", "world", "192.0.2.9")})
     assert resolver_addresses(settings, OPERATORS["iam"]) == ("192.168.1.1", "203.0.113.53", "192.0.2.9")
+    assert resolver_addresses(parse({"resolvers": ["operator6"]}), OPERATORS["iam"]) == ("2001:db8:a::53",)
 
 
 @pytest.mark.parametrize("wrong", [{"colour": 1}, {"nat": "full"}, {"controls": "many"}, {"egress": "nobody"}])

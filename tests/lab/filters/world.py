@@ -1,0 +1,52 @@
+"""What a service does to itself or to those whom it does not serve: its own doing, on its own side of the internet."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.lab.filters.aim import PROTOCOLS, passes
+from tests.lab.model import Fate, Filter, Parameters
+from tests.lab.packets import UDP, packed, parse, reply_udp, unreachable
+
+ALLOCATE, ALLOCATE_ERROR = 0x0003, 0x0113
+ERROR_CODE = 0x0009
+COOKIE = b"\x21\x12\xa4\x42"
+
+
+def make_refuses(parameters: Parameters, random: Random) -> Filter:
+    """`addresses` themselves answer `protocol` with ICMP unreachable; `code` is IPv4's, IPv6 says prohibited."""
+    addresses = frozenset(map(packed, parameters["addresses"]))
+    protocol = PROTOCOLS[parameters["protocol"]]
+
+    def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if not up or view.protocol != protocol or view.destination not in addresses:
+            return passes(packet, up)
+        code = parameters["code"] if view.version == 4 else None
+        return [Fate(unreachable(view, view.destination, code), False)]
+
+    return filter_
+
+
+def make_turn_error(parameters: Parameters, random: Random) -> Filter:
+    """Relays at `addresses` answer an Allocate with the error `code`, before they would ask who it is."""
+    addresses = frozenset(map(packed, parameters["addresses"]))
+    code = int(parameters["code"])
+
+    def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if not up or view.protocol != UDP or view.destination not in addresses or not is_allocate(view.payload):
+            return passes(packet, up)
+        return [Fate(reply_udp(view, error_reply(view.payload, code)), False)]
+
+    return filter_
+
+
+def is_allocate(message: bytes) -> bool:
+    return message[:2] == ALLOCATE.to_bytes(2) and message[4:8] == COOKIE
+
+
+def error_reply(request: bytes, code: int) -> bytes:
+    """RFC 8489, section 14.8: class and number of the error, here without a phrase."""
+    attribute = ERROR_CODE.to_bytes(2) + (4).to_bytes(2) + bytes((0, 0, code // 100, code % 100))
+    return ALLOCATE_ERROR.to_bytes(2) + len(attribute).to_bytes(2) + request[4:20] + attribute

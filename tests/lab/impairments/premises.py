@@ -1,0 +1,210 @@
+"""What stands at home, in a hotel or at a workplace: it interferes with its own users, and no operator is to blame.
+
+Whatever dies or is forged at or before the first public hop counts against no network (design, section 4). Where only
+the place on the path tells a box at home from one of the operator's, the entry waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from tests.lab import plan
+from tests.lab.impairments.words import (
+    ALL,
+    BY_TLS,
+    CALLS,
+    INSUFFICIENT,
+    LOCAL_RESOLVER,
+    LOCAL_TLS,
+    PATH,
+    SERVICES,
+    drawn,
+)
+from tests.lab.model import Entry, Expected, Stage
+from tests.lab.settings import FOREIGN_RESOLVER, HOME_RESOLVER
+from tests.lab.techniques.aims import always, everywhere, only_v4, same, stage
+
+PORTAL = Expected("insufficient", "local.portal")
+FIREWALL = Expected("impaired", "local.firewall", not_yet=PATH)
+LOGIN = "http://login.hotel.example/"
+PROXY = everywhere(plan.PROXY)  # shows its own authority's certificates, for every name
+FILTERED = ("whatsapp.example", "telegram.example")
+FILTERED_TARGETS = ("whatsapp/chat", "whatsapp/web", "telegram/web")
+NEUTRAL = everywhere(plan.PORTAL_CHECK, plan.NEUTRAL_WEB)
+
+
+def portal(random: Random) -> Stage:
+    return stage("home.portal", location=LOGIN, others=random.choice(("drop", "reset")))
+
+
+def web_to(address: str) -> Stage:
+    return stage("redirect", addresses=None, ports=(80, 443), protocol="tcp", to=address)
+
+
+def filtering(asked: str, **answer: object) -> Sequence[Stage]:
+    """A resolver with a list of names, that asks the world's for the others."""
+    answered = stage("dns.answer", names=FILTERED, resolvers=(asked,), **answer)
+    return answered, stage("redirect", addresses=(asked,), ports=(53,), to=only_v4(plan.RESOLVER)[0])
+
+
+def app_control(random: Random) -> Sequence[Stage]:
+    """By the names in ClientHellos and by STUN, whoever it goes to."""
+    by_name = random.choice(("tls.sni.drop", "tls.sni.reset"))
+    return [stage(by_name, names=SERVICES), stage("stun.cookie.drop")]
+
+
+def inspecting(random: Random) -> Sequence[Stage]:
+    return [stage("tls.sni.reset", names=SERVICES), stage("home.tls_proxy", to=PROXY)]
+
+
+def blocked_calls(random: Random) -> Sequence[Stage]:
+    return [stage("udp.port.drop", ports=(3478,), direction=random.choice(("up", "both")))]
+
+
+ENTRIES = (
+    Entry(
+        "home.portal",
+        "A captive portal redirects every page to its login, and lets nothing through but DNS.",
+        "the issue; endpoints-and-dpi C.5 no. 1",
+        drawn(portal),
+        {"others": "TCP beside HTTP: one of drop | reset"},
+        same(PORTAL, *ALL),
+        at="home",
+    ),
+    Entry(
+        "home.portal-with-tls",
+        "A captive portal that answers TLS as well, with certificates of its own.",
+        "endpoints-and-dpi C.5 no. 1; C.4 T28, guard",
+        always(*(web_to(address) for address in everywhere(plan.PORTAL)), stage("udp.all.drop", except_ports=(53,))),
+        expected=same(PORTAL, *ALL),
+        at="home",
+    ),
+    Entry(
+        "home.without-udp",
+        "The router or a hotel's WiFi lets no UDP through but DNS: no call can be made, by any service.",
+        "the issue; endpoints-and-dpi C.4 T08",
+        always(stage("udp.all.drop", except_ports=(53,))),
+        # No neutral relay answers either: there is nothing to compare with.
+        expected=same(INSUFFICIENT, *CALLS),
+        at="home",
+    ),
+    Entry(
+        "home.without-stun",
+        "A router's filter drops whatever has STUN's cookie, of every service.",
+        "endpoints-and-dpi C.4 T10, guard (NAT ALG)",
+        always(stage("stun.cookie.drop")),
+        expected=same(INSUFFICIENT, *CALLS),
+        at="home",
+    ),
+    Entry(
+        "home.port-3478",
+        "A firewall at home closes UDP 3478, the port of calls; on other ports UDP passes.",
+        "endpoints-and-dpi C.4 T07, guard (router firewall, hotel WiFi)",
+        blocked_calls,
+        {"direction": "one of up | both"},
+        # Neutral relays are silent on that port too. Viber's has another port, which passes.
+        same(Expected("impaired", "udp.port.drop"), "signal/call"),
+        at="home",
+    ),
+    Entry(
+        "home.port-80",
+        "Plain HTTP is closed, so that neither a portal nor the time can be asked for; all else is open.",
+        "firewalls that allow HTTPS only",
+        always(stage("ip.drop", ports=(80,), protocol="tcp")),
+        at="home",
+    ),
+    Entry(
+        "home.filter",
+        "The router's filter (Pi-hole) denies the names of two services and forwards the rest.",
+        "the issue; endpoints-and-dpi C.5 no. 5",
+        always(*filtering(HOME_RESOLVER, rcode="NXDOMAIN")),
+        expected=same(LOCAL_RESOLVER, *FILTERED_TARGETS),
+        at="home",
+        settings={"resolvers": ("home",)},
+    ),
+    Entry(
+        "home.filter-null",
+        "The router's filter leads the names of two services to the null address.",
+        "Pi-hole's default blocking mode",
+        always(*filtering(HOME_RESOLVER, address=("0.0.0.0", "::"))),
+        expected=same(LOCAL_RESOLVER, *FILTERED_TARGETS),
+        at="home",
+        settings={"resolvers": ("home",)},
+    ),
+    Entry(
+        "home.family-resolver",
+        "The volunteer has set a well-known resolver that filters chat services for families.",
+        "the issue; endpoints-and-dpi C.5 no. 11",
+        always(stage("dns.answer", names=FILTERED, resolvers=only_v4(plan.RESOLVER), rcode="NXDOMAIN")),
+        expected=same(LOCAL_RESOLVER, *FILTERED_TARGETS),
+        at="home",
+        settings={"resolvers": ("world",)},
+    ),
+    Entry(
+        "home.foreign-filter",
+        "The volunteer has set a foreign resolver that nobody knows by name, and that denies two services.",
+        "the issue (foreign resolver set by hand); design, section 4",
+        always(stage("dns.answer", names=FILTERED, resolvers=(FOREIGN_RESOLVER,), rcode="NXDOMAIN")),
+        # It lies outside the network and injects nothing: not the network's doing.
+        expected=same(LOCAL_RESOLVER, *FILTERED_TARGETS),
+        at="home",
+        settings={"resolvers": (FOREIGN_RESOLVER,)},
+    ),
+    Entry(
+        "home.router-answers-dns",
+        "The router answers DNS in the name of whoever is asked, and denies two services.",
+        "endpoints-and-dpi C.5 no. 5; routers with parental control",
+        always(stage("dns.answer", names=FILTERED, rcode="NXDOMAIN")),
+        expected=same(Expected("impaired", "local.resolver", not_yet=PATH), *FILTERED_TARGETS),
+        at="home",
+    ),
+    Entry(
+        "home.antivirus",
+        "An antivirus on the device reads TLS: every certificate, neutral ones too, is its own.",
+        "the issue; endpoints-and-dpi C.4 T28, guard",
+        always(stage("home.tls_proxy", to=PROXY)),
+        # The chat is TCP without certificates, which passes through it.
+        expected=same(LOCAL_TLS, *BY_TLS),
+        at="home",
+    ),
+    Entry(
+        "home.antivirus-spares-some",
+        "An antivirus reads TLS and spares a list of well-known sites, the neutral ones among them.",
+        "endpoints-and-dpi C.4 T28, guard; exclusion lists of TLS inspection",
+        always(stage("home.tls_proxy", to=PROXY, spares=NEUTRAL)),
+        expected=same(Expected("impaired", "local.tls", not_yet=PATH), *BY_TLS),
+        at="home",
+    ),
+    Entry(
+        "work.app-control",
+        "A workplace's firewall knows chat and call services by the names and formats they use, and stops them.",
+        "the issue; endpoints-and-dpi C.1, C.4 T10 and T22",
+        app_control,
+        {"by name": "one of tls.sni.drop | tls.sni.reset"},
+        # STUN is stopped for neutral relays too. What is stopped by name waits for the place on the path.
+        same(FIREWALL, *BY_TLS) | same(INSUFFICIENT, *CALLS),
+        at="home",
+        accesses=("wifi", "adsl"),
+    ),
+    Entry(
+        "work.inspection",
+        "A workplace reads all TLS with its own authority, and breaks off what goes to chat and call services.",
+        "the issue; TLS inspection with application control",
+        inspecting,
+        # Certificates of neutral services are replaced on the same line: it alters what nobody wants to block.
+        expected=same(LOCAL_TLS, *BY_TLS),
+        at="home",
+        accesses=("wifi", "adsl"),
+    ),
+    Entry(
+        "work.web-only",
+        "A library's WiFi lets through the web and DNS, and no other port.",
+        "endpoints-and-dpi C.4 T26 and T32, guard (ports filtered by WiFi)",
+        always(stage("home.ports", tcp=(80, 443, 53), udp=(53,))),
+        # WhatsApp's chat falls back to 443. Viber's has no other port, and no neutral service has such a port either.
+        expected=same(FIREWALL, "viber/chat") | same(INSUFFICIENT, *CALLS),
+        at="home",
+        accesses=("wifi", "adsl"),
+    ),
+)
