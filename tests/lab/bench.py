@@ -36,7 +36,7 @@ class LabBench:
 
     def take(self, run: Run) -> Any:
         where = self.situation(run)
-        settings = where.settings
+        settings, operator = where.settings, plan.OPERATORS[run.operator]
         return self.lab.line(
             settings.egress or run.operator,
             run.access,
@@ -44,6 +44,7 @@ class LabBench:
             censor=where.censor,
             world=where.world,
             families=settings.families,
+            resolver=None if settings.resolvers == Settings().resolvers else resolver_addresses(settings, operator),
             seed=run.seed,
         )
 
@@ -59,7 +60,7 @@ class LabBench:
             targets=self.lab.targets,
             trust=self.lab.trust,
             seed=f"{run.entry}:{run.operator}:{run.access}:{run.seed}",
-            settings=self.probe_settings(run, settings),
+            settings=self.probe_settings(run, settings, line.resolvers),
             skew_ms=settings.clock_skew_ms,
             scale=settings.scale or self._scale,
             controls=tuple(controls or ()),
@@ -79,13 +80,12 @@ class LabBench:
         of_run = self._of_run(run)
         return of_control(of_run, run.operator) if run.operator in plan.CONTROLS else of_run
 
-    def probe_settings(self, run: Run, settings: Settings) -> ProbeSettings:
+    def probe_settings(self, run: Run, settings: Settings, resolvers: Sequence[str]) -> ProbeSettings:
         """What the device knows of itself, and what the volunteer says."""
-        addresses = resolver_addresses(settings, plan.OPERATORS[run.operator])
         root = self._own_root(settings, run) if settings.changes_after is not None else self._root(settings, run)
         return ProbeSettings(
             declared=Access(settings.declared or run.access),
-            resolvers=tuple(describe_resolver(each, 53, self.lab.targets.resolvers) for each in addresses),
+            resolvers=tuple(describe_resolver(each, 53, self.lab.targets.resolvers) for each in resolvers),
             root=root,
         )
 

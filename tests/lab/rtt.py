@@ -7,12 +7,14 @@ from statistics import median
 from typing import Any
 
 from tests.lab.plan import ACCESSES
+from tests.lab.shaping import round_trip
+
+STUN_BYTES = 80  # a Binding or its answer, with its headers
 
 
 def configured_ms(access: str) -> float:
-    """Both ways; jitter adds half of its range on the average."""
-    line = ACCESSES[access]
-    return 2000 * (line.delay + line.jitter / 2)
+    """Of a STUN Binding and its answer."""
+    return 1000 * round_trip(ACCESSES[access], STUN_BYTES)
 
 
 def accuracy(rtts_us: Mapping[str, Sequence[int]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from random import Random
 
 from tests.lab.model import Entry, Run
 from tests.lab.plan import COUNTRY
+from tests.lab.settings import parse
 
 TUNING_SEEDS = range(1, 1000)  # for whoever changes a rule or a technique
 SLICE_SEEDS = range(500, 600)  # of `make test`: among the tuning ones
@@ -28,8 +29,9 @@ def seeds_of_an_impairment(impairments: Sequence[Entry]) -> int:
 
 def runs_of(entry: Entry, seeds: Sequence[int]) -> list[Run]:
     """On every access, operator after operator."""
+    operators = parse(entry.settings).operators or COUNTRY
     return [
-        Run(entry.name, COUNTRY[number % len(COUNTRY)], access, seed)
+        Run(entry.name, operators[number % len(operators)], access, seed)
         for access in entry.accesses
         for number, seed in enumerate(seeds)
     ]

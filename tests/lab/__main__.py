@@ -1,0 +1,84 @@
+"""`python -m tests.lab`: the whole scoreboard, or some of it again.
+
+    python -m tests.lab                          everything; writes tests/lab/scoreboard.json
+    python -m tests.lab --entry sni-drop         one entry on all its accesses; prints its board and writes nothing
+    python -m tests.lab --entry sni-drop --operator iam --access 4g --seed 7         one run, in detail
+
+Exits with 1 when somebody is accused wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.lab import fork, plan, scoreboard
+from tests.lab.bench import LabBench
+from tests.lab.catalogue import ENTRIES, HARMLESS
+from tests.lab.model import Entry, Run
+from tests.lab.net import Lab
+from tests.lab.runs import SCORING_SEEDS, board, runs_of
+from tests.lab.session import Session
+from tests.lab.techniques import TECHNIQUES
+from tests.lab.telling import tell
+
+FILE = Path(__file__).with_name("scoreboard.json")
+AT_ONCE = 160  # cycles side by side: they mostly wait
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_args(words)
+    runs = wanted(arguments)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-")))
+        lab = stack.enter_context(Lab(directory, slots=min(arguments.at_once, len(runs) + len(plan.CONTROLS))))
+        fork.preload()
+        session = Session(LabBench(lab, ENTRIES, directory), arguments.at_once)
+        if arguments.seed is not None:
+            text, innocent = tell(session, runs[0])
+            sys.stdout.write(text)
+            return 0 if innocent else 1
+        result = session.board(runs, progress=progress)
+    sys.stdout.write(scoreboard.table(result) + "\n")
+    if arguments.entry is None and arguments.limit is None:
+        arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    return 1 if result["false_accusations"] else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m tests.lab", description=(__doc__ or "").splitlines()[0])
+    top.add_argument("--entry", choices=sorted(ENTRIES), metavar="NAME", help="a technique or an impairment")
+    top.add_argument("--operator", choices=plan.COUNTRY, default=plan.COUNTRY[0])
+    top.add_argument("--access", choices=sorted(plan.ACCESSES))
+    top.add_argument("--seed", type=int, help="one run, told in detail")
+    top.add_argument("--first-seed", type=int, default=SCORING_SEEDS[0], metavar="N")
+    top.add_argument("--seeds", type=int, default=3, metavar="N", help="of one entry: so many on each access")
+    top.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N")
+    top.add_argument("--limit", type=int, metavar="N", help="only N runs of the board; writes nothing")
+    top.add_argument("--out", type=Path, default=FILE, metavar="FILE")
+    return top
+
+
+def wanted(arguments: argparse.Namespace) -> list[Run]:
+    """The runs that were asked for."""
+    if arguments.entry is None:
+        return board(TECHNIQUES, HARMLESS, arguments.first_seed)[: arguments.limit]
+    entry: Entry = ENTRIES[arguments.entry]
+    if arguments.seed is not None:
+        return [Run(entry.name, arguments.operator, arguments.access or entry.accesses[0], arguments.seed)]
+    runs = runs_of(entry, range(arguments.first_seed, arguments.first_seed + arguments.seeds))
+    return [run for run in runs if arguments.access in (None, run.access)]
+
+
+def progress(done: int, whole: int) -> None:
+    sys.stderr.write(f"\r{done}/{whole} runs " + ("\n" if done == whole else ""))
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

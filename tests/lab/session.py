@@ -1,0 +1,91 @@
+"""Measuring runs and adding them up: from runs to the scoreboard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from probe import __version__
+from probe.judge.rules import RULES_VERSION
+from tests.lab import runs as chosen
+from tests.lab.bench import LabBench
+from tests.lab.catalogue import ENTRIES, HARMLESS, HARMLESS_NAMES
+from tests.lab.fork import Result
+from tests.lab.model import Run, Scored
+from tests.lab.rtt import accuracy
+from tests.lab.runner import Runner
+from tests.lab.score import Said, command, score
+from tests.lab.scoreboard import Board, summary
+from tests.lab.techniques import TECHNIQUES
+
+Progress = Callable[[int, int], None]
+
+
+class Failed(RuntimeError):
+    """A run could not be measured: the lab's fault, which no score may hide."""
+
+
+class Session:
+    """Runs on one lab, with its controls kept."""
+
+    def __init__(self, bench: LabBench, at_once: int) -> None:
+        self.bench, self.runner, self._at_once = bench, Runner(bench, at_once), at_once
+
+    def results(self, runs: Sequence[Run], progress: Progress = lambda done, whole: None) -> dict[Run, Result]:
+        """Raises Failed for a run that could not be measured."""
+        found: dict[Run, Result] = {}
+        for run, result in self.runner.measure(runs):
+            if result.error:
+                raise Failed(f"{command(run)} could not be measured:\n{result.error}")
+            found[run] = result
+            progress(len(found), len(runs))
+        return found
+
+    def board(self, runs: Sequence[Run], progress: Progress = lambda done, whole: None) -> dict[str, Any]:
+        """The scoreboard of these runs."""
+        started = time.monotonic()
+        results = self.results(runs, progress)
+        about = {
+            "seeds": {"scoring": _ends({run.seed for run in runs}), "tuning": _ends(chosen.TUNING_SEEDS)},
+            "versions": {"ringback": __version__, "rules": RULES_VERSION},
+            "runs": len(runs),
+            "at_once": self._at_once,
+            "wall_s": round(time.monotonic() - started, 1),
+            "cpu_s_of_a_run": round(sum(each.cpu_s for each in results.values()) / len(results), 3),
+            "rtt": accuracy(rtts(results)),
+            "without_effect": self.without_effect(),
+        }
+        return summary(as_board(results), about)
+
+    def without_effect(self) -> dict[str, list[str]]:
+        """Entry → filters that no packet ever met: then its score means nothing."""
+        idle = {name: [each for each, packets in met.items() if not packets] for name, met in self.bench.met.items()}
+        return {name: filters for name, filters in sorted(idle.items()) if filters}
+
+
+def as_board(results: dict[Run, Result]) -> Board:
+    return Board(
+        scored=[one for run, result in results.items() for one in scored(run, result)],
+        techniques={entry.name: entry for entry in TECHNIQUES},
+        impairments={entry.name: entry for entry in HARMLESS},
+        harmless_runs=sum(run.entry in HARMLESS_NAMES for run in results),
+    )
+
+
+def scored(run: Run, result: Result) -> list[Scored]:
+    said = [Said(each.target, each.state, each.mechanism, each.rule) for each in result.verdicts]
+    return score(run, ENTRIES[run.entry], said, harmless=run.entry in HARMLESS_NAMES)
+
+
+def rtts(results: dict[Run, Result]) -> dict[str, list[int]]:
+    """Of runs of techniques, which delay nothing at the neutral services, by access."""
+    found: dict[str, list[int]] = {}
+    for run, result in results.items():
+        if run.entry not in HARMLESS_NAMES or run.entry == "clean":
+            found.setdefault(run.access, []).extend(result.rtts_us)
+    return found
+
+
+def _ends(seeds: Iterable[int]) -> list[int]:
+    return [min(seeds), max(seeds)]
