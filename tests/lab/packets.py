@@ -177,8 +177,7 @@ def icmp(source: bytes, destination: bytes, kind: int, code: int, rest: bytes, t
 
 def reply_udp(about: View, payload: bytes, ttl: int = TTL) -> bytes:
     """A datagram as from whom `about` was sent to."""
-    source = about.destination, about.destination_port
-    return udp(source, (about.source, about.source_port), payload, ttl)
+    return udp((about.destination, about.destination_port), (about.source, about.source_port), payload, ttl)
 
 
 def reply_tcp(about: View, payload: bytes, flags: int = PSH | ACK, offset: int = 0, ttl: int = TTL) -> bytes:
@@ -259,7 +258,9 @@ def _readdress_transport(changed: bytearray, view: View, addresses: bytes, ports
     at = view.start + {TCP: 16, UDP: 6, ICMP6: 2}.get(view.protocol, 0)
     if at == view.start or view.fragment:
         return
-    if view.protocol != ICMP6:
+    if view.protocol == ICMP6:
+        ports = 0, 0
+    else:
         PORTS.pack_into(changed, view.start, *ports)
     old = int.from_bytes(changed[at : at + 2])
     if len(changed) < at + 2 or (view.protocol == UDP and not old):  # quoted in part; a UDP checksum of 0 is none
