@@ -63,7 +63,7 @@ def outside() -> int:
     door = next_free_socket(PORT)
     os.set_inheritable(door.fileno(), True)
     if not rootless.is_possible():
-        raise UserError("Only root may make network namespaces, and TUN devices in them, on this system: sudo make demo.")
+        raise UserError("On this system only root may make network namespaces, and TUN devices there: sudo make demo.")
     again = ["unshare", "-nm" if rootless.is_root() else "-Urnm"]
     again += [sys.executable, "-m", "tests.lab.rootless", sys.executable, "-m", "tests.lab.demo", *sys.argv[1:]]
     os.execvpe(again[0], again, {**os.environ, rootless.PREPARED: "0", DOOR: str(door.fileno())})
