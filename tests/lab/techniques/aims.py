@@ -16,6 +16,7 @@ MESSENGER = ("messenger.example",)
 RESOLVERS = tuple(address for operator in plan.OPERATORS.values() for address in places.resolvers(operator))
 
 CALLS = ("viber/call", "telegram/call", "signal/call", "messenger/call")
+SITES = ("whatsapp/web", "viber/web", "telegram/web")
 MESSAGES = ("whatsapp/chat", "viber/chat", "signal/chat", "messenger/chat")
 RELAY_NUMBERS = tuple(number for numbers in plan.RELAY_REALMS.values() for number in numbers)
 

@@ -83,11 +83,6 @@ def raced_to_block_page(random: Random) -> Sequence[Stage]:
     return [stage("dns.answer", names=("web.telegram.example",), keep=True, **lie, **hidden_ttl(random))]
 
 
-def one_family(random: Random) -> Sequence[Stage]:
-    names = random.choice((WHATSAPP, ("web.whatsapp.example",)))
-    return [stage("dns.answer", names=names, rcode="NXDOMAIN", qtypes=("A",), resolvers=RESOLVERS)]
-
-
 def proxied(random: Random) -> Sequence[Stage]:
     """Whoever is asked on port 53, the operator's resolver answers, and lies."""
     own = places.resolvers(plan.OPERATORS["iam"])
@@ -192,7 +187,9 @@ ENTRIES = (
         "dns.one-family",
         "The operator's resolver denies a name to those who ask for IPv4 alone.",
         "endpoints-and-dpi C.4 T43",
-        one_family,
+        always(
+            stage("dns.answer", names=("web.whatsapp.example",), rcode="NXDOMAIN", qtypes=("A",), resolvers=RESOLVERS)
+        ),
         # IPv6 gets through, and the denial is an artefact: some of its ways are interfered with.
         expected=same(Expected("degraded", "partial"), "whatsapp/web"),
     ),

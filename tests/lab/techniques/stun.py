@@ -13,7 +13,7 @@ REALM, WHATSAPP_ATTRIBUTE = 0x0014, 0x4000
 APP_PORTS = (1400, 40003)  # where no neutral service speaks STUN
 ALLOCATE_DROPPED = Expected("likely_blocked", "turn.allocate.drop")
 COOKIE_DROPPED = Expected("blocked", "stun.cookie.drop", not_yet=FLOW)  # said of the imitation to our helper
-VOID = same(UNTOLD, "telegram/call", "signal/call", "messenger/call")
+VOID = same(UNTOLD, *CALLS)
 
 
 def one_service(random: Random) -> Sequence[Stage]:

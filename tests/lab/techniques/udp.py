@@ -79,15 +79,25 @@ ENTRIES = (
         "endpoints-and-dpi C.4 T08",
         everything,
         # Neutral STUN dies too: recorded, and every comparison over UDP is void.
-        expected=same(UNTOLD, "telegram/call", "signal/call", "messenger/call"),
+        expected=same(UNTOLD, *CALLS),
     ),
     Entry(
         "udp.port.drop.3478",
         "UDP to port 3478 disappears, whoever is meant; other ports pass.",
         "endpoints-and-dpi C.4 T07",
         always(stage("udp.port.drop", ports=(3478,))),
-        # Viber's relays answer on 443 as well.
+        # Viber's relays answer on 443 as well. Over IPv6 the only neutral relay is on this very port, so that there is
+        # nothing to compare Signal's with, and the weakest of a target's paths stands for it. (This said `impaired`
+        # until that was noticed; on a line without IPv6 it is, as the next entry says.)
+        expected=same(UNTOLD, "signal/call") | same(CLEAN_CALL, "viber/call"),
+    ),
+    Entry(
+        "udp.port.drop.3478.v4",
+        "The same on a line without IPv6.",
+        "endpoints-and-dpi C.4 T07",
+        always(stage("udp.port.drop", ports=(3478,))),
         expected=same(PORT_DEAD_FOR_ALL, "signal/call") | same(CLEAN_CALL, "viber/call"),
+        settings={"families": (4,)},
     ),
     Entry(
         "udp.port.drop.viber",
@@ -95,7 +105,7 @@ ENTRIES = (
         "endpoints-and-dpi C.4 T07",
         always(stage("udp.port.drop", ports=(443, 3478))),
         # On 443 no neutral speaks STUN; the weakest of its paths stands for the target.
-        expected=same(PORT_DEAD_FOR_ALL, "viber/call", "signal/call"),
+        expected=same(PORT_DEAD_FOR_ALL, "viber/call") | same(UNTOLD, "signal/call"),
     ),
     Entry(
         "udp.port.drop.app",
