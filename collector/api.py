@@ -1,4 +1,6 @@
-"""What probes and operators ask for over HTTP: uploads, the targets file, what controls saw, health and metrics."""
+"""What probes and operators ask for over HTTP: uploads, the targets file, what controls saw and what they are to dial,
+health and metrics.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +13,21 @@ from aiohttp import ETag, web
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from collector import reading
 from collector.access import is_full
 from collector.ingest import Ingest
 from collector.log import HOUR_MS, Log
 from collector.metrics import Metrics
 from collector.projector import Projector
 from collector.warehouse import Warehouse
-from probe.model import ControlMeasurement, Targets
+from probe.model import AlsoDial, ControlMeasurement, Targets
 
 NDJSON = "application/x-ndjson"
 DEFAULT_SPAN_MS = 2 * HOUR_MS
 MAX_SPAN_MS = 48 * HOUR_MS
 TARGETS_MAX_AGE_S = 300
+MOST_ADDRESSES = 500
+MOST_OF_ENDPOINT = 4  # and family: a probe dials no more
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -49,6 +54,7 @@ class Api:
             web.post("/v1/batches", self._parts.ingest.receive),
             web.get("/v1/targets", self.targets),
             web.get("/v1/controls", self.controls),
+            web.get("/v1/addresses", self.addresses),
             web.get("/healthz", self.health),
             web.get("/metrics", self.metrics),
         ]
@@ -66,10 +72,7 @@ class Api:
 
     async def controls(self, request: web.Request) -> web.StreamResponse:
         """What controls measured with since ≤ started < until (ms), one ControlMeasurement a line."""
-        until_ms = _integer(request, "until", self._parts.now_ms())
-        since_ms = _integer(request, "since", until_ms - DEFAULT_SPAN_MS)
-        if not 0 <= until_ms - since_ms <= MAX_SPAN_MS:
-            raise web.HTTPBadRequest(text="Ask for at most 48 hours: since ≤ until ≤ since + 172800000.")
+        since_ms, until_ms = _span(request, self._parts.now_ms())
         response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
         await response.prepare(request)
         for since, until in pairwise([*range(since_ms, until_ms, HOUR_MS), until_ms]):
@@ -81,6 +84,20 @@ class Api:
         records = self._parts.log.by_keys(self._parts.controls, since_ms, until_ms)
         seen = [ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement) for r in records]
         return b"".join(msgspec.json.encode(one) + b"\n" for one in seen)
+
+    async def addresses(self, request: web.Request) -> web.Response:
+        """Where lines failed in the hours of since ≤ t < until (ms), one AlsoDial a line: for controls to dial also.
+
+        Of services only: neither who failed there nor how many, and nothing that today's targets do not dial.
+        """
+        since_ms, until_ms = _span(request, self._parts.now_ms())
+        dials = await asyncio.to_thread(self._failing, since_ms, until_ms)
+        body = b"".join(msgspec.json.encode(dial) + b"\n" for dial in dials)
+        return web.Response(body=body, headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
+
+    def _failing(self, since_ms: int, until_ms: int) -> list[AlsoDial]:
+        warehouse, targets = self._parts.warehouse, self._parts.targets.targets
+        return reading.failing(warehouse, targets, since_ms, until_ms, most_each=MOST_OF_ENDPOINT, limit=MOST_ADDRESSES)
 
     async def health(self, request: web.Request) -> web.Response:
         """`{"ok":true}`; to those who may see all also how far the log and the projection are, in batches."""
@@ -112,6 +129,15 @@ class Api:
         """Of the projection first, so that the lag is never less than it is."""
         projection = self._parts.warehouse.cursor()
         return self._parts.log.cursor(), projection
+
+
+def _span(request: web.Request, now_ms: int) -> tuple[int, int]:
+    """since ≤ t < until, in ms; without them the last two hours."""
+    until_ms = _integer(request, "until", now_ms)
+    since_ms = _integer(request, "since", until_ms - DEFAULT_SPAN_MS)
+    if not 0 <= until_ms - since_ms <= MAX_SPAN_MS:
+        raise web.HTTPBadRequest(text="Ask for at most 48 hours: since ≤ until ≤ since + 172800000.")
+    return since_ms, until_ms
 
 
 def _integer(request: web.Request, name: str, default: int) -> int:

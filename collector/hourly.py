@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from collector.gather import Case
 from collector.log import HOUR_MS
-from collector.rows import CellRow, HourContent, cell_row, verdict_row
+from collector.rows import CellRow, FailingRow, HourContent, cell_row, failing_row, verdict_row
 from collector.warehouse import in_order
 from probe.judge.evidence import Evidence
-from probe.model import Access, Cell, Link, Network, Verdict
+from probe.judge.failing import failing, is_at
+from probe.model import Access, AlsoDial, Cell, Link, Network, Verdict
 
 
 class MakeCell(Protocol):
@@ -60,8 +61,28 @@ def judge_hour(rules: Rules, target: str, hour: int, cases: Iterable[Case]) -> H
         )
         for j in judged
     )
-    verdicts, cells = in_order(rows, _cells(rules, target, hour, judged))
-    return HourContent(target=target, hour=hour, verdicts=tuple(verdicts), cells=tuple(cells))
+    return in_order(
+        HourContent(
+            target=target,
+            hour=hour,
+            verdicts=tuple(rows),
+            cells=tuple(_cells(rules, target, hour, judged)),
+            failing=tuple(_failing(hour, [j.case for j in judged])),
+        )
+    )
+
+
+def _failing(hour: int, cases: Iterable[Case]) -> list[FailingRow]:
+    """Where lines failed, and how many. Controls are not lines, and a targets file must say what was dialled."""
+    lines: dict[AlsoDial, set[str]] = {}
+    for case in cases:
+        endpoints = case.evidence.target.endpoints if case.evidence.target else ()
+        if case.is_control or not case.record.clock_known:
+            continue
+        for dial in failing(case.record.measurement):
+            if any(is_at(dial, endpoint) for endpoint in endpoints):
+                lines.setdefault(dial, set()).add(case.record.key)
+    return [failing_row(dial, hour, len(keys)) for dial, keys in lines.items()]
 
 
 def _cells(rules: Rules, target: str, hour: int, judged: Sequence[_Judged]) -> list[CellRow]:

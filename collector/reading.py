@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import Struct
 
 from collector.log import HOUR_MS
 from collector.rows import CELL_COLUMNS, VERDICT_COLUMNS, CellRow, VerdictRow, cell_from, verdict_from
 from collector.warehouse import Warehouse
+from probe.model import AlsoDial, Target
 
 # The bounds on `hour` are for speed: rows of an hour lie together.
 VERDICTS = f"""
@@ -40,6 +43,24 @@ QUALIFY row_number() OVER (
 ) = 1
 ORDER BY v.country, v.asn, v.operator, v.access, v.simulated, v.target, v.started_ms, v.round, v.uid
 LIMIT $limit
+"""
+# Each address once, by its latest hour; none so many that they keep another endpoint's from being seen.
+FAILING = """
+SELECT target, host, port, transport, handshake, address FROM (
+    SELECT f.* FROM failing AS f JOIN (
+        SELECT unnest($targets::VARCHAR[]) AS target, unnest($hosts::VARCHAR[]) AS host,
+               unnest($ports::BIGINT[]) AS port, unnest($transports::VARCHAR[]) AS transport,
+               unnest($handshakes::VARCHAR[]) AS handshake
+    ) AS known USING (target, host, port, transport, handshake)
+    WHERE f.hour BETWEEN $first_hour AND $last_hour
+    QUALIFY row_number() OVER (
+        PARTITION BY f.target, f.host, f.port, f.transport, f.handshake, f.address ORDER BY f.hour DESC
+    ) = 1
+) QUALIFY row_number() OVER (
+    PARTITION BY target, host, port, transport, handshake, contains(address, ':')
+    ORDER BY hour DESC, lines DESC, address
+) <= $most_each
+ORDER BY hour DESC, lines DESC, target, host, port, transport, handshake, address LIMIT $limit
 """
 CONTROLS = "SELECT count(DISTINCT key) FROM verdict WHERE hour BETWEEN $first_hour AND $last_hour AND is_control"
 MEASURED = "SELECT target FROM verdict WHERE target = $1 OR service = $1 LIMIT 1"
@@ -98,6 +119,24 @@ def controls(warehouse: Warehouse, first_hour: int, last_hour: int) -> int:
     """How many controls measured anything in these hours."""
     ((count,),) = warehouse.select(CONTROLS, {"first_hour": first_hour, "last_hour": last_hour})
     return int(count)
+
+
+def failing(
+    warehouse: Warehouse, targets: Iterable[Target], since_ms: int, until_ms: int, *, most_each: int, limit: int
+) -> list[AlsoDial]:
+    """Addresses at which these targets' endpoints failed, in the hours of since ≤ t < until; at most `most_each` of
+    an endpoint and family. The newest hour first, then where most lines failed.
+    """
+    places = {(t.id, e.host, e.port, e.transport.value, e.handshake) for t in targets for e in t.endpoints}
+    if not places or until_ms <= since_ms:
+        return []
+    columns = zip(
+        ("targets", "hosts", "ports", "transports", "handshakes"), zip(*sorted(places), strict=True), strict=True
+    )
+    hours = {"first_hour": since_ms // HOUR_MS, "last_hour": (until_ms - 1) // HOUR_MS}
+    bound = {name: list(values) for name, values in columns} | hours | {"most_each": most_each, "limit": limit}
+    rows = warehouse.select(FAILING, bound)
+    return [msgspec.convert(dict(zip(AlsoDial.__struct_fields__, row, strict=True)), AlsoDial) for row in rows]
 
 
 def is_measured(warehouse: Warehouse, word: str) -> bool:

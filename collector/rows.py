@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from collector.log import Record
-from probe.model import Access, Cell, Network, State, Verdict
+from probe.model import Access, AlsoDial, Cell, Network, State, Verdict
 
 VERDICT_COLUMNS = {
     "target": "VARCHAR",
@@ -57,6 +57,17 @@ CELL_COLUMNS = {
     "counted": "BIGINT",
     "states": "VARCHAR",  # JSON object: state → lines
     "simulated": "BOOLEAN",
+}
+
+FAILING_COLUMNS = {
+    "target": "VARCHAR",
+    "hour": "BIGINT",
+    "host": "VARCHAR",
+    "port": "BIGINT",
+    "transport": "VARCHAR",
+    "handshake": "VARCHAR",
+    "address": "VARCHAR",
+    "lines": "BIGINT",
 }
 
 
@@ -115,6 +126,19 @@ class CellRow(Struct, frozen=True, kw_only=True):
     simulated: bool
 
 
+class FailingRow(Struct, frozen=True, kw_only=True):
+    """An address of an endpoint at which so many lines failed in one hour. Field for field the columns of `failing`."""
+
+    target: str
+    hour: int
+    host: str
+    port: int
+    transport: str
+    handshake: str
+    address: str
+    lines: int
+
+
 class HourContent(Struct, frozen=True, kw_only=True):
     """All that the warehouse is to hold about one target in one hour."""
 
@@ -122,6 +146,7 @@ class HourContent(Struct, frozen=True, kw_only=True):
     hour: int
     verdicts: tuple[VerdictRow, ...] = ()
     cells: tuple[CellRow, ...] = ()
+    failing: tuple[FailingRow, ...] = ()
 
 
 def verdict_row(
@@ -184,6 +209,19 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool) -> CellRow:
     )
 
 
+def failing_row(dial: AlsoDial, hour: int, lines: int) -> FailingRow:
+    return FailingRow(
+        target=dial.target,
+        hour=hour,
+        host=dial.host,
+        port=dial.port,
+        transport=dial.transport.value,
+        handshake=dial.handshake,
+        address=dial.address,
+        lines=lines,
+    )
+
+
 def network_of(row: VerdictRow | CellRow) -> Network:
     return Network(country=row.country, asn=row.asn, operator=row.operator)
 
@@ -197,6 +235,11 @@ def cell_values(row: CellRow) -> tuple[object, ...]:
     """A cell as the warehouse's columns, in their order."""
     states = msgspec.json.encode(row.states, order="deterministic").decode()
     return tuple(states if column == "states" else getattr(row, column) for column in CELL_COLUMNS)
+
+
+def failing_values(row: FailingRow) -> tuple[object, ...]:
+    """A failing address as the warehouse's columns, in their order."""
+    return tuple(getattr(row, column) for column in FAILING_COLUMNS)
 
 
 def verdict_from(values: tuple[object, ...]) -> VerdictRow:

@@ -1,4 +1,5 @@
-"""The warehouse: verdicts and hourly cells in one DuckDB file. A projection of the log, which may be thrown away.
+"""The warehouse: verdicts, hourly cells and failing addresses in one DuckDB file. A projection of the log, which
+may be thrown away.
 
 One process holds the file. All calls go through one connection under one lock, from any thread: transactions are
 short, for nothing is judged inside them.
@@ -8,18 +9,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from msgspec import Struct
 
-from collector.rows import CELL_COLUMNS, VERDICT_COLUMNS, CellRow, HourContent, VerdictRow, cell_values, verdict_values
+from collector.rows import (
+    CELL_COLUMNS,
+    FAILING_COLUMNS,
+    VERDICT_COLUMNS,
+    HourContent,
+    cell_values,
+    failing_values,
+    verdict_values,
+)
 from probe.failure import UserError
 
-SCHEMA = 1  # of the tables; a file of another one is remade
+SCHEMA = 2  # of the tables; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
@@ -31,6 +41,40 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 Hour = tuple[str, int]  # target, hours since 1970
 Values = tuple[object, ...]
 Parameters = Mapping[str, object] | Sequence[object]
+
+
+class Table(Struct, frozen=True):
+    """A table of which each (target, hour) is replaced as a whole. `order` tells the rows of one hour apart."""
+
+    name: str
+    columns: Mapping[str, str]
+    order: tuple[str, ...]
+    rows: Callable[[HourContent], list[Values]]
+
+    @property
+    def ordered(self) -> str:
+        return f"ORDER BY {', '.join(('target', 'hour', *self.order))}"
+
+    @property
+    def hour(self) -> int:
+        return list(self.columns).index("hour")
+
+
+TABLES = (
+    Table("verdict", VERDICT_COLUMNS, ("started_ms", "key", "uid"), lambda c: [verdict_values(r) for r in c.verdicts]),
+    Table(
+        "cell",
+        CELL_COLUMNS,
+        ("country", "asn", "operator", "access", "simulated"),
+        lambda c: [cell_values(r) for r in c.cells],
+    ),
+    Table(
+        "failing",
+        FAILING_COLUMNS,
+        ("host", "port", "transport", "handshake", "address"),
+        lambda c: [failing_values(r) for r in c.failing],
+    ),
+)
 
 
 class Basis(Struct, frozen=True, kw_only=True):
@@ -55,8 +99,6 @@ def _of_hours(verb: str, table: str) -> str:
 
 
 META_COLUMNS = {"schema": "BIGINT", "cursor": "BIGINT", "rules_version": "BIGINT", "controls": "VARCHAR"}
-VERDICT_ORDER = "ORDER BY target, hour, started_ms, key, uid"
-CELL_ORDER = "ORDER BY target, hour, country, asn, operator, access, simulated"
 
 
 class Warehouse:
@@ -97,8 +139,7 @@ class Warehouse:
         """All content in one canonical order, without the cursor: table → rows."""
         return {
             "basis": self.select("SELECT rules_version, controls FROM meta"),
-            "verdict": self.select(f"SELECT * FROM verdict {VERDICT_ORDER}"),
-            "cell": self.select(f"SELECT * FROM cell {CELL_ORDER}"),
+            **{table.name: self.select(f"SELECT * FROM {table.name} {table.ordered}") for table in TABLES},
         }
 
     # --- Changing it
@@ -141,22 +182,22 @@ class Warehouse:
 
     def _write(self, contents: Sequence[HourContent], cursor: int) -> None:
         hours = _columns([(c.target, c.hour) for c in contents], 2)
-        verdicts = [verdict_values(row) for content in contents for row in content.verdicts]
-        cells = [cell_values(row) for content in contents for row in content.cells]
-        for table, columns, rows in (("verdict", VERDICT_COLUMNS, verdicts), ("cell", CELL_COLUMNS, cells)):
-            self._connection.execute(_of_hours("DELETE", table), hours)
-            self._connection.execute(_insert(table, columns), _columns(rows, len(columns)))
+        for table in TABLES:
+            rows = [row for content in contents for row in table.rows(content)]
+            self._connection.execute(_of_hours("DELETE", table.name), hours)
+            self._connection.execute(_insert(table.name, table.columns), _columns(rows, len(table.columns)))
         self._connection.execute("UPDATE meta SET cursor = $1", [cursor])
 
     def _differing(self, contents: Sequence[HourContent]) -> list[HourContent]:
         hours = _columns([(c.target, c.hour) for c in contents], 2)
-        verdicts = _by_hour(self.select(f"{_of_hours('SELECT *', 'verdict')} {VERDICT_ORDER}", hours), 3)
-        cells = _by_hour(self.select(f"{_of_hours('SELECT *', 'cell')} {CELL_ORDER}", hours), 3)
+        standing = [
+            (table, _by_hour(self.select(f"{_of_hours('SELECT *', table.name)} {table.ordered}", hours), table.hour))
+            for table in TABLES
+        ]
         return [
             content
             for content in contents
-            if verdicts.get((content.target, content.hour), []) != [verdict_values(r) for r in content.verdicts]
-            or cells.get((content.target, content.hour), []) != [cell_values(r) for r in content.cells]
+            if any(rows.get((content.target, content.hour), []) != table.rows(content) for table, rows in standing)
         ]
 
 
@@ -167,11 +208,15 @@ def fresh(path: Path) -> Warehouse:
     return Warehouse(path)
 
 
-def in_order(verdicts: Iterable[VerdictRow], cells: Iterable[CellRow]) -> tuple[list[VerdictRow], list[CellRow]]:
-    """The rows of one hour as VERDICT_ORDER and CELL_ORDER have them."""
-    return (
-        sorted(verdicts, key=lambda row: (row.started_ms, row.key, row.uid)),
-        sorted(cells, key=lambda row: (row.country, row.asn, row.operator, row.access, row.simulated)),
+def in_order(content: HourContent) -> HourContent:
+    """The rows of one hour as the tables have them."""
+    verdict, cell, failing = (attrgetter(*table.order) for table in TABLES)
+    return HourContent(
+        target=content.target,
+        hour=content.hour,
+        verdicts=tuple(sorted(content.verdicts, key=verdict)),
+        cells=tuple(sorted(content.cells, key=cell)),
+        failing=tuple(sorted(content.failing, key=failing)),
     )
 
 
@@ -208,7 +253,8 @@ def _unreadable(path: Path | None) -> UserError:
 
 def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     connection.begin()
-    for table, columns in (("meta", META_COLUMNS), ("verdict", VERDICT_COLUMNS), ("cell", CELL_COLUMNS)):
-        connection.execute(_create(table, columns))
+    connection.execute(_create("meta", META_COLUMNS))
+    for table in TABLES:
+        connection.execute(_create(table.name, table.columns))
     connection.execute("INSERT INTO meta VALUES ($1, 0, NULL, NULL)", [SCHEMA])
     connection.commit()

@@ -30,6 +30,17 @@ def is_private(address: str) -> bool:
     return any(parsed in network for network in PRIVATE if network.version == parsed.version)
 
 
+def is_public(text: str) -> bool:
+    """True for an address that a service on the internet may have, in the one way of writing it that we use.
+
+    Another spelling, a scope, or IPv4 inside IPv6 would pass for another address and be dialled once more.
+    """
+    if not is_address(text) or is_private(text):
+        return False
+    parsed = ipaddress.ip_address(text)
+    return str(parsed) == text and "%" not in text and getattr(parsed, "ipv4_mapped", None) is None
+
+
 def family_of(address: str) -> int:
     return ipaddress.ip_address(address).version
 

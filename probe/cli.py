@@ -82,6 +82,13 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--control", action="append", default=[], metavar="FILE|URL", help="results from elsewhere to compare with"
     )
+    command.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="FILE|URL",
+        help="dial also the addresses at which another check (FILE) or the probes of a collector (URL) failed",
+    )
     command.add_argument("--format", choices=("table", "json"), default="table", help="of the results on stdout")
     command.add_argument(
         "--resolver", action="append", default=[], metavar="IP[:PORT]", help="instead of those of resolv.conf"
@@ -157,6 +164,7 @@ def _options(arguments: argparse.Namespace, interval_s: float) -> daemon.Options
         collector=arguments.collector,
         upload=not arguments.no_upload,
         controls=tuple(arguments.control),
+        also=tuple(arguments.also),
         format=arguments.format,
         scale=arguments.timeout_scale,
         interval_s=interval_s,

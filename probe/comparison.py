@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
 from probe.failure import UserError
+from probe.fetching import fetch_lines
 from probe.judge import Evidence, judge
 from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
 
 HOUR_MS = 3_600_000
 WINDOW_MS = HOUR_MS  # either side of the measurement
 CALIBRATION_MS = 24 * HOUR_MS
-FETCH_LIMIT_S = 20.0
 FETCH_BYTES = 20_000_000
 
 
@@ -62,30 +60,9 @@ def parse_controls(lines: Iterable[bytes], name: str, number: int) -> list[Contr
 
 async def fetch_controls(url: str, since_ms: int, until_ms: int) -> list[ControlMeasurement]:
     """A collector's controls of that time. Raises UserError."""
-    query = urlencode({"since": since_ms, "until": until_ms})
-    path = "" if urlsplit(url).path.strip("/") else "/v1/controls"
-    limit = aiohttp.ClientTimeout(total=FETCH_LIMIT_S)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=limit) as session,
-            session.get(f"{url.rstrip('/')}{path}?{query}") as response,
-        ):
-            if response.status != 200:
-                raise UserError(f"The controls at {url} cannot be had: the server answered {response.status}.")
-            body = await _at_most(FETCH_BYTES, response.content)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise UserError(f"The controls at {url} cannot be had: {type(error).__name__}.") from error
-    return parse_controls(body.splitlines(), url, 0)
-
-
-async def _at_most(limit: int, content: aiohttp.StreamReader) -> bytes:
-    """The whole body, which comes in pieces. Raises UserError when there is no end of it."""
-    body = b""
-    async for piece in content.iter_any():
-        body += piece
-        if len(body) > limit:
-            raise UserError(f"The controls are larger than {limit} bytes: ask a collector of your own.")
-    return body
+    query = {"since": since_ms, "until": until_ms}
+    lines = await fetch_lines(url, "/v1/controls", query, what="controls", limit=FETCH_BYTES)
+    return parse_controls(lines, url, 0)
 
 
 def judge_all(

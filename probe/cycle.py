@@ -18,7 +18,19 @@ from probe.budget import Budget
 from probe.diagnosis import second_look
 from probe.failure import TIMEOUT
 from probe.measure import Findings, Measurer
-from probe.model import Access, Combine, Link, Measurement, NotAttempted, Target, Targets, Void
+from probe.model import (
+    Access,
+    AlsoDial,
+    Attempt,
+    Combine,
+    Link,
+    Measurement,
+    NotAttempted,
+    Target,
+    Targets,
+    Via,
+    Void,
+)
 from probe.network import (
     Footing,
     LinkResolver,
@@ -35,12 +47,13 @@ Progress = Callable[[int, int, str], None]  # done, all, the target that was jus
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the volunteer said about the line, and where the device describes itself."""
+    """What the volunteer said about the line, where the device describes itself, and what else to dial."""
 
     declared: Access = Access.UNKNOWN
     behind: Access = Access.UNKNOWN
     resolvers: tuple[LinkResolver, ...] = ()  # instead of those of resolv.conf
     root: Path = Path("/")  # of proc, sys and etc
+    also: tuple[AlsoDial, ...] = ()  # addresses at which other probes failed
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
@@ -80,7 +93,7 @@ async def run_cycle(
     check = await _self_check(targets, instruments, settings, resolvers, before, budget, progress)
     instruments = replace(instruments, clock_offset_ms=check.clock_offset_ms)
     looks = [Look(target, 1, check.findings[target.id]) for target in targets.targets if target.id in check.findings]
-    looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress)
+    looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress, settings.also)
     after = await footing(instruments.dialer, settings.root)
     link = check.link if after == before else replace(check.link, void=check.link.void or Void.CHANGED)
     measurements = [_measurement(look, uid, link, check.clock_offset_ms, instruments) for look in looks]
@@ -95,16 +108,27 @@ async def run_cycle(
 
 def is_silent(target: Target, findings: Findings) -> bool:
     """Something did not answer that the target needs: worth a second look."""
-    if target.combine is Combine.ANY_OF and any(attempt.grade for attempt in findings.attempts):
+    paths = _paths(findings.attempts)
+    if target.combine is Combine.ANY_OF and any(attempt.grade for attempt in paths):
         return False
-    answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in findings.attempts if attempt.grade}
+    answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in paths if attempt.grade}
     silent_attempt = any(
         observation.failure == TIMEOUT
-        for attempt in findings.attempts
+        for attempt in paths
         if (attempt.host, attempt.port, attempt.handshake) not in answered
         for observation in attempt.observations
     )
     return silent_attempt or any(each.observation.failure == TIMEOUT for each in findings.resolutions)
+
+
+def _paths(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Without those that no app here would make: where the link's resolver gave addresses, only those are dialled."""
+    given = {attempt.host for attempt in attempts if attempt.via is Via.SYSTEM}
+    return [
+        attempt
+        for attempt in attempts
+        if attempt.via is not Via.ALSO and not (attempt.via is Via.INDEPENDENT and attempt.host in given)
+    ]
 
 
 def _resolvers(targets: Targets, settings: Settings, families: frozenset[int]) -> list[LinkResolver]:
@@ -153,7 +177,7 @@ async def _look_at_baseline(
 
 async def _look_at_all(
     targets: Targets, instruments: Instruments, resolvers: Sequence[LinkResolver], check: SelfCheck,
-    budget: Budget, progress: Progress,
+    budget: Budget, progress: Progress, also: Sequence[AlsoDial],
 ) -> list[Look]:  # fmt: skip
     others = [target for target in targets.targets if not links.is_baseline(target)]
     unmeasurable = [target for target in others if not target.endpoints]
@@ -163,14 +187,15 @@ async def _look_at_all(
     if not check.link.up:
         return looks + [Look(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
     measurer = Measurer(instruments, resolvers, check.families, budget)
-    first = await _look(measurer, measurable, 1, instruments, progress)
+    first = await _look(measurer, measurable, 1, instruments, progress, also)
     silent = [second_look(look.target) for look in first if is_silent(look.target, look.findings)]
     return looks + first + await _look(measurer, silent, 2, instruments, progress)
 
 
 async def _look(
-    measurer: Measurer, targets: Iterable[Target], round_: int, instruments: Instruments, progress: Progress
-) -> list[Look]:
+    measurer: Measurer, targets: Iterable[Target], round_: int, instruments: Instruments, progress: Progress,
+    also: Sequence[AlsoDial] = (),
+) -> list[Look]:  # fmt: skip
     shuffled = list(targets)
     random.Random(instruments.random_bytes(16)).shuffle(shuffled)
     in_flight = asyncio.Semaphore(TARGETS_IN_FLIGHT)
@@ -178,7 +203,7 @@ async def _look(
 
     async def one(target: Target) -> None:
         async with in_flight:
-            looks.append(Look(target, round_, await measurer.measure(target)))
+            looks.append(Look(target, round_, await measurer.measure(target, also)))
             progress(len(looks), len(shuffled), target.id)
 
     async with asyncio.TaskGroup() as group:

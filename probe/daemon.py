@@ -16,7 +16,7 @@ import aiohttp
 from msgspec import Struct
 from msgspec.structs import replace
 
-from probe import __version__
+from probe import __version__, also
 from probe.budget import AllocateBudget
 from probe.comparison import (
     CALIBRATION_MS,
@@ -31,6 +31,7 @@ from probe.cycle import Cycle, Settings, run_cycle
 from probe.dialer import SocketDialer
 from probe.durable import make_directory
 from probe.failure import UserError
+from probe.fetching import is_url
 from probe.identity import Identity, load_or_create
 from probe.model import ControlMeasurement, Targets
 from probe.output import write_json, write_table
@@ -58,6 +59,7 @@ class Options(Struct, frozen=True, kw_only=True):
     collector: str | None = None
     upload: bool = True
     controls: tuple[str, ...] = ()  # files and URLs
+    also: tuple[str, ...] = ()  # files and URLs
     format: str = "table"
     scale: float = 1.0
     interval_s: float = 1800.0
@@ -66,13 +68,15 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 async def check(options: Options) -> None:
-    """One cycle. Raises UserError for a control that cannot be read."""
+    """One cycle. Raises UserError for a file that cannot be read."""
     files = _read_files(options)
+    dials = await also.gather(options.also)
     _prepare(options.data_dir)
     if options.follow and options.collector:
         shipped = options.targets
         options = replace(options, targets=await renew(options.collector, options.data_dir / "targets.yaml", shipped))
-    cycle = await _measure(options)
+    settings = replace(options.settings, also=also.chosen(dials, options.targets))
+    cycle = await _measure(replace(options, settings=settings))
     try:
         await _print(options, cycle, files)
     finally:
@@ -143,13 +147,13 @@ def show_progress(done: int, whole: int, target: str) -> None:
 
 def _read_files(options: Options) -> list[ControlMeasurement]:
     """Before measuring, so that a wrong file does not cost a cycle."""
-    files = [control for control in options.controls if not _is_url(control)]
+    files = [control for control in options.controls if not is_url(control)]
     return [each for number, path in enumerate(files, start=1) for each in read_controls(path, number)]
 
 
 async def _print(options: Options, cycle: Cycle, files: Sequence[ControlMeasurement]) -> None:
     controls = list(files)
-    for url in filter(_is_url, options.controls):
+    for url in filter(is_url, options.controls):
         controls += await _fetch(url, cycle.started_ms + (cycle.clock_offset_ms or 0))
     if out_of_window(controls, cycle.measurements):
         logger.warning("The controls are not of this hour: nothing can be compared with them. Take them again.")
@@ -193,7 +197,3 @@ def _keep(spool: Spool, batch: str, data: bytes) -> None:
         spool.put(batch, data)
     except OSError as error:
         raise UserError(f"What was measured cannot be kept in the spool: {error.strerror}.") from error
-
-
-def _is_url(control: str) -> bool:
-    return control.startswith(("http://", "https://"))

@@ -1,7 +1,8 @@
 """One target, once: resolve its names, try every address, keep all that was seen.
 
 No happy eyeballs and no hidden retry: each attempt is one transaction with one address. Addresses that only an
-independent resolver knows are tried when those of the link's own resolver did not get through.
+independent resolver knows are tried when those of the link's own resolver did not get through; last come addresses
+at which other probes failed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from probe.addresses import family_of, is_address
 from probe.budget import Budget
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.dns import Question, resolve
-from probe.model import Attempt, Endpoint, NotAttempted, Resolution, Target, Via
+from probe.judge.failing import is_at
+from probe.model import AlsoDial, Attempt, Endpoint, NotAttempted, Resolution, Target, Via
 from probe.network import LinkResolver
 from probe.trace import Instruments, StepFailed, Trace
 
@@ -63,12 +65,13 @@ class Measurer:
         self._budget = budget
         self._hosts: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(ATTEMPTS_PER_HOST))
 
-    async def measure(self, target: Target) -> Findings:
-        """Every address of every endpoint, each family for itself."""
+    async def measure(self, target: Target, also: Iterable[AlsoDial] = ()) -> Findings:
+        """Every address of every endpoint, each family for itself; of `also`, what is this target's."""
         started_ms, origin = self._instruments.wall_ms(), self._instruments.clock()
         with ExitStack() as opened:
             answers = await self._resolve(target, origin, opened)
-            attempts = await self._attempt_all(target.endpoints, answers, origin)
+            more = [dial for dial in also if dial.target == target.id]
+            attempts = await self._attempt_all(target.endpoints, answers, more, origin)
             resolutions = [
                 Resolution(host=answer.host, observation=observation)
                 for answer in answers
@@ -105,12 +108,22 @@ class Measurer:
         return Answer(host, resolver, addresses, trace)
 
     async def _attempt_all(
-        self, endpoints: Sequence[Endpoint], answers: Sequence[Answer], origin: float
+        self, endpoints: Sequence[Endpoint], answers: Sequence[Answer], also: Sequence[AlsoDial], origin: float
     ) -> list[Attempt]:
-        groups = await asyncio.gather(*(self._attempt_endpoint(endpoint, answers, origin) for endpoint in endpoints))
+        groups = await asyncio.gather(
+            *(self._attempt_endpoint(endpoint, answers, also, origin) for endpoint in endpoints)
+        )
         return [attempt for group in groups for attempt in group]
 
-    async def _attempt_endpoint(self, endpoint: Endpoint, answers: Sequence[Answer], origin: float) -> list[Attempt]:
+    async def _attempt_endpoint(
+        self, endpoint: Endpoint, answers: Sequence[Answer], also: Sequence[AlsoDial], origin: float
+    ) -> list[Attempt]:
+        attempts = await self._attempt_given(endpoint, answers, origin)
+        known = self._instruments.own_addresses.union(each.address for each in attempts if each.address)
+        others = [dial.address for dial in also if is_at(dial, endpoint) and dial.address not in known]
+        return attempts + await self._wave(endpoint, list(dict.fromkeys(others)), Via.ALSO, origin)
+
+    async def _attempt_given(self, endpoint: Endpoint, answers: Sequence[Answer], origin: float) -> list[Attempt]:
         """The addresses that the link's own resolver gives; then, if none got through, those of an independent one."""
         if is_address(endpoint.host):
             return await self._wave(endpoint, [endpoint.host], Via.LITERAL, origin)

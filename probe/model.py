@@ -142,6 +142,7 @@ class Via(Vocabulary):
     LITERAL = "literal"
     SYSTEM = "system"
     INDEPENDENT = "independent"
+    ALSO = "also"  # another probe, at which it failed
     UNKNOWN = "unknown"
 
 
@@ -313,6 +314,17 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     grade: Grade | None = None
     not_attempted: NotAttempted | None = None
     observations: tuple[Observation, ...] = ()
+
+
+class AlsoDial(Struct, frozen=True, kw_only=True):
+    """An address at which an endpoint failed a probe: for others to dial, who may be reached by it."""
+
+    target: str
+    host: str
+    port: int
+    transport: Transport
+    handshake: str
+    address: str
 
 
 class Neutral(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -56,14 +56,21 @@ def attempt_cases(evidence: Evidence, target: Target) -> list[AttemptCase]:
     """A case for each attempt that stands for a path that an app would take."""
     measurement = evidence.measurement
     forged = forged_addresses(evidence, target)
-    asked = {each.host for each in own_resolutions(measurement)}
     return [
         _attempt_case(evidence, attempt, endpoint)
-        for attempt in measurement.attempts
+        for attempt in _paths(measurement)
         for endpoint in target.endpoints
-        if controls.is_of(attempt, endpoint)
-        and (attempt.host, attempt.address) not in forged
-        and not (attempt.via is Via.INDEPENDENT and attempt.host in asked)
+        if controls.is_of(attempt, endpoint) and (attempt.host, attempt.address) not in forged
+    ]
+
+
+def _paths(measurement: Measurement) -> list[Attempt]:
+    """Those that an app would have made: at addresses that the link's own resolver gave, where it was asked."""
+    asked = {each.host for each in own_resolutions(measurement)}
+    return [
+        each
+        for each in measurement.attempts
+        if each.via is not Via.ALSO and not (each.via is Via.INDEPENDENT and each.host in asked)
     ]
 
 
@@ -117,7 +124,7 @@ def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:
     """Round 1 was silent at this endpoint too, at each address that it tried in this family."""
     same = [
         each
-        for each in earlier.attempts
+        for each in _paths(earlier)
         if (each.host, each.port, each.handshake) == (attempt.host, attempt.port, attempt.handshake)
         and each.address
         and attempt.address

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from probe.judge.grades import is_positive
-from probe.model import Attempt, ControlMeasurement, Endpoint, Network
+from probe.model import Attempt, ControlMeasurement, Endpoint, Network, Via
 
 
 class Control(StrEnum):
@@ -90,6 +90,9 @@ def is_of(attempt: Attempt, endpoint: Endpoint) -> bool:
 
 
 def _tried(endpoint: Endpoint, control: ControlMeasurement) -> bool:
-    attempts = [each for each in attempts_at(endpoint, control) if each.not_attempted is None]
+    """A failure at an address that other probes named does not count: it may never have been the service's."""
+    attempts = [
+        each for each in attempts_at(endpoint, control) if each.not_attempted is None and each.via is not Via.ALSO
+    ]
     resolutions = [each for each in control.measurement.resolutions if each.host == endpoint.host]
     return bool(attempts) or (bool(resolutions) and all(each.observation.failure for each in resolutions))

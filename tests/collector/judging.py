@@ -17,12 +17,16 @@ from probe.model import (
     Link,
     Measurement,
     Network,
+    Observation,
     Plane,
     State,
+    Step,
     Target,
     Targets,
     Transport,
     Verdict,
+    Via,
+    Void,
 )
 
 HOUR = 492_222  # some hour of 2026
@@ -117,12 +121,14 @@ def record(
     round: int = 1,
     network: Network = MAROC,
     reached: Sequence[str] = (),
+    failing: Sequence[str] = (),
+    void: Void | None = None,
     targets: str = CALIBRATED,
     clock_known: bool = True,
     simulated: bool = False,
     declared: Access = Access.ADSL,
 ) -> Record:
-    """A record that starts `minute` minutes after START_MS and reached these addresses."""
+    """A record that starts `minute` minutes after START_MS and reached these addresses, or failed at those."""
     started_ms = START_MS + minute * 60_000
     attempts = tuple(
         Attempt(
@@ -135,6 +141,19 @@ def record(
         )
         for address in reached
     )
+    silence = Observation(step=Step.TCP, started_us=0, took_us=1, failure="generic_timeout_error")
+    attempts += tuple(
+        Attempt(
+            host="example.net",
+            port=443,
+            transport=Transport.TCP,
+            handshake="tls",
+            address=address,
+            via=Via.SYSTEM,
+            observations=(silence,),
+        )
+        for address in failing
+    )
     measurement = Measurement(
         uid=uid,
         target=target,
@@ -142,7 +161,7 @@ def record(
         round=round,
         started_ms=started_ms,
         clock_offset_ms=0,
-        link=Link(up=True, declared=declared),
+        link=Link(up=True, void=void, declared=declared),
         attempts=attempts,
         simulated=simulated,
     )

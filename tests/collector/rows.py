@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from collector.log import HOUR_MS
-from collector.rows import CellRow, HourContent, VerdictRow
+from collector.rows import CellRow, FailingRow, HourContent, VerdictRow
 
 HOUR = 492_222
 KEYS = [f"{n:064x}" for n in range(20)]
@@ -62,6 +62,16 @@ CELL = CellRow(
     states={"ok": 1},
     simulated=False,
 )
+FAILING = FailingRow(
+    target="whatsapp/chat",
+    hour=HOUR,
+    host="chat.whatsapp.example",
+    port=443,
+    transport="tcp",
+    handshake="tls",
+    address="203.0.113.7",
+    lines=1,
+)
 
 
 def verdict_row(**changes: Any) -> VerdictRow:
@@ -78,9 +88,17 @@ def cell_row(**changes: Any) -> CellRow:
     return msgspec.structs.replace(CELL, **_named(changes))
 
 
-def content(verdicts: Sequence[VerdictRow], cells: Sequence[CellRow]) -> HourContent:
-    row = [*verdicts, *cells][0]
-    return HourContent(target=row.target, hour=row.hour, verdicts=tuple(verdicts), cells=tuple(cells))
+def failing_row(**changes: Any) -> FailingRow:
+    return msgspec.structs.replace(FAILING, **changes)
+
+
+def content(
+    verdicts: Sequence[VerdictRow], cells: Sequence[CellRow], failing: Sequence[FailingRow] = ()
+) -> HourContent:
+    row = [*verdicts, *cells, *failing][0]
+    return HourContent(
+        target=row.target, hour=row.hour, verdicts=tuple(verdicts), cells=tuple(cells), failing=tuple(failing)
+    )
 
 
 def _named(changes: dict[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,7 @@ async def serving(
     controls: frozenset[str] = frozenset(),
     local: bool = True,
     rules: Rules = RULES,
+    targets: Targets = TARGETS,
 ) -> AsyncIterator[Serving]:
     """Files in `directory`; the clock stands at NOW_MS."""
     metrics = Metrics(CollectorRegistry())
@@ -88,7 +89,7 @@ async def serving(
             ingest=Ingest(log, PrefixTable(networks), metrics, lambda: NOW_MS, projector.announce, proxies, limits),
             projector=projector,
             warehouse=warehouse,
-            targets=TARGETS,
+            targets=targets,
             controls=controls,
             metrics=metrics,
             now_ms=lambda: NOW_MS,

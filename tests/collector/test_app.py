@@ -72,8 +72,9 @@ async def test_what_controls_saw(collector: Serving) -> None:
         f"since=0&until={48 * HOUR_MS + 1}",
     ],
 )
-async def test_a_span_that_is_none(collector: Serving, query: str) -> None:
-    status, text = await collector.get(f"/v1/controls?{query}")
+@pytest.mark.parametrize("path", ["controls", "addresses"])
+async def test_a_span_that_is_none(collector: Serving, query: str, path: str) -> None:
+    status, text = await collector.get(f"/v1/{path}?{query}")
     assert (status, json.loads(text)["error"]) == (400, "bad_request")
 
 

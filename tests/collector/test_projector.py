@@ -17,9 +17,9 @@ from collector.hourly import Rules, judge_hour
 from collector.log import Record
 from collector.log.sqlite import SqliteLog
 from collector.projector import Projector
-from collector.rows import VerdictRow, cell_values, verdict_from, verdict_values
+from collector.rows import VerdictRow, cell_values, failing_values, verdict_from, verdict_values
 from collector.warehouse import Warehouse
-from probe.model import Access, State
+from probe.model import Access, State, Void
 from tests.collector.batches import NOW_MS, Volunteer, opened
 from tests.collector.judging import (
     BODIES,
@@ -48,6 +48,7 @@ records = st.builds(
     round=st.sampled_from([1, 2]),
     network=st.sampled_from([MAROC, MAROC, MEDI, MEDI, SPAIN]),
     reached=st.sampled_from([(), ("192.0.2.1",), ("192.0.2.1", "192.0.2.2")]),
+    failing=st.sampled_from([(), ("192.0.2.3",), ("192.0.2.3", "192.0.2.1")]),
     targets=st.sampled_from([CALIBRATED, *[UNCALIBRATED] * 3, BROKEN]),
     clock_known=st.sampled_from([*[True] * 7, False]),
     simulated=st.sampled_from([*[False] * 7, True]),
@@ -64,13 +65,16 @@ def projector(log: Any, warehouse: Warehouse, controls: frozenset[str] = CONTROL
     return Projector(log, warehouse, controls, rules=rules, parse=parse)
 
 
-def oracle(log: MemoryLog) -> tuple[list[Any], list[Any]]:
+def oracle(log: MemoryLog) -> dict[str, list[Any]]:
     """What must stand in the warehouse, made without one."""
     gatherer = Gatherer(log, CONTROLS, TargetFiles(log, parse))
     hours = sorted({(r.measurement.target, r.hour) for r in log.records(0, 10_000)})
     contents = [judge_hour(RULES, target, hour, gatherer.hour(target, hour)) for target, hour in hours]
-    verdicts = [verdict_values(row) for content in contents for row in content.verdicts]
-    return verdicts, [cell_values(row) for content in contents for row in content.cells]
+    return {
+        "verdict": [verdict_values(row) for content in contents for row in content.verdicts],
+        "cell": [cell_values(row) for content in contents for row in content.cells],
+        "failing": [failing_values(row) for content in contents for row in content.failing],
+    }
 
 
 def projected(log: MemoryLog, controls: frozenset[str] = CONTROLS) -> list[VerdictRow]:
@@ -111,11 +115,9 @@ def test_content_follows_from_the_set_of_records(arriving: list[Record], data: s
     working.catch_up()
     log.files.update(BODIES)
     working.catch_up()
-    verdicts, cells = oracle(log)
     dump = warehouse.dump()
     warehouse.close()
-    assert dump["verdict"] == verdicts
-    assert dump["cell"] == cells
+    assert {table: dump[table] for table in ("verdict", "cell", "failing")} == oracle(log)
     assert working.lag == 0
 
 
@@ -272,6 +274,41 @@ def test_a_cell_counts_each_line_once_by_its_latest_verdict() -> None:
     ]
 
 
+FIRST, SECOND = "192.0.2.1", "192.0.2.2"
+
+
+def failing(*arriving: Record) -> list[tuple[Any, ...]]:
+    """Hour, host, address and number of lines."""
+    warehouse = Warehouse(None)
+    projector(logged(*arriving), warehouse).catch_up()
+    return [(row[1], row[2], row[6], row[7]) for row in warehouse.dump()["failing"]]
+
+
+def test_an_address_that_fails_is_kept_with_the_number_of_lines() -> None:
+    assert failing(
+        record("a", failing=[SECOND, FIRST]),
+        record("b", round=2, minute=1, failing=[FIRST]),
+        record("c", key="k2", minute=5, failing=[FIRST]),
+        record("d", key="k2", minute=60, failing=[FIRST]),
+    ) == [(HOUR, "example.net", FIRST, 2), (HOUR, "example.net", SECOND, 1), (HOUR + 1, "example.net", FIRST, 1)]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": "c1"},
+        {"simulated": True},
+        {"clock_known": False},
+        {"void": Void.VPN},
+        {"targets": BROKEN},  # what it was told to dial is not known
+        {"failing": ["10.10.34.34"]},
+        {"failing": ["self"]},
+    ],
+)
+def test_what_says_nothing_of_a_service_is_not_for_others_to_dial(changed: dict[str, Any]) -> None:
+    assert failing(record("a", **{"failing": [FIRST], **changed})) == []
+
+
 def test_other_rules_or_controls_judge_all_again(tmp_path: Path) -> None:
     log = logged(record("m"), record("c", key="c1"))
     warehouse = Warehouse(tmp_path / "warehouse")
@@ -281,6 +318,18 @@ def test_other_rules_or_controls_judge_all_again(tmp_path: Path) -> None:
     later = msgspec.structs.replace(RULES, version=2)
     projector(log, warehouse, rules=later).step()
     assert warehouse.dump()["basis"][0][0] == 2
+    warehouse.close()
+
+
+def test_a_file_of_an_older_schema_is_made_again(tmp_path: Path) -> None:
+    log = logged(record("m", failing=[FIRST]))
+    warehouse = Warehouse(tmp_path / "warehouse")
+    projector(log, warehouse).catch_up()
+    before = warehouse.dump()
+    warehouse.select("DROP TABLE failing")
+    warehouse.select("UPDATE meta SET schema = 1")
+    projector(log, warehouse).catch_up()
+    assert warehouse.dump() == before
     warehouse.close()
 
 

@@ -12,18 +12,21 @@ import pytest
 
 from collector.rows import (
     CELL_COLUMNS,
+    FAILING_COLUMNS,
     VERDICT_COLUMNS,
     CellRow,
+    FailingRow,
     HourContent,
     VerdictRow,
     cell_from,
     cell_values,
+    failing_values,
     verdict_from,
     verdict_values,
 )
-from collector.warehouse import SCHEMA, Basis, Warehouse, fresh
+from collector.warehouse import SCHEMA, Basis, Warehouse, fresh, in_order
 from probe.failure import UserError
-from tests.collector.rows import HOUR, cell_row, content, verdict_row
+from tests.collector.rows import HOUR, cell_row, content, failing_row, verdict_row
 
 HOSTILE = "'; DROP TABLE verdict; --\0\u202e<script>\U0001f4de"
 
@@ -31,18 +34,21 @@ HOSTILE = "'; DROP TABLE verdict; --\0\u202e<script>\U0001f4de"
 def test_the_columns_are_the_fields() -> None:
     assert [f.name for f in msgspec.structs.fields(VerdictRow)] == list(VERDICT_COLUMNS)
     assert [f.name for f in msgspec.structs.fields(CellRow)] == list(CELL_COLUMNS)
+    assert [f.name for f in msgspec.structs.fields(FailingRow)] == list(FAILING_COLUMNS)
 
 
 def test_what_is_kept_comes_back() -> None:
     warehouse = Warehouse(None)
     verdict = verdict_row(reason=HOSTILE, operator=HOSTILE, mechanism="tls.sni.reset", asn=2**32 - 1)
     cell = cell_row(states={"ok": 2, "blocked": 1}, operator=HOSTILE)
-    warehouse.replace([content([verdict], [cell])], 7)
+    failing = failing_row(host=HOSTILE, address="2001:db8::7")
+    warehouse.replace([content([verdict], [cell], [failing])], 7)
     dump = warehouse.dump()
     assert [verdict_from(values) for values in dump["verdict"]] == [verdict]
     assert [cell_from(values) for values in dump["cell"]] == [cell]
     assert dump["verdict"] == [verdict_values(verdict)]
     assert dump["cell"] == [cell_values(cell)]
+    assert dump["failing"] == [failing_values(failing)]
     assert warehouse.cursor() == 7
 
 
@@ -65,6 +71,23 @@ def test_only_what_differs_is_written() -> None:
     changed = content([verdict_row(hour=HOUR + 1, state="down")], [])
     assert warehouse.replace([same, changed], 3) == [changed]
     assert warehouse.cursor() == 3
+    failing = content([verdict_row()], [cell_row()], [failing_row()])
+    assert warehouse.replace([failing], 4) == [failing]
+    assert warehouse.replace([failing], 5) == []
+    assert warehouse.replace([same], 6) == [same]
+    assert warehouse.dump()["failing"] == []
+
+
+def test_rows_stand_in_the_order_in_which_they_are_kept() -> None:
+    addresses = ["2001:db8::7", "203.0.113.10", "203.0.113.7"]
+    rows = [failing_row(address=address, port=port) for address in addresses for port in (5222, 443)]
+    ordered = in_order(content([verdict_row(uid="2"), verdict_row(uid="1")], [cell_row(asn=9), cell_row()], rows))
+    warehouse = Warehouse(None)
+    warehouse.replace([ordered], 1)
+    assert warehouse.replace([ordered], 2) == []
+    assert [(row.port, row.address) for row in ordered.failing] == [
+        (port, address) for port in (443, 5222) for address in addresses
+    ]
 
 
 def test_a_transaction_that_fails_leaves_everything_as_it_was() -> None:

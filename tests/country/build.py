@@ -142,6 +142,8 @@ class Country:
         lies = {"forged": plan.WORLD_V4.format(plan.FORGER), "bogon": plan.BOGON, "nxdomain": NXDOMAIN}
         for lie, told in lies.items():
             yield self._liar(lie, dict.fromkeys(plan.LIED_ABOUT, told), plan.NAMES)
+        edge = plan.WORLD_V4.format(plan.WHATSAPP_EDGE)
+        yield self._liar("edge", {"web.whatsapp.example": edge}, plan.NAMES)
         yield self._liar("nothing", {EVERYTHING: NXDOMAIN}, {})
         only_v4 = {known: addresses[:1] for known, addresses in plan.NAMES.items()}
         yield self._liar("no-ipv6", {}, only_v4)

@@ -26,6 +26,7 @@ LIARS = {
     "nothing": 57,
     "servfail": 58,
     "no-ipv6": 59,
+    "edge": 60,  # no lie: another address of the service's, as CDNs have them
 }  # lie → resolver at the ISP
 BOGON = "10.10.34.34"
 
@@ -52,6 +53,7 @@ def at_isp(number: int) -> tuple[str, str]:
 
 
 WHATSAPP_CHAT, WHATSAPP_WEB, VIBER_CHAT, SIGNAL_CHAT = 11, 12, 21, 41
+WHATSAPP_EDGE = 13  # serves what WHATSAPP_WEB does; only the resolver `edge` names it
 PORTAL_CHECK, NEUTRAL_WEB, NEUTRAL_STUN = 71, 72, 73
 VIBER_CALL, TELEGRAM_CALL, SIGNAL_CALL = (22, 23), (32, 33), (42,)
 REALMS = {
@@ -60,9 +62,9 @@ REALMS = {
     "signal.org": SIGNAL_CALL,
     "neutral.example": (NEUTRAL_STUN,),
 }
-WEB_SERVERS = (WHATSAPP_CHAT, WHATSAPP_WEB, VIBER_CHAT, SIGNAL_CHAT, PORTAL_CHECK, NEUTRAL_WEB)
+WEB_SERVERS = (WHATSAPP_CHAT, WHATSAPP_WEB, WHATSAPP_EDGE, VIBER_CHAT, SIGNAL_CHAT, PORTAL_CHECK, NEUTRAL_WEB)
 RELAYS = (*VIBER_CALL, *TELEGRAM_CALL, *SIGNAL_CALL)
-SERVICES = (WHATSAPP_CHAT, WHATSAPP_WEB, VIBER_CHAT, SIGNAL_CHAT, *RELAYS)
+SERVICES = (WHATSAPP_CHAT, WHATSAPP_WEB, WHATSAPP_EDGE, VIBER_CHAT, SIGNAL_CHAT, *RELAYS)
 
 NAMES: dict[str, tuple[str, ...]] = {
     "chat.whatsapp.example": in_world(WHATSAPP_CHAT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.addresses import family_of, is_address, is_private
+from probe.addresses import family_of, is_address, is_private, is_public
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,31 @@ def test_families_and_names() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::7"])
+def test_what_a_service_may_have(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "self",
+        "chat.example",
+        "10.0.0.1",
+        "::1",
+        "203.0.113.07",
+        "2001:DB8::7",
+        "2001:db8:0::7",
+        "2001:db8::7%eth0",
+        "::ffff:203.0.113.7",
+        "::ffff:cb00:7107",
+        "::ffff:10.0.0.1",
+        " 203.0.113.7",
+        "203.0.113.7:1",
+    ],
+)
+def test_what_no_service_has_or_is_written_in_another_way(text: str) -> None:
+    assert not is_public(text)

@@ -12,11 +12,12 @@ import pytest
 from probe.budget import AllocateBudget
 from probe.codecs import stun
 from probe.cycle import TARGETS_IN_FLIGHT, Cycle, Settings, is_silent, run_cycle
-from probe.failure import Failed
+from probe.failure import REFUSED, TIMEOUT, Failed
 from probe.handshakes import HANDSHAKES
 from probe.measure import Findings
 from probe.model import (
     Access,
+    AlsoDial,
     Combine,
     Endpoint,
     Expect,
@@ -304,6 +305,41 @@ def test_silence_is_looked_at_again_where_the_target_needs_it(combine: Combine, 
     attempts = (attempt(ONE, PASSED, grade=Grade.BOUND), attempt(TWO, second, grade=grade))
     what = target("svc/call", ONE, TWO, combine=combine)
     assert is_silent(what, Findings(started_ms=0, attempts=attempts)) is silent
+
+
+def given(via: Via, failure: str | None) -> Any:
+    grade = None if failure else Grade.TRANSPORT
+    return attempt(CHAT_TARGET.endpoints[0], observation(Step.TCP, failure), address=CHAT, via=via, grade=grade)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "silent"),
+    [
+        ([given(Via.SYSTEM, TIMEOUT), given(Via.INDEPENDENT, None)], True),
+        ([given(Via.SYSTEM, TIMEOUT), given(Via.ALSO, None)], True),
+        ([given(Via.SYSTEM, None), given(Via.ALSO, TIMEOUT)], False),
+        ([given(Via.SYSTEM, REFUSED), given(Via.INDEPENDENT, TIMEOUT), given(Via.ALSO, TIMEOUT)], False),
+        ([given(Via.INDEPENDENT, None)], False),  # the link's resolver gave nothing to dial
+        ([given(Via.INDEPENDENT, TIMEOUT)], True),
+    ],
+)
+def test_only_what_an_app_would_dial_decides_whether_to_look_again(attempts: list[Any], silent: bool) -> None:
+    assert is_silent(CHAT_TARGET, Findings(started_ms=0, attempts=tuple(attempts))) is silent
+
+
+def test_where_others_failed_is_dialled_once_a_cycle_and_never_for_the_self_check() -> None:
+    def also(what: Target, address: str) -> AlsoDial:
+        fields = {name: getattr(what.endpoints[0], name) for name in ("host", "port", "transport", "handshake")}
+        return AlsoDial(target=what.id, address=address, **fields)
+
+    neutral = target("baseline/tcp", endpoint("tcp", "neutral.example", 443))
+    settings = msgspec.structs.replace(SETTINGS, also=(also(CHAT_TARGET, WEB), also(neutral, RELAY)))
+    dialer = ScriptedDialer(scripts(chat=Tcp(hangs=True)))
+    seen = cycled(dialer, targets(*BASELINE, neutral, CHAT_TARGET), settings)
+    rounds = [[each.via for each in by_target(seen, number)["viber/chat"].attempts] for number in (1, 2)]
+    assert rounds == [[Via.SYSTEM, Via.ALSO], [Via.SYSTEM]]
+    assert dialer.dialled.count(("tcp", WEB, 443)) == 1
+    assert ("tcp", RELAY, 443) not in dialer.dialled
 
 
 # --- Order, limits, mistakes ----------------------------------------------------------------------------------------

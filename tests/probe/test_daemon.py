@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from probe import daemon
 from probe.cycle import Cycle, Settings
 from probe.daemon import Options, check, run, show_progress
 from probe.failure import UserError
-from probe.model import Link
+from probe.model import AlsoDial, Link, Transport
 from probe.spool import Spool
 from tests.probe.builders import NOW_MS, endpoint, measurement, target, targets
 
@@ -74,6 +75,40 @@ async def test_a_wrong_control_is_found_before_measuring(cycles: list[Any], tmp_
     with pytest.raises(UserError, match="Cannot read the control file"):
         await check(options(tmp_path, controls=(str(tmp_path / "absent"),)))
     assert cycles == []
+
+
+async def test_a_wrong_file_of_addresses_is_found_before_measuring(cycles: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Cannot read the file"):
+        await check(options(tmp_path, also=(str(tmp_path / "absent"),)))
+    assert cycles == []
+
+
+async def test_addresses_to_dial_come_with_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of the targets measured; what cannot be had is told."""
+    asked: list[Settings] = []
+
+    async def measured(_targets: Any, _instruments: Any, settings: Settings, *_: Any) -> Cycle:
+        asked.append(settings)
+        return CYCLE
+
+    monkeypatch.setattr(daemon, "run_cycle", measured)
+    chat = targets(target("svc/chat", endpoint("tcp", "chat.example", 443)))
+    dial = AlsoDial(
+        target="svc/chat",
+        host="chat.example",
+        port=443,
+        transport=Transport.TCP,
+        handshake="tcp",
+        address="203.0.113.9",
+    )
+    lines = [msgspec.json.encode(each) for each in (dial, msgspec.structs.replace(dial, port=25))]
+    (tmp_path / "addresses").write_bytes(b"\n".join(lines))
+    given = ("http://127.0.0.1:9", str(tmp_path / "addresses"))
+    await check(options(tmp_path, targets=chat, also=given, settings=Settings(root=tmp_path)))
+    assert asked == [Settings(root=tmp_path, also=(dial,))]
+    assert "The addresses at http://127.0.0.1:9 cannot be had" in caplog.text
 
 
 async def test_a_data_directory_that_cannot_be_written_is_found_before_measuring(

@@ -12,7 +12,7 @@ import pytest
 from probe.budget import AllocateBudget, Budget
 from probe.handshakes import HANDSHAKES
 from probe.measure import Findings, Measurer
-from probe.model import Endpoint, Expect, Grade, NotAttempted, Target, Via
+from probe.model import AlsoDial, Endpoint, Expect, Grade, NotAttempted, Target, Via
 from probe.network import LinkResolver
 from probe.trace import Trace
 from tests.probe.builders import RESOLVER, dns_reply, endpoint, instruments, refusal, stun_reply, target
@@ -30,6 +30,9 @@ def chat(host: str = "chat.example") -> Endpoint:
     return endpoint("tcp", host, 443)
 
 
+CHAT = chat()
+
+
 def network(own: Iterable[str] = (), world: Iterable[str] | None = None, accepts: Iterable[str] = ()) -> ScriptedDialer:
     """`own` and `world` are what the two resolvers answer; `accepts` are addresses that accept connections."""
     scripts: dict[Key, Udp] = {("udp", RESOLVER, 53): Udp(always=[dns_reply(*own)])}
@@ -43,11 +46,11 @@ def network(own: Iterable[str] = (), world: Iterable[str] | None = None, accepts
 
 def measured(
     dialer: ScriptedDialer, what: Target, families: frozenset[int] = BOTH, budget: Budget | None = None,
-    resolvers: Iterable[LinkResolver] = (ISP, INDEPENDENT), **changes: Any,
+    resolvers: Iterable[LinkResolver] = (ISP, INDEPENDENT), also: Iterable[AlsoDial] = (), **changes: Any,
 ) -> Findings:  # fmt: skip
     async def work() -> Findings:
         measurer = Measurer(instruments(dialer, **changes), list(resolvers), families, budget or AllocateBudget())
-        return await measurer.measure(what)
+        return await measurer.measure(what, also)
 
     found = run(work())
     assert dialer.still_open == []
@@ -87,6 +90,52 @@ def test_and_not_when_one_got_through() -> None:
     dialer = network(FOUR[:2], world=[FOUR[2]], accepts=[FOUR[1], FOUR[2]])
     assert tried(measured(dialer, target("svc/chat", chat()))) == [(FOUR[0], Via.SYSTEM), (FOUR[1], Via.SYSTEM)]
     assert ("tcp", FOUR[2], 443) not in dialer.dialled
+
+
+def dial(address: str, where: Endpoint = CHAT, **more: Any) -> AlsoDial:
+    given = {name: getattr(where, name) for name in ("host", "port", "transport", "handshake")}
+    return AlsoDial(address=address, **{"target": "svc/chat", **given, **more})
+
+
+def test_where_others_failed_is_tried_last_and_once() -> None:
+    dialer = network(FOUR[:1], world=[FOUR[1]], accepts=[FOUR[3]])
+    also = [dial(address) for address in (FOUR[3], FOUR[0], FOUR[1], FOUR[3], SIX[0])]
+    found = measured(dialer, target("svc/chat", chat()), V4, also=also)
+    assert tried(found) == [
+        (FOUR[0], Via.SYSTEM),
+        (FOUR[1], Via.INDEPENDENT),
+        (FOUR[3], Via.ALSO),
+        (SIX[0], Via.ALSO),
+    ]
+    assert found.attempts[2].grade is Grade.TRANSPORT
+    assert found.attempts[3].not_attempted is NotAttempted.NO_FAMILY
+
+
+def test_it_is_tried_also_when_another_address_got_through() -> None:
+    dialer = network(FOUR[:1], world=[], accepts=FOUR[:2])
+    assert tried(measured(dialer, target("svc/chat", chat()), V4, also=[dial(FOUR[1])])) == [
+        (FOUR[0], Via.SYSTEM),
+        (FOUR[1], Via.ALSO),
+    ]
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        dial(FOUR[1], target="svc/web"),
+        dial(FOUR[1], host="other.example"),
+        dial(FOUR[1], port=25),
+        dial(FOUR[1], handshake="tls"),
+        dial("10.0.0.1"),
+        dial(OWN[4]),
+    ],
+)
+def test_nothing_else_is_dialled_for_others(strange: AlsoDial) -> None:
+    dialer = network(FOUR[:1], world=[], accepts=FOUR[:1])
+    own = frozenset(OWN.values())
+    found = measured(dialer, target("svc/chat", chat()), also=[strange], own_addresses=own)
+    assert tried(found) == [(FOUR[0], Via.SYSTEM)]
+    assert strange.address not in [address for _, address, _ in dialer.dialled]
 
 
 def test_a_name_that_the_links_resolver_denies_is_tried_by_the_independent_one() -> None:
@@ -199,6 +248,17 @@ def test_a_relay_is_asked_four_times_an_hour_and_no_more() -> None:
     assert [attempt.not_attempted for attempt in founds[4].attempts] == [NotAttempted.COOLDOWN] * 2
     assert [attempt.observations for attempt in founds[4].attempts] == [(), ()]
     assert len(dialer.sent) == 8
+
+
+def test_the_budget_holds_for_what_is_dialled_for_others() -> None:
+    where = endpoint("turn", "relay.example", expect=Expect(realm="relay.example"))
+    scripts: dict[Key, Udp] = {("udp", FOUR[0], 3478): Udp(always=[refusal(401)])}
+    dialer = ScriptedDialer({**scripts, ("udp", RESOLVER, 53): Udp(always=[dns_reply()])})
+    also, budget = [dial(FOUR[0], where, target="svc/call")], AllocateBudget()
+    what = target("svc/call", where)
+    founds = [measured(dialer, what, V4, budget, resolvers=[ISP], also=also) for _ in range(5)]
+    assert founds[3].attempts[0].grade is Grade.MARKED
+    assert founds[4].attempts[0].not_attempted is NotAttempted.COOLDOWN
 
 
 def test_only_relays_have_a_budget() -> None:

@@ -32,6 +32,7 @@ from probe.model import (
     State,
     Step,
     Target,
+    Via,
 )
 from tests.probe.judge.evidence import (
     CALL,
@@ -131,6 +132,39 @@ def test_an_address_that_another_network_of_the_country_reached_is_no_regional_f
     elsewhere = control(measurement(CHAT, tls_ok(address="198.51.100.11")))
     given = evidence(CHAT, tls_fails(RESET), controls=(elsewhere,), neighbours=frozenset({HERE}))
     assert judge(given).state is State.LIKELY_BLOCKED
+
+
+ALSO = control(measurement(CHAT, tls_ok(address="198.51.100.11"), tls_ok(via=Via.ALSO)))
+
+
+@pytest.mark.parametrize(
+    ("failed", "rounds", "mechanism"),
+    [(tcp_fails(TIMEOUT), 2, "ip.drop"), (tls_fails(RESET), 1, "tls.sni.reset")],
+)
+def test_an_address_that_a_control_reached_only_because_others_failed_there(
+    failed: Attempt, rounds: int, mechanism: str
+) -> None:
+    without = control(measurement(CHAT, tls_ok(address="198.51.100.11")))
+    given = evidence(CHAT, failed, rounds=rounds, controls=(without,))
+    assert judge(given).rule == "regional_fault_not_excluded"
+    assert conclusion(replace(given, controls=(ALSO,)))[1:] == (State.LIKELY_BLOCKED, mechanism)
+
+
+def test_an_address_at_which_others_failed_is_no_path_of_this_line() -> None:
+    verdict = judge(evidence(CHAT, tls_fails(RESET), tls_ok(address="198.51.100.11", via=Via.ALSO)))
+    assert (verdict.state, len(verdict.paths)) == (State.LIKELY_BLOCKED, 1)
+    assert judge(evidence(CHAT, tls_ok(), tls_fails(RESET, address=V6, via=Via.ALSO))).state is State.OK
+
+
+def test_what_answers_at_other_addresses_does_not_hide_that_it_was_silent_twice() -> None:
+    beside = [tls_ok(address="198.51.100.11", via=via) for via in (Via.INDEPENDENT, Via.ALSO)]
+    assert judge(evidence(CHAT, tcp_fails(TIMEOUT), *beside, rounds=2)).rule == "ip_drop"
+
+
+def test_a_control_that_failed_only_where_others_failed_does_not_make_it_down() -> None:
+    beside = [tcp_fails(TIMEOUT, via=Via.ALSO)]
+    controls_ = [control(measurement(CHAT, *beside), number) for number in (1, 2)]
+    assert judge(evidence(CHAT, tls_fails(RESET), controls=controls_)).rule == "no_control"
 
 
 def failing_controls(*failures: Attempt) -> list[Any]:
