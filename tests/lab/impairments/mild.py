@@ -161,6 +161,13 @@ ENTRIES = (
         mild=True,
     ),
     Entry(
+        "mild.transparent-dns",
+        "The operator's resolver answers whoever was asked, and tells the truth.",
+        "endpoints-and-dpi C.4 T03, guard; transparent DNS proxies of mobile operators",
+        always(stage("redirect", addresses=None, ports=(53,), to=places.resolvers(plan.OPERATORS["iam"])[0])),
+        mild=True,
+    ),
+    Entry(
         "mild.wrong-access",
         "The volunteer says 4G of a line that hangs on WiFi or a cable.",
         "endpoints-and-dpi C.4 T35, guard",

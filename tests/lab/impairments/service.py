@@ -26,6 +26,11 @@ def closed(random: Random) -> Sequence[Stage]:
     return [stage("ip.drop", addresses=everywhere(plan.VIBER_WEB))]
 
 
+def parked(random: Random) -> Sequence[Stage]:
+    address = random.choice(("127.0.0.1", "0.0.0.0", "10.0.0.1"))
+    return [stage("dns.answer", names=("web.telegram.example",), address=(address,))]
+
+
 def one_relay(random: Random) -> Sequence[Stage]:
     return in_place_of(random.choice(plan.TELEGRAM_RELAYS), plan.RETIRED)
 
@@ -131,6 +136,15 @@ ENTRIES = (
         "OONI websiteDownNoAddrs",
         always(stage("dns.answer", names=("edge.messenger.example",))),
         expected=same(DOWN, "messenger/chat"),
+        at="world",
+    ),
+    Entry(
+        "service.parked",
+        "A service that is gone has parked its name at an address that nobody can reach.",
+        "OONI localhostWithHTTPS; endpoints-and-dpi C.4 T29, guard",
+        parked,
+        {"address": "one of 127.0.0.1 | 0.0.0.0 | 10.0.0.1"},
+        same(DOWN, "telegram/web"),
         at="world",
     ),
     Entry(
