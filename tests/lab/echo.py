@@ -21,7 +21,7 @@ from tests.lab import tun
 from tests.lab.netlink import family
 
 PERIOD = 0.1  # seconds between two datagrams of a line
-PATIENCE = 1.0  # for the last ones
+PATIENCE = 0.4  # for the last ones
 STAMP = struct.Struct("!d")
 
 
