@@ -28,6 +28,7 @@ from typing import Any
 from probe.model import Targets
 from probe.secure.trust import Trust
 from probe.targets import parse
+from tests.country.namespaces import remove_orphans
 from tests.lab import subscriber
 from tests.lab.model import Access, Operator, Stage
 from tests.lab.places import resolvers
@@ -35,6 +36,7 @@ from tests.lab.plan import ACCESSES, OPERATORS
 from tests.lab.targets import networks_csv, targets_yaml
 
 ROOT = Path(__file__).parents[2]
+PREFIX = "lab"  # of namespaces, before the id of the process whose they are
 START_SECONDS, END_SECONDS = 30.0, 20.0
 # Hides that the line's device is a TUN, which looks like a VPN's, in the mounts that `ip netns exec` makes.
 HIDING = 'mount -t tmpfs none /sys/devices/virtual/net/wan && exec "$@"'
@@ -104,6 +106,7 @@ class Lab:
 
     def __enter__(self) -> Lab:
         self._directory.mkdir(parents=True, exist_ok=True)
+        remove_orphans(PREFIX)
         with ExitStack() as stack:
             self._connection = self._start_router(stack)
             self.world, *self._namespaces = self._reply(START_SECONDS)
@@ -174,7 +177,7 @@ class Lab:
 
     def _start_router(self, stack: ExitStack) -> Connection:
         ours, theirs = socket.socketpair()
-        prefix = f"lab{os.getpid()}x{next(_serial)}"
+        prefix = f"{PREFIX}{os.getpid()}x{next(_serial)}"
         with theirs:
             command = [sys.executable, "-m", "tests.lab.router", str(theirs.fileno()), prefix, str(self._slots)]
             router = self._start(stack, command, "router", pass_fds=[theirs.fileno()])
