@@ -50,11 +50,16 @@ for resolver in sys.argv[2:]:
         said[resolver, qtype] = answers or dns.rcode.to_text(reply.rcode())
 print(json.dumps(list(said.values())))
 """
+# Again and again until it answers, as a busy machine may take longer than the patience of one question.
 ALLOCATES = """
 import json, sys
-asked = [pair.rpartition("#") for pair in sys.argv[2:]]
-replies = [answers.ask_udp((host, int(port)), bytes.fromhex(sys.argv[1])) for host, _, port in asked]
-print(json.dumps([reply.hex() for reply in replies]))
+from tests.servers import answers
+replies = []
+for pair in sys.argv[2:]:
+    host, _, port = pair.rpartition("#")
+    asked = (answers.ask_udp((host, int(port)), bytes.fromhex(sys.argv[1])) for _ in range(20))
+    replies.append(next(filter(None, asked), b"").hex())
+print(json.dumps(replies))
 """
 
 
@@ -81,7 +86,7 @@ def python(line: Line, *arguments: str) -> str:
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2]
     )
-    assert done.returncode in (0, 1), done.stderr
+    assert not done.stderr
     return done.stdout
 
 
