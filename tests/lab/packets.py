@@ -13,8 +13,7 @@ from functools import lru_cache
 
 ICMP, TCP, UDP, ICMP6, FRAGMENT = 1, 6, 17, 58, 44
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
-V4, V6 = 4, 6
-TTL = 64
+V4, V6, TTL = 4, 6, 64
 PORTS = struct.Struct("!HH")
 TCP_START = struct.Struct("!HHII")
 TCP_HEAD = struct.Struct("!HHIIBBHHH")
@@ -43,7 +42,7 @@ class View:
     destination: bytes
     ttl: int
     start: int  # where the transport's header begins
-    fragment: bool  # a fragment other than the first, which has no transport header
+    fragment: bool  # not the first, so without a transport header
     source_port: int
     destination_port: int
     seq: int
@@ -165,10 +164,9 @@ def tcp(
 def icmp(source: bytes, destination: bytes, kind: int, code: int, rest: bytes, ttl: int = TTL) -> bytes:
     """`rest` is everything behind the checksum. ICMPv6 where the addresses are IPv6's."""
     head = bytes((kind, code, 0, 0))
+    value, protocol = checksum(head + rest), ICMP
     if len(source) == 16:
         value, protocol = transport_checksum(source, destination, ICMP6, head + rest), ICMP6
-    else:
-        value, protocol = checksum(head + rest), ICMP
     return ip(source, destination, protocol, head[:2] + value.to_bytes(2) + rest, ttl)
 
 
@@ -195,8 +193,8 @@ def reset_back(about: View, ttl: int = TTL) -> bytes:
 
 def reset_onward(about: View, ttl: int = TTL) -> bytes:
     """A RST to the receiver, as from the sender, in place of what it sent."""
-    source, destination = (about.source, about.source_port), (about.destination, about.destination_port)
-    return tcp(source, destination, RST, about.seq, 0, ttl=ttl, window=0)
+    destination = about.destination, about.destination_port
+    return tcp((about.source, about.source_port), destination, RST, about.seq, 0, ttl=ttl, window=0)
 
 
 def after(view: View) -> int:
@@ -274,9 +272,9 @@ def _readdress_transport(changed: bytearray, view: View, addresses: bytes, ports
 
 def dns_question(payload: bytes) -> tuple[str, int] | None:
     """The name (lower case, without the last dot) and type of a message with one question; None for anything else."""
-    labels, at = [], 12
     if len(payload) < 17 or payload[4:6] != b"\0\1":
         return None
+    labels, at = [], 12
     while at < len(payload) and payload[at]:
         labels.append(payload[at + 1 : at + 1 + payload[at]])
         at += 1 + payload[at]
@@ -298,5 +296,5 @@ def dns_answer(query: bytes, rcode: int = 0, addresses: tuple[bytes, ...] = (), 
 
 
 def reply_dns(about: View, rcode: int = 0, addresses: tuple[bytes, ...] = (), ttl: int = 60) -> bytes:
-    """A packet that answers a DNS query over UDP, as from the resolver that was asked."""
+    """Answers a DNS query over UDP, as from the resolver that was asked."""
     return reply_udp(about, dns_answer(about.payload, rcode, addresses, ttl))

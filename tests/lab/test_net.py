@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,8 +15,9 @@ import pytest
 
 from tests.lab.echo import STAMP
 from tests.lab.model import Stage
-from tests.lab.net import Lab, LabError, Line
+from tests.lab.net import ROOT, Lab, LabError, Line
 from tests.lab.plan import ACCESSES, COLLECTOR, DEAD, WORLD_V4, WORLD_V6
+from tests.lab.rootless import PREPARED
 from tests.lab.shaping import round_trip
 from tests.lab.tun import NAMESPACES, RESOLV_CONF
 
@@ -195,6 +197,26 @@ def test_the_device_looks_like_a_vpn_only_where_it_is_meant_to(lab: Lab) -> None
         seen = subprocess.run(line.command("ls", "/sys/class/net/wan/", vpn=vpn), capture_output=True, text=True)
         assert ("tun_flags" in seen.stdout) is vpn
     lab.release(line)
+
+
+ROOTLESS = """
+import sys
+from pathlib import Path
+from tests.lab.net import Lab
+from tests.lab.test_net import ECHO, trace
+with Lab(Path(sys.argv[1]), slots=2, servers=False) as lab:
+    print(trace(lab.line("iam", "adsl", seed=1), ECHO)[-1])
+"""
+
+
+def test_root_of_a_user_namespace_is_root_enough(tmp_path: Path) -> None:
+    """Our own root gives its capabilities up by entering one, as anybody may."""
+    inside = ["unshare", "-Urnm", sys.executable, "-m", "tests.lab.rootless", sys.executable, "-c", ROOTLESS]
+    unprepared = os.environ | {PREPARED: "0"}
+    done = subprocess.run(
+        [*inside, str(tmp_path)], capture_output=True, text=True, env=unprepared, cwd=ROOT, timeout=60, check=False
+    )
+    assert done.stdout.strip() == ECHO, done.stderr
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
