@@ -117,6 +117,24 @@ def test_a_sip_alg_rewrites_the_lines_address_and_nothing_else() -> None:
     assert unchanged(alg, segment(SYN, 5060))
 
 
+def test_a_flood_of_connections_is_cut_down() -> None:
+    guard = made("home.syn_limit", each_second=2)
+    passed = [bool(guard(segment(SYN), True, now)) for now in (0.0, 0.1, 0.2, 1.05, 1.15, 1.2)]
+    assert passed == [True, True, False, True, True, False]
+    assert unchanged(guard, segment(ACK), now=1.2)
+    assert unchanged(guard, reply(SYN | ACK), up=False, now=1.2)
+
+
+def test_a_quota_of_ports_is_used_up() -> None:
+    quota = made("home.udp_quota", flows=1)
+    first, second = datagram(3478), udp(end(LINE, 40001), end(SERVER, 3478), b"hello")
+    assert unchanged(quota, first)
+    assert list(quota(second, True, 0.0)) == []
+    assert unchanged(quota, udp(end(SERVER, 3478), end(LINE, 40000), b"hi"), up=False)
+    assert unchanged(quota, query("www.neutral.example"))
+    assert unchanged(quota, segment(SYN))
+
+
 # --- The link ---------------------------------------------------------------------------------------------------
 
 
@@ -161,6 +179,14 @@ def test_a_link_dies_at_the_first_look_at_a_service(last: bytes) -> None:
     assert unchanged(dying, datagram(3478, server=OTHER))
     assert list(dying(last, True, 0.0)) == []
     assert list(dying(query("www.neutral.example"), True, 0.0)) == []
+
+
+def test_a_router_says_that_the_link_is_dead() -> None:
+    dying = made("link.dies.at", addresses=(SERVER,), names=(), router=("192.168.1.1", "fe80::1"))
+    told = back(dying, segment(SYN))
+    assert (told.source, told.icmp) == (packed("192.168.1.1"), (3, 0))
+    assert back(dying, segment(SYN, server=SERVER6)).icmp == (1, 0)
+    assert list(dying(reply(SYN | ACK), False, 0.0)) == []
 
 
 def test_one_family_does_not_work() -> None:

@@ -49,6 +49,8 @@ FILTERS: dict[str, MakeFilter] = {
     "home.tls_proxy": local.make_tls_proxy,
     "home.ports": local.make_ports,
     "home.sip_alg": local.make_sip_alg,
+    "home.syn_limit": local.make_syn_limit,
+    "home.udp_quota": local.make_udp_quota,
     "link.duplicate": local.make_duplicate,
     "link.reorder": local.make_reorder,
     "link.bloat": local.make_bloat,

@@ -27,9 +27,11 @@ from tests.lab.packets import (
     reply_tcp,
     reset_back,
     udp,
+    unreachable,
 )
 
 DNS, HTTP, SIP = 53, 80, 5060
+NO_ROUTE = 0  # code of ICMP unreachable, in both families
 INITIAL = 1_000_000  # the portal's first sequence number
 REDIRECT = "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -108,6 +110,38 @@ def make_sip_alg(parameters: Parameters, random: Random) -> Filter:
     return filter_
 
 
+def make_syn_limit(parameters: Parameters, random: Random) -> Filter:
+    """At most `each_second` new TCP connections a second, as protection against floods; more are dropped."""
+    recent: list[float] = []
+
+    def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if not up or view.protocol != TCP or view.flags & (SYN | ACK) != SYN:
+            return passes(packet, up)
+        recent[:] = [then for then in recent if now - then < 1]
+        if len(recent) >= parameters["each_second"]:
+            return []
+        recent.append(now)
+        return passes(packet, up)
+
+    return filter_
+
+
+def make_udp_quota(parameters: Parameters, random: Random) -> Filter:
+    """Only the first `flows` UDP flows over IPv4 get a port of the NAT's. DNS needs none: the box asks for itself."""
+    open_: set[tuple[bytes, int]] = set()
+
+    def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if view.version != 4 or view.protocol != UDP or view.far(up)[1] == DNS:
+            return passes(packet, up)
+        if up and len(open_) < parameters["flows"]:
+            open_.add(view.near(up))
+        return passes(packet, up) if view.near(up) in open_ else []
+
+    return filter_
+
+
 # --- The link ---------------------------------------------------------------------------------------------------
 
 
@@ -177,15 +211,22 @@ def make_gap(parameters: Parameters, random: Random) -> Filter:
 
 
 def make_dies_at(parameters: Parameters, random: Random) -> Filter:
-    """The link is dead from the first packet on that goes to `addresses`, or asks for `names` or names below."""
+    """The link is dead from the first packet on that goes to `addresses`, or asks for `names` or names below.
+
+    `router`: addresses of the box that then says so by ICMP, to IPv4 and IPv6; none: nobody says anything.
+    """
     addresses, names = frozenset(map(packed, parameters["addresses"])), tuple(parameters["names"])
+    router = {len(each): each for each in map(packed, parameters.get("router", ()))}
     dead = False
 
     def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
         nonlocal dead
         view = parse(packet)
         dead = dead or (up and (view.destination in addresses or _asks_for(view, names)))
-        return [] if dead else passes(packet, up)
+        if not dead:
+            return passes(packet, up)
+        says = up and router.get(len(view.destination))
+        return [Fate(unreachable(view, says, NO_ROUTE), False)] if says else []
 
     return filter_
 

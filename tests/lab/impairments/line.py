@@ -9,6 +9,7 @@ from random import Random
 from tests.lab import plan
 from tests.lab.impairments.words import (
     ALL,
+    BY_ADDRESS,
     BY_NAME,
     BY_TLS,
     EVERY_NAME,
@@ -22,7 +23,8 @@ from tests.lab.impairments.words import (
 from tests.lab.model import Entry, Stage
 from tests.lab.techniques.aims import always, everywhere, same, stage
 
-BY_ADDRESS = tuple(target for target in ALL if target not in BY_NAME)  # of IPv4
+EVERY_SERVICE = everywhere(*SERVICE_NUMBERS)
+ROUTER = ("192.168.1.1", "fe80::1")
 CELLULAR = ("3g", "4g")
 
 
@@ -36,7 +38,12 @@ def cell_edge(random: Random) -> Sequence[Stage]:
 
 def dying(random: Random) -> Sequence[Stage]:
     """At the same moment on every line: the self-check has passed, and the first service is looked at."""
-    return [stage("link.dies.at", addresses=everywhere(*SERVICE_NUMBERS), names=SERVICES)]
+    return [stage("link.dies.at", addresses=EVERY_SERVICE, names=SERVICES)]
+
+
+def bundle(random: Random) -> Sequence[Stage]:
+    carried = everywhere(plan.WHATSAPP_CHAT, plan.WHATSAPP_CHAT_2, plan.WHATSAPP_WEB)
+    return [stage("allowlist.destination", addresses=(*carried, *RESOLVERS))]
 
 
 def nat64(random: Random) -> Sequence[Stage]:
@@ -146,6 +153,34 @@ ENTRIES = (
         # What was compared with was reached before, over a link that is no more: nothing can be concluded.
         expected=same(INSUFFICIENT, *ALL),
         at="link",
+    ),
+    Entry(
+        "line.loses-sync",
+        "The modem loses its line once the self-check has passed, and the router says so to whoever sends.",
+        "RFC 1812 section 5.2.7.1; ADSL lines in the rain",
+        always(stage("link.dies.at", addresses=EVERY_SERVICE, names=SERVICES, router=ROUTER)),
+        # It dies before the first public hop, for everybody.
+        expected=same(INSUFFICIENT, *ALL),
+        at="link",
+        accesses=("wifi", "adsl"),
+    ),
+    Entry(
+        "line.port-quota",
+        "The subscriber's quota of NAT ports is used up once the self-check has passed: no new UDP flow comes through.",
+        "RFC 6888 section 3, REQ-4; RFC 7422",
+        always(stage("home.udp_quota", flows=3)),
+        # No relay is reached over IPv4, and no neutral one would be. Signal's has IPv6, which has no NAT.
+        expected=same(INSUFFICIENT, "viber/call", "telegram/call", "messenger/call"),
+        at="home",
+    ),
+    Entry(
+        "line.social-bundle",
+        "The plan's data is used up, and a bundle goes on that carries WhatsApp and nothing else.",
+        "zero-rated bundles; endpoints-and-dpi C.5 no. 16",
+        bundle,
+        # No neutral service answers: there is no link to judge, and no service is dialled.
+        expected=same(INSUFFICIENT, *ALL),
+        accesses=CELLULAR,
     ),
     Entry(
         "line.changes",

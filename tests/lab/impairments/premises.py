@@ -12,12 +12,16 @@ from random import Random
 from tests.lab import plan
 from tests.lab.impairments.words import (
     ALL,
+    BY_ADDRESS,
     BY_TLS,
     CALLS,
+    EVERY_NAME,
     INSUFFICIENT,
     LOCAL_RESOLVER,
     LOCAL_TLS,
     PATH,
+    RESOLVERS,
+    SERVICE_NUMBERS,
     SERVICES,
     drawn,
 )
@@ -31,6 +35,8 @@ LOGIN = "http://login.hotel.example/"
 PROXY = everywhere(plan.PROXY)  # shows its own authority's certificates, for every name
 FILTERED = ("whatsapp.example", "telegram.example")
 FILTERED_TARGETS = ("whatsapp/chat", "whatsapp/web", "telegram/web")
+PORTAL_PLACE = everywhere(plan.PORTAL)
+ELSEWHERE = (plan.NEUTRAL_STUN, plan.NEUTRAL_STUN_2, *SERVICE_NUMBERS)  # that is not on the web's ports
 NEUTRAL = everywhere(plan.PORTAL_CHECK, plan.NEUTRAL_WEB)
 
 
@@ -76,9 +82,38 @@ ENTRIES = (
         "home.portal-with-tls",
         "A captive portal that answers TLS as well, with certificates of its own.",
         "endpoints-and-dpi C.5 no. 1; C.4 T28, guard",
-        always(*(web_to(address) for address in everywhere(plan.PORTAL)), stage("udp.all.drop", except_ports=(53,))),
+        always(*(web_to(address) for address in PORTAL_PLACE), stage("udp.all.drop", except_ports=(53,))),
         expected=same(PORTAL, *ALL),
         at="home",
+    ),
+    Entry(
+        "home.portal-by-dns",
+        "A captive portal answers every DNS question with its own address until one has logged in.",
+        "endpoints-and-dpi C.5 no. 1 and 5",
+        always(
+            stage("dns.answer", names=EVERY_NAME, address=PORTAL_PLACE),
+            stage("allowlist.destination", addresses=(*PORTAL_PLACE, *RESOLVERS)),
+        ),
+        expected=same(PORTAL, *ALL),
+        at="home",
+    ),
+    Entry(
+        "home.portal-without-ipv6",
+        "A captive portal catches IPv4, and forgets IPv6.",
+        "endpoints-and-dpi C.5 no. 1 and 4",
+        always(web_to(PORTAL_PLACE[0]), stage("ip.drop", addresses=only_v4(*ELSEWHERE))),
+        # What has a name is reached over IPv6; of what is known by an IPv4 address nothing can be said.
+        expected=same(INSUFFICIENT, *BY_ADDRESS),
+        at="home",
+    ),
+    Entry(
+        "home.flood-guard",
+        "The router takes many new connections for an attack, and drops what is above its limit.",
+        "home routers' protection against SYN floods",
+        drawn(lambda random: stage("home.syn_limit", each_second=random.randint(8, 15))),
+        {"each_second": "8–15"},
+        at="home",
+        settings={"scale": 1.0},
     ),
     Entry(
         "home.without-udp",

@@ -14,6 +14,7 @@ BY_TLS = ("whatsapp/web", "viber/web", "telegram/web", "signal/chat", "messenger
 BY_NAME = ("whatsapp/chat", "signal/call", *BY_TLS)  # the others are known by their addresses
 WITHOUT_CALLS = ("whatsapp/chat", "viber/chat", *BY_TLS)
 ALL = (*WITHOUT_CALLS, *CALLS)
+BY_ADDRESS = tuple(target for target in ALL if target not in BY_NAME)  # of IPv4
 SERVICES = ("whatsapp.example", "viber.example", "telegram.example", "signal.example", "messenger.example")
 EVERY_NAME = ("example",)  # a suffix
 SERVICE_NUMBERS = tuple(
