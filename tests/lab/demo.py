@@ -81,10 +81,9 @@ def inside(options: argparse.Namespace, door: socket.socket) -> int:
         Box(Path(directory), volunteers, door) as box,
     ):
         say(f"Its servers and lines stand after {time.monotonic() - started:.0f} s.")
-        page = box.play(ACTS[0], say)
         if not options.once:
             say(f"Look at {address_of(door)}/ and load it again as the story goes on.")
-        for act in ACTS[1:]:
+        for act in ACTS:
             page = box.play(act, say)
         return leave(page, options.page) if options.once else stay(box, address_of(door))
 
