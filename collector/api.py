@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from collector import reading
 from collector.access import is_full
+from collector.floor import LINES_FLOOR
 from collector.ingest import Ingest
 from collector.log import HOUR_MS, Log
 from collector.metrics import Metrics
@@ -88,16 +89,19 @@ class Api:
     async def addresses(self, request: web.Request) -> web.Response:
         """Where lines failed in the hours of since ≤ t < until (ms), one AlsoDial a line: for controls to dial also.
 
-        Of services only: neither who failed there nor how many, and nothing that today's targets do not dial.
+        Of services only: neither who failed there nor how many, and nothing that today's targets do not dial. For an
+        address may be an operator's own cache, strangers see those at which enough lines failed to hide each.
         """
         since_ms, until_ms = _span(request, self._parts.now_ms())
-        dials = await asyncio.to_thread(self._failing, since_ms, until_ms)
+        least = 1 if is_full(request) else LINES_FLOOR
+        dials = await asyncio.to_thread(self._failing, since_ms, until_ms, least)
         body = b"".join(msgspec.json.encode(dial) + b"\n" for dial in dials)
         return web.Response(body=body, headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
 
-    def _failing(self, since_ms: int, until_ms: int) -> list[AlsoDial]:
-        warehouse, targets = self._parts.warehouse, self._parts.targets.targets
-        return reading.failing(warehouse, targets, since_ms, until_ms, most_each=MOST_OF_ENDPOINT, limit=MOST_ADDRESSES)
+    def _failing(self, since_ms: int, until_ms: int, least_lines: int) -> list[AlsoDial]:
+        most = {"most_each": MOST_OF_ENDPOINT, "limit": MOST_ADDRESSES}
+        known = self._parts.targets.targets
+        return reading.failing(self._parts.warehouse, known, since_ms, until_ms, least_lines=least_lines, **most)
 
     async def health(self, request: web.Request) -> web.Response:
         """`{"ok":true}`; to those who may see all also how far the log and the projection are, in batches."""

@@ -52,7 +52,7 @@ SELECT target, host, port, transport, handshake, address FROM (
                unnest($ports::BIGINT[]) AS port, unnest($transports::VARCHAR[]) AS transport,
                unnest($handshakes::VARCHAR[]) AS handshake
     ) AS known USING (target, host, port, transport, handshake)
-    WHERE f.hour BETWEEN $first_hour AND $last_hour
+    WHERE f.hour BETWEEN $first_hour AND $last_hour AND f.lines >= $least_lines
     QUALIFY row_number() OVER (
         PARTITION BY f.target, f.host, f.port, f.transport, f.handshake, f.address ORDER BY f.hour DESC
     ) = 1
@@ -122,7 +122,14 @@ def controls(warehouse: Warehouse, first_hour: int, last_hour: int) -> int:
 
 
 def failing(
-    warehouse: Warehouse, targets: Iterable[Target], since_ms: int, until_ms: int, *, most_each: int, limit: int
+    warehouse: Warehouse,
+    targets: Iterable[Target],
+    since_ms: int,
+    until_ms: int,
+    *,
+    least_lines: int = 1,
+    most_each: int,
+    limit: int,
 ) -> list[AlsoDial]:
     """Addresses at which these targets' endpoints failed, in the hours of since ≤ t < until; at most `most_each` of
     an endpoint and family. The newest hour first, then where most lines failed.
@@ -134,7 +141,8 @@ def failing(
         ("targets", "hosts", "ports", "transports", "handshakes"), zip(*sorted(places), strict=True), strict=True
     )
     hours = {"first_hour": since_ms // HOUR_MS, "last_hour": (until_ms - 1) // HOUR_MS}
-    bound = {name: list(values) for name, values in columns} | hours | {"most_each": most_each, "limit": limit}
+    bound = {name: list(values) for name, values in columns} | hours | {"least_lines": least_lines}
+    bound |= {"most_each": most_each, "limit": limit}
     rows = warehouse.select(FAILING, bound)
     return [msgspec.convert(dict(zip(AlsoDial.__struct_fields__, row, strict=True)), AlsoDial) for row in rows]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import pytest
 
 from collector.log import HOUR_MS
 from collector.reading import failing
-from collector.rows import FailingRow
+from collector.rows import FailingRow, HourContent
 from collector.warehouse import Warehouse
 from probe.model import AlsoDial, Endpoint, Plane, Target, Targets, Transport
 from tests.collector.batches import NOW_MS
 from tests.collector.rows import HOUR, content, failing_row
-from tests.collector.servers import TARGETS, serving
+from tests.collector.servers import TARGETS, TOKEN, serving
 
 ENDPOINT = Endpoint(host="chat.whatsapp.example", port=443, transport=Transport.TCP, handshake="tls")
 OTHER = Endpoint(host="chat.whatsapp.example", port=5222, transport=Transport.TCP, handshake="tcp")
@@ -38,11 +39,15 @@ def v4(*numbers: int, **changes: Any) -> list[FailingRow]:
     return [failing_row(address=f"203.0.113.{number}", **changes) for number in numbers]
 
 
+def by_hour(rows: Iterable[FailingRow]) -> list[HourContent]:
+    rows = list(rows)
+    hours = sorted({(row.target, row.hour) for row in rows})
+    return [content([], [], [row for row in rows if (row.target, row.hour) == place]) for place in hours]
+
+
 def holding(*rows: FailingRow) -> Warehouse:
     warehouse = Warehouse(None)
-    hours = sorted({(row.target, row.hour) for row in rows})
-    contents = [content([], [], [row for row in rows if (row.target, row.hour) == place]) for place in hours]
-    warehouse.replace(contents, 1)
+    warehouse.replace(by_hour(rows), 1)
     return warehouse
 
 
@@ -101,10 +106,10 @@ def test_only_what_todays_targets_dial() -> None:
 async def test_strangers_may_ask_and_see_nobody(tmp_path: Path) -> None:
     now_hour = NOW_MS // HOUR_MS
     targets = Targets(targets=(CHAT,), digest=TARGETS.digest, body=TARGETS.body)
-    rows = [*v4(1, hour=now_hour, lines=1), *v4(2, hour=now_hour - 1), *v4(3, hour=now_hour - 3)]
+    rows = [*v4(1, hour=now_hour, lines=3), *v4(2, hour=now_hour - 1, lines=7), *v4(3, hour=now_hour - 3, lines=3)]
+    rows += v4(4, hour=now_hour, lines=2)  # an operator's cache would tell of these two
     async with serving(tmp_path, local=False, targets=targets) as collector:
-        contents = [content([], [], [row]) for row in rows]
-        collector.parts.warehouse.replace(contents, 0)
+        collector.parts.warehouse.replace(by_hour(rows), 0)
         async with collector.session.get(f"{collector.url}/v1/addresses") as answer:
             assert (answer.status, answer.content_type) == (200, "application/x-ndjson")
             lines = (await answer.read()).splitlines()
@@ -119,5 +124,6 @@ async def test_strangers_may_ask_and_see_nobody(tmp_path: Path) -> None:
             }
             for address in ("203.0.113.1", "203.0.113.2")
         ]
+        assert "203.0.113.4" in (await collector.get("/v1/addresses", Authorization=f"Bearer {TOKEN}"))[1]
         old = f"since={(now_hour - 3) * HOUR_MS}&until={(now_hour - 2) * HOUR_MS}"
         assert "203.0.113.3" in (await collector.get(f"/v1/addresses?{old}"))[1]
