@@ -228,7 +228,7 @@ class Targets(Struct, frozen=True, kw_only=True):
 
 class DnsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     resolver: str  # `private`, `isp` (public, not known by name) or the name of a known one
-    resolver_prefix: str | None = None  # of an `isp` resolver: /16 or /32, so that the collector can name its network
+    resolver_prefix: str | None = None  # of an `isp` resolver: /24 or /48, by which the collector names its network
     qtype: str = "A"
     rcode: str | None = None  # NOERROR, NXDOMAIN, …
     answers: tuple[str, ...] = ()  # service addresses; `self` stands for one of the volunteer's own

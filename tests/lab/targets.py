@@ -11,9 +11,6 @@ from tests.lab import plan
 from tests.lab.places import PINNED
 from tests.lab.plan import OPERATORS, WORLD_V4
 
-# A resolver's network is told by the first address of its /16, which two operators share here: nobody has that one, so
-# that neither's resolver is taken for the other's.
-SHARED = ("198.18.0.0/32", "198.19.0.0/32", "2001:db8::/128")
 HOSTING = (
     ("203.0.0.0/16", 64496 + 100, "XW", "World Hosting"),
     ("192.0.2.0/24", 64496 + 101, "XW", "Other Hosting"),
@@ -25,7 +22,6 @@ HOSTING = (
 def networks_csv() -> str:
     """Everybody's prefixes, as a collector wants them."""
     rows = [(prefix, one.asn, one.country, one.name) for one in OPERATORS.values() for prefix in (one.v4, one.v6)]
-    rows += [(prefix, 0, "ZZ", "unknown") for prefix in SHARED]
     return "\n".join(["prefix,asn,country,operator", *(",".join(map(str, row)) for row in (*rows, *HOSTING))]) + "\n"
 
 

@@ -78,8 +78,8 @@ def test_bytes_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
         ("127.0.0.53", "private", None),
         ("fe80::1%wlan0", "private", None),
         ("100.64.0.1", "private", None),
-        ("198.51.100.53", "isp", "198.51.0.0/16"),
-        ("2001:db8:100::53", "isp", "2001:db8::/32"),
+        ("198.51.100.53", "isp", "198.51.100.0/24"),
+        ("2001:db8:100::53", "isp", "2001:db8:100::/48"),
     ],
 )
 def test_what_is_recorded_of_a_resolver(address: str, name: str, prefix: str | None) -> None:
