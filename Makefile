@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 # A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: run setup test test-deps check format-check lint types lock clean
+.PHONY: run setup test lab demo test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -26,6 +26,14 @@ $(READY): pyproject.toml requirements.lock
 test: setup
 	@if [ "$(NO_APT)" != 1 ]; then tests/install-packages.sh --if-possible; fi
 	$(PYTEST) $(ARGS)
+
+# The scoreboard of the simulated country: some ten minutes, needs root. ARGS="--entry NAME" runs a part of it.
+lab: setup
+	$(BIN)/python -m tests.lab $(ARGS)
+
+# The simulated country under a ban, to look at: prints where.
+demo: setup
+	@exec $(BIN)/python -m tests.lab.demo $(ARGS)
 
 # The Debian packages that the tests need (tests/packages.txt); needs root.
 test-deps:

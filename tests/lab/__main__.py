@@ -4,7 +4,7 @@
     python -m tests.lab --entry sni-drop         one entry on all its accesses; prints its board and writes nothing
     python -m tests.lab --entry sni-drop --operator iam --access 4g --seed 7         one run, in detail
 
-Exits with 1 when somebody is accused wrongly.
+Exits with 1 when somebody is accused wrongly, or when the installed programs say something else.
 """
 
 from __future__ import annotations
@@ -22,32 +22,37 @@ from tests.lab.bench import LabBench
 from tests.lab.catalogue import ENTRIES, HARMLESS
 from tests.lab.model import Entry, Run
 from tests.lab.net import Lab
-from tests.lab.runs import SCORING_SEEDS, board, runs_of
+from tests.lab.runs import SCORING_SEEDS, SLICE, SLICE_SCALE, board, runs_of
 from tests.lab.session import Session
 from tests.lab.techniques import TECHNIQUES
 from tests.lab.telling import tell
 
 FILE = Path(__file__).with_name("scoreboard.json")
+SPARE = 40  # lines beside those of the runs: controls, and runs of the installed programs
 AT_ONCE = 160  # cycles side by side: they mostly wait
 
 
 def main(words: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     runs = wanted(arguments)
+    arguments.whole = not (arguments.entry or arguments.slice or arguments.limit)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-")))
-        lab = stack.enter_context(Lab(directory, slots=min(arguments.at_once, len(runs) + len(plan.CONTROLS))))
+        lab = stack.enter_context(Lab(directory, slots=min(arguments.at_once, len(runs) + SPARE)))
         fork.preload()
-        session = Session(LabBench(lab, ENTRIES, directory), arguments.at_once)
+        scale = SLICE_SCALE if arguments.slice else 1.0
+        session = Session(LabBench(lab, ENTRIES, directory, scale=scale), arguments.at_once)
         if arguments.seed is not None:
             text, innocent = tell(session, runs[0])
             sys.stdout.write(text)
             return 0 if innocent else 1
         result = session.board(runs, progress=progress)
+        if arguments.whole:
+            result |= {"rtt": session.rtt(), "agreement": session.agreement(directory)}
     sys.stdout.write(scoreboard.table(result) + "\n")
-    if arguments.entry is None and arguments.limit is None:
+    if arguments.whole or arguments.out != FILE:
         arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    return 1 if result["false_accusations"] else 0
+    return 1 if result["false_accusations"] or result.get("agreement", {}).get("differ") else 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,12 +65,15 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--seeds", type=int, default=3, metavar="N", help="of one entry: so many on each access")
     top.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N")
     top.add_argument("--limit", type=int, metavar="N", help="only N runs of the board; writes nothing")
+    top.add_argument("--slice", action="store_true", help="what `make test` runs; writes nothing but to another --out")
     top.add_argument("--out", type=Path, default=FILE, metavar="FILE")
     return top
 
 
 def wanted(arguments: argparse.Namespace) -> list[Run]:
     """The runs that were asked for."""
+    if arguments.slice:
+        return SLICE
     if arguments.entry is None:
         return board(TECHNIQUES, HARMLESS, arguments.first_seed)[: arguments.limit]
     entry: Entry = ENTRIES[arguments.entry]

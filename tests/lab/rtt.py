@@ -18,7 +18,7 @@ def configured_ms(access: str) -> float:
 
 
 def accuracy(rtts_us: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-    """By access, of runs in which nothing was delayed on purpose."""
+    """By access."""
     return {
         access: {
             "configured_ms": round(configured_ms(access), 1),

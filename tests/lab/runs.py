@@ -11,14 +11,55 @@ from collections.abc import Sequence
 from random import Random
 
 from tests.lab.model import Entry, Run
-from tests.lab.plan import COUNTRY
+from tests.lab.plan import ACCESSES, COUNTRY
 from tests.lab.settings import parse
 
 TUNING_SEEDS = range(1, 1000)  # for whoever changes a rule or a technique
 SLICE_SEEDS = range(500, 600)  # of `make test`: among the tuning ones
 SCORING_SEEDS = range(1000, 2000)
+QUIET = [Run("clean", COUNTRY[0], access, seed) for access in ACCESSES for seed in SCORING_SEEDS[-4:]]
 HARMLESS_RUNS = 2000
 SEEDS_OF_A_TECHNIQUE = len(COUNTRY)
+
+SLICE = [
+    Run(entry, "iam", "adsl", SLICE_SEEDS[0])  # an access that loses nothing, so that nothing is left to luck
+    for entry in (
+        "clean",
+        "dns.nxdomain",
+        "dns.forged.bogon",
+        "dns.injected",
+        "ip.drop.literal",
+        "ip.reject",
+        "tls.sni.drop",
+        "tls.mitm",
+        "turn.allocate.drop",
+        "udp.endpoint.drop",
+        "mild.symmetric-nat",
+        "line.dead",
+        "home.filter",
+        "home.portal",
+    )
+]
+SLICE_SCALE = 0.5  # of the probe's limits, which leaves 4 s for an answer that takes 30 ms
+THREE_WAYS = [  # those that also go through the installed programs; all are judged with the same live controls
+    Run(entry, "iam", "adsl", SCORING_SEEDS[0])
+    for entry in (
+        *(run.entry for run in SLICE if run.entry not in ("line.dead", "home.portal")),  # which could not upload
+        "dns.servfail",
+        "dns.silent.everywhere",
+        "ip.drop.named",
+        "ip.reset",
+        "ip.reject.relay",
+        "tls.sni.reset.in-path",
+        "tls.reply.drop",
+        "tls.mitm.v4",
+        "udp.all.drop",
+        "udp.port.drop.viber",
+        "stun.cookie.drop",
+        "emirates.2017",
+        "ethiopia.2019",
+    )
+]
 
 
 def seeds_of_an_impairment(impairments: Sequence[Entry]) -> int:

@@ -97,12 +97,18 @@ def is_prefix(said: str | None, expected: str | None) -> bool:
 
 
 def score(run: Run, entry: Entry, verdicts: Iterable[Said], *, harmless: bool) -> list[Scored]:
-    """Each target that was measured against what this entry does to it; unmeasurable ones only where it is named."""
-    return [
-        _scored(run, entry, said, harmless)
-        for said in verdicts
-        if said.rule != UNMEASURABLE or said.target in entry.expected
-    ]
+    """Each target that was measured against what this entry does to it.
+
+    Neutral targets and those that cannot be measured count where the entry names them, or where they are accused.
+    """
+    cells = (_scored(run, entry, said, harmless) for said in verdicts)
+    return [one for one in cells if one.target in entry.expected or _counts(one)]
+
+
+def _counts(one: Scored) -> bool:
+    """Without being named."""
+    neutral = one.target.startswith("baseline/") or one.rule == UNMEASURABLE
+    return one.verdict == "false_accusation" or not neutral
 
 
 def _scored(run: Run, entry: Entry, said: Said, harmless: bool) -> Scored:
@@ -150,10 +156,8 @@ def false_accusations(scored: Iterable[Scored]) -> int:
 
 
 def touched(scored: Iterable[Scored], entry: Entry, *, harmless: bool) -> list[Scored]:
-    """Of a technique, the targets that it names; of an impairment all, since it must harm none. Neutrals never."""
-    return [
-        one for one in scored if one.target in entry.expected or (harmless and not one.target.startswith("baseline/"))
-    ]
+    """Of a technique, the targets that it names; of an impairment all, since it must harm none."""
+    return [one for one in scored if harmless or one.target in entry.expected]
 
 
 def command(run: Run) -> str:

@@ -245,7 +245,13 @@ def _heading(board: Json) -> list[str]:
         f"shallow {percent(board['shallow'])} over {board['scored']} techniques; not yet: {board['not_yet']}",
         f"mild impairments as on a clean line: {percent(mildly['fraction'])} of {mildly['n']} cells; "
         f"all impairments as expected: {percent(board['impairments']['state_correct'])}",
+        *([_agreement(board["agreement"])] if "agreement" in board else []),
     ]
+
+
+def _agreement(found: Json) -> str:
+    differ = ", ".join(f"{row['entry']} {row['target']}" for row in found["differ"]) or "none"
+    return f"{found['cells']} cells of {found['runs']} runs told three ways; told differently: {differ}"
 
 
 def _line(name: str, row: Json) -> str:

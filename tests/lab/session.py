@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from probe import __version__
 from probe.judge.rules import RULES_VERSION
 from tests.lab import runs as chosen
+from tests.lab.agreement import Installed, Told, compare
 from tests.lab.bench import LabBench
 from tests.lab.catalogue import ENTRIES, HARMLESS, HARMLESS_NAMES
 from tests.lab.fork import Result
@@ -51,12 +53,21 @@ class Session:
             "versions": {"ringback": __version__, "rules": RULES_VERSION},
             "runs": len(runs),
             "at_once": self._at_once,
-            "wall_s": round(time.monotonic() - started, 1),
             "cpu_s_of_a_run": round(sum(each.cpu_s for each in results.values()) / len(results), 3),
-            "rtt": accuracy(rtts(results)),
+            "crowded_rtt": accuracy(rtts(results)),
             "without_effect": self.without_effect(),
         }
-        return summary(as_board(results), about)
+        return summary(as_board(results), about | {"wall_s": round(time.monotonic() - started, 1)})
+
+    def rtt(self) -> dict[str, Any]:
+        """Of as many cycles side by side as may judge quality."""
+        return {"at_once": len(chosen.QUIET), "accesses": accuracy(rtts(self.results(chosen.QUIET)))}
+
+    def agreement(self, directory: Path) -> dict[str, Any]:
+        """Of what is forked here with the installed programs."""
+        forked = {run: told(result) for run, result in self.results(chosen.THREE_WAYS).items()}
+        probe, collector = Installed(self.bench, directory).tell(chosen.THREE_WAYS)
+        return compare(forked, probe, collector)
 
     def without_effect(self) -> dict[str, list[str]]:
         """Entry → filters that no packet ever met: then its score means nothing."""
@@ -76,6 +87,10 @@ def as_board(results: dict[Run, Result]) -> Board:
 def scored(run: Run, result: Result) -> list[Scored]:
     said = [Said(each.target, each.state, each.mechanism, each.rule) for each in result.verdicts]
     return score(run, ENTRIES[run.entry], said, harmless=run.entry in HARMLESS_NAMES)
+
+
+def told(result: Result) -> Told:
+    return {each.target: (str(each.state), each.mechanism) for each in result.verdicts}
 
 
 def rtts(results: dict[Run, Result]) -> dict[str, list[int]]:

@@ -69,9 +69,11 @@ def test_what_is_not_named_must_be_clean() -> None:
         said("insufficient", rule="relay_only", target="viber/call"),
         said("insufficient", rule="no_control", target="signal/call"),
         said("insufficient", rule="not_measurable", target="whatsapp/call"),
+        said("insufficient", target="baseline/stun"),
+        said("likely_blocked", target="baseline/tls"),
     ]
     scored = score(RUN, entry(signal_chat=DROP), verdicts, harmless=False)
-    assert [one.verdict for one in scored] == ["right", "right", "right", "wrong_state"]
+    assert [one.verdict for one in scored] == ["right", "right", "right", "wrong_state", "false_accusation"]
 
 
 def test_a_technique_is_scored_by_what_it_touches_and_an_impairment_by_everything() -> None:
