@@ -143,6 +143,6 @@ def flow_key(packet: bytes, up: bool) -> Key | None:
     return view.flow(up) if has_ports else None
 
 
-def drop(parameters: Parameters, random: Random) -> Censor:
-    """The filter `ndpi.drop` [labels, names: suffix → application]."""
+def make_drop(parameters: Parameters, random: Random) -> Censor:
+    """The filter `ndpi.drop`: `labels`, and `names`: suffix → application."""
     return Censor(Classifier(parameters.get("names")), parameters["labels"])

@@ -126,6 +126,16 @@ def test_stun_is_known_only_after_some_packets(classifier: ndpi.Classifier) -> N
     assert labels(classifier, allocates(4)) == ["Unknown", "Unknown", "STUN", "STUN"]
 
 
+def test_messengers_relay_is_known_by_its_realm_and_from_then_on_by_its_address() -> None:
+    """What it learns of one flow it remembers of the server: the next flow to it is known at once."""
+    fresh = ndpi.Classifier()
+    request = udp(stun(3, b"\x00\x19\x00\x04\x11\x00\x00\x00"), port=40_003)
+    realm = b"\x00\x14\x00\x0fturner.facebook\x00"
+    refused = stun(0x113, b"\x00\x09\x00\x10\x00\x00\x04\x01Unauthorized" + realm)
+    assert labels(fresh, [request, udp(refused, up=False, port=40_003)]) == ["Unknown", "STUN.FacebookVoip"]
+    assert labels(fresh, [udp(stun(1), port=40_003)]) == ["STUN.FacebookVoip"]
+
+
 def test_the_censor_drops_from_the_label_on_and_both_ways(classifier: ndpi.Classifier) -> None:
     assert passed(classifier, "TLS.WhatsApp", tls("web.whatsapp.example")) == [True, True, True, False, False]
     assert passed(classifier, "WhatsApp", tls("www.neutral.example")) == [True] * 5
@@ -138,7 +148,7 @@ def test_the_censor_drops_from_the_label_on_and_both_ways(classifier: ndpi.Class
 
 
 def test_what_is_no_flow_passes(classifier: ndpi.Classifier) -> None:
-    censor = ndpi.drop({"labels": ("STUN",)}, Random(1))
+    censor = ndpi.make_drop({"labels": ("STUN",)}, Random(1))
     near, far = packets.packed(LINE[4]), packets.packed(SERVER[4])
     fragment = bytearray(udp(stun(1))[0])
     fragment[6:8] = b"\x00\x10"

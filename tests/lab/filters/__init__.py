@@ -6,6 +6,7 @@ end. To add a filter, write its maker and add a row.
 
 from __future__ import annotations
 
+from tests.lab import ndpi
 from tests.lab.filters import dns, flow, http, ip, link, lists, local, media, quic, stun, tls, udp, world
 from tests.lab.model import MakeFilter
 
@@ -44,6 +45,7 @@ FILTERS: dict[str, MakeFilter] = {
     "link.delay": link.make_delay,
     "link.mtu": link.make_mtu,
     "link.dies": link.make_death,
+    "ndpi.drop": ndpi.make_drop,  # libndpi's triggers, not ours
     # Impairments' own:
     "home.portal": local.make_portal,
     "home.tls_proxy": local.make_tls_proxy,
