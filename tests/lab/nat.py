@@ -54,12 +54,12 @@ class Nat:
         return (Fate(translated, up),) if translated is not None else ()
 
     def _out(self, view: View, now: float) -> bytes | None:
+        if _quotes(view):  # of the line's, or of a router's that stands on this side (RFC 5508, section 4.2)
+            return self._quoting(view, True)
         if view.source != self._private:
             return None
         if view.protocol in (TCP, UDP) and not view.fragment:
             return readdressed(view.raw, source=(self._public, self._mapping(view, now).outer))
-        if _quotes(view):
-            return self._quoting(view, True)
         return readdressed(view.raw, source=(self._public, 0))
 
     def _in(self, view: View, now: float) -> bytes | None:

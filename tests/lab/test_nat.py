@@ -105,6 +105,17 @@ def test_an_icmp_error_of_the_line_tells_the_server_of_its_own_packet() -> None:
     assert one(packets.unreachable(parse(packets.udp(ONE, (INNER, 9), b"")), INNER), True, 0.0) == ()
 
 
+def test_an_icmp_error_of_a_router_on_this_side_reaches_the_server() -> None:
+    one = nat()
+    asked = out(one)
+    answer = back(one, asked)
+    assert answer is not None
+    (fate,) = one(packets.too_big(answer, packed("10.65.0.1"), 1280), True, 0.0)
+    told = parse(fate.packet)
+    assert (told.source, told.destination, told.icmp) == (OUTER, ONE[0], (3, 4))
+    assert parse(told.payload).destination_port == asked.source_port
+
+
 def test_ipv6_passes_as_it_is() -> None:
     raw = packets.udp((packed("2001:db8:a:100::2"), 1), (packed("2001:db8:113::7"), 2), b"")
     assert nat()(raw, True, 0.0)[0].packet is raw

@@ -143,6 +143,16 @@ ENTRIES = (
         mild=True,
     ),
     Entry(
+        "mild.mtu-576",
+        "The path carries what every IPv4 host must be able to take, and says so to who sends more.",
+        "RFC 791 section 3.1, RFC 1191; old GPRS and dial-up links",
+        drawn(lambda random: stage("link.mtu", bytes=random.randint(576, 640), icmp=True)),
+        {"bytes": "576–640"},
+        at="link",
+        settings={"families": (4,)},
+        mild=True,
+    ),
+    Entry(
         "mild.foreign-resolver",
         "The volunteer has set a resolver of another country by hand; it tells the truth, as seen from there.",
         "endpoints-and-dpi C.5 no. 11 and 14",
