@@ -10,14 +10,13 @@ Exits with 1 when somebody is accused wrongly, or when the installed programs sa
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.lab import fork, plan, scoreboard
+from tests.lab import fork, plan, rtt, scoreboard
 from tests.lab.bench import LabBench
 from tests.lab.catalogue import ENTRIES, HARMLESS
 from tests.lab.model import Entry, Run
@@ -48,10 +47,10 @@ def main(words: Sequence[str] | None = None) -> int:
             return 0 if innocent else 1
         result = session.board(runs, progress=progress)
         if arguments.whole:
-            result |= {"rtt": session.rtt(), "agreement": session.agreement(directory)}
+            result |= {"rtt": rtt.measure(lab), "agreement": session.agreement(directory)}
     sys.stdout.write(scoreboard.table(result) + "\n")
     if arguments.whole or arguments.out != FILE:
-        arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        arguments.out.write_text(scoreboard.as_text(result))
     return 1 if result["false_accusations"] or result.get("agreement", {}).get("differ") else 0
 
 

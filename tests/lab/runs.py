@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from random import Random
 
 from tests.lab.model import Entry, Run
-from tests.lab.plan import ACCESSES, COUNTRY
+from tests.lab.plan import COUNTRY
 from tests.lab.settings import parse
 
 TUNING_SEEDS = range(1, 1000)  # for whoever changes a rule or a technique
 SLICE_SEEDS = range(500, 600)  # of `make test`: among the tuning ones
 SCORING_SEEDS = range(1000, 2000)
-QUIET = [Run("clean", COUNTRY[0], access, seed) for access in ACCESSES for seed in SCORING_SEEDS[-4:]]
 HARMLESS_RUNS = 2000
 SEEDS_OF_A_TECHNIQUE = len(COUNTRY)
 

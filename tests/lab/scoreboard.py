@@ -6,6 +6,7 @@ key on our own bytes stand apart as `self_test`. README.md says how to read it.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,21 +182,21 @@ def wrong(scored: Iterable[Scored]) -> list[Json]:
 
 
 def cell_rows(cells: Mapping[str, Sequence[Scored]]) -> list[Json]:
-    """A row for each entry, target and access."""
+    """A row for each entry and target, with outcomes by access."""
     return [
         {
             "entry": name,
             "target": target,
-            "access": access,
             "expected": words(group[0].expected.state, group[0].expected.mechanism),
             **({"not_yet": group[0].expected.not_yet} if group[0].expected.not_yet else {}),
-            "n": len(group),
-            "outcomes": ordered(tally(group).counts),
             "said": ordered(Counter(words(one.state, one.mechanism) for one in group)),
+            **{
+                access: ordered(tally(of_access).counts)
+                for access, of_access in sorted(by(group, lambda one: one.run.access).items())
+            },
         }
         for name, each in cells.items()
-        for target, of_target in sorted(by(each, lambda one: one.target).items())
-        for access, group in sorted(by(of_target, lambda one: one.run.access).items())
+        for target, group in sorted(by(each, lambda one: one.target).items())
     ]
 
 
@@ -221,6 +222,25 @@ def ordered(counts: Mapping[str, int]) -> dict[str, int]:
 
 def percent(fraction: float | None) -> str:
     return "    –" if fraction is None else f"{fraction:5.1%}"
+
+
+def as_text(board: Json) -> str:
+    """JSON with a line for each row, so that two boards can be compared by diff."""
+    parts = []
+    for name, value in board.items():
+        rows = value if isinstance(value, list) else value.items() if name == "entries" else None
+        if not rows:
+            parts.append(f"{_dumped(name)}: {_dumped(value)}")
+        elif isinstance(value, list):
+            parts.append(f"{_dumped(name)}: [\n  " + ",\n  ".join(map(_dumped, value)) + "\n ]")
+        else:
+            lines = [f"{_dumped(key)}: {_dumped(row)}" for key, row in rows]
+            parts.append(f"{_dumped(name)}: {{\n  " + ",\n  ".join(lines) + "\n }")
+    return "{\n " + ",\n ".join(parts) + "\n}\n"
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def table(board: Json) -> str:

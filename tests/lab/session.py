@@ -54,14 +54,10 @@ class Session:
             "runs": len(runs),
             "at_once": self._at_once,
             "cpu_s_of_a_run": round(sum(each.cpu_s for each in results.values()) / len(results), 3),
-            "crowded_rtt": accuracy(rtts(results)),
+            "rtt_during_runs": accuracy(rtts(results)),
             "without_effect": self.without_effect(),
         }
         return summary(as_board(results), about | {"wall_s": round(time.monotonic() - started, 1)})
-
-    def rtt(self) -> dict[str, Any]:
-        """Of as many cycles side by side as may judge quality."""
-        return {"at_once": len(chosen.QUIET), "accesses": accuracy(rtts(self.results(chosen.QUIET)))}
 
     def agreement(self, directory: Path) -> dict[str, Any]:
         """Of what is forked here with the installed programs."""
@@ -93,12 +89,12 @@ def told(result: Result) -> Told:
     return {each.target: (str(each.state), each.mechanism) for each in result.verdicts}
 
 
-def rtts(results: dict[Run, Result]) -> dict[str, list[int]]:
-    """Of runs of techniques, which delay nothing at the neutral services, by access."""
-    found: dict[str, list[int]] = {}
+def rtts(results: dict[Run, Result]) -> dict[str, list[float]]:
+    """Seconds of neutral STUN, by access, in runs of techniques: some wait behind other packets of the self-check."""
+    found: dict[str, list[float]] = {}
     for run, result in results.items():
         if run.entry not in HARMLESS_NAMES or run.entry == "clean":
-            found.setdefault(run.access, []).extend(result.rtts_us)
+            found.setdefault(run.access, []).extend(each / 1e6 for each in result.rtts_us)
     return found
 
 

@@ -11,7 +11,7 @@ from tests.lab.model import Entry, Expected, Run, Scored
 from tests.lab.plan import COUNTRY
 from tests.lab.runs import HARMLESS_RUNS, SCORING_SEEDS, SLICE_SEEDS, TUNING_SEEDS, board
 from tests.lab.score import Said, score
-from tests.lab.scoreboard import Board, summary, table
+from tests.lab.scoreboard import Board, as_text, summary, table
 
 DROP = Expected("likely_blocked", "tls.sni.drop")
 
@@ -57,7 +57,14 @@ def test_the_numbers_on_top(small: Board) -> None:
     assert (found["mild_ok"]["fraction"], found["self_test"]["state_correct"]) == (0.6667, 1.0)
     assert found["untouched"]["fraction"] == 1.0
     assert found["entries"]["sni"]["outcomes"] == {"right": 1, "wrong_state": 1}
-    assert json.loads(json.dumps(found)) == found
+    assert json.loads(as_text(found)) == found
+    assert found["cells"][2] == {
+        "entry": "own",
+        "target": "signal/chat",
+        "expected": "likely_blocked tls.sni.drop",
+        "said": {"likely_blocked tls.sni.drop": 1},
+        "4g": {"right": 1},
+    }
 
 
 def test_what_is_wrong_comes_with_its_command(small: Board) -> None:
