@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -67,6 +68,7 @@ class Cycle(Struct, frozen=True, kw_only=True):
 
 
 class SelfCheck(Struct, frozen=True, kw_only=True):
+    conclude: Callable[[Mapping[str, Findings]], Link]  # what findings of the baseline say of the link
     link: Link
     clock_offset_ms: int | None
     families: frozenset[int]
@@ -80,6 +82,7 @@ class Look(Struct, frozen=True):
     round: int
     findings: Findings
     not_attempted: NotAttempted | None = None
+    link: Link | None = None  # as it was just then; None: as the cycle's self-check found it
 
 
 async def run_cycle(
@@ -96,7 +99,7 @@ async def run_cycle(
     looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress, settings.also)
     after = await footing(instruments.dialer, settings.root)
     link = check.link if after == before else replace(check.link, void=check.link.void or Void.CHANGED)
-    measurements = [_measurement(look, uid, link, check.clock_offset_ms, instruments) for look in looks]
+    measurements = [_measurement(look, uid, _link_of(look, link), check.clock_offset_ms, instruments) for look in looks]
     return Cycle(
         uid=uid,
         started_ms=started_ms,
@@ -108,7 +111,7 @@ async def run_cycle(
 
 def is_silent(target: Target, findings: Findings) -> bool:
     """Something did not answer that the target needs: worth a second look."""
-    paths = _paths(findings.attempts)
+    paths = _paths(findings)
     if target.combine is Combine.ANY_OF and any(attempt.grade for attempt in paths):
         return False
     answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in paths if attempt.grade}
@@ -121,13 +124,14 @@ def is_silent(target: Target, findings: Findings) -> bool:
     return silent_attempt or any(each.observation.failure == TIMEOUT for each in findings.resolutions)
 
 
-def _paths(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Without those that no app here would make: where the link's resolver gave addresses, only those are dialled."""
-    given = {attempt.host for attempt in attempts if attempt.via is Via.SYSTEM}
+def _paths(findings: Findings) -> list[Attempt]:
+    """Without those that no app here would make: where the link's resolver gave addresses, or was silent about them."""
+    own = {attempt.host for attempt in findings.attempts if attempt.via is Via.SYSTEM}
+    own |= {each.host for each in findings.resolutions if each.observation.failure == TIMEOUT}
     return [
         attempt
-        for attempt in attempts
-        if attempt.via is not Via.ALSO and not (attempt.via is Via.INDEPENDENT and attempt.host in given)
+        for attempt in findings.attempts
+        if attempt.via is not Via.ALSO and not (attempt.via is Via.INDEPENDENT and attempt.host in own)
     ]
 
 
@@ -142,15 +146,17 @@ async def _self_check(
 ) -> SelfCheck:  # fmt: skip
     looks = await _look_at_baseline(targets, instruments, resolvers, before.families, budget, progress)
     findings = {look.target.id: look.findings for look in looks}
-    link = links.conclude(
-        findings,
-        resolvers,
+    conclude = partial(
+        links.conclude,
+        resolvers=resolvers,
         tunnel=carries_tunnel(settings.root, before),
         declared=settings.declared,
         detected=detect_access(settings.root, before.interface),
         behind=settings.behind,
     )
+    link = conclude(findings)
     return SelfCheck(
+        conclude=conclude,
         link=link,
         clock_offset_ms=links.clock_offset_ms(findings.values()),
         families=links.usable_families(before.families, link.neutrals),
@@ -189,7 +195,23 @@ async def _look_at_all(
     measurer = Measurer(instruments, resolvers, check.families, budget)
     first = await _look(measurer, measurable, 1, instruments, progress, also)
     silent = [second_look(look.target) for look in first if is_silent(look.target, look.findings)]
-    return looks + first + await _look(measurer, silent, 2, instruments, progress)
+    baseline = [target for target in targets.targets if links.is_baseline(target)]
+    return looks + first + await _look_again(measurer, silent, baseline, instruments, check, progress)
+
+
+async def _look_again(
+    measurer: Measurer, silent: Sequence[Target], baseline: Sequence[Target], instruments: Instruments,
+    check: SelfCheck, progress: Progress,
+) -> list[Look]:  # fmt: skip
+    """The second round, beside which the baseline is measured again: a link that died meanwhile is silent to all."""
+    if not silent:
+        return []
+    second, neutral = await asyncio.gather(
+        _look(measurer, silent, 2, instruments, progress),
+        _look(measurer, baseline, 2, instruments, lambda *_: None),
+    )
+    link = check.conclude({look.target.id: look.findings for look in neutral})
+    return [replace(look, link=link) for look in second]
 
 
 async def _look(
@@ -210,6 +232,11 @@ async def _look(
         for target in shuffled:
             group.create_task(one(target))
     return looks
+
+
+def _link_of(look: Look, link: Link) -> Link:
+    """What voids the cycle voids its second round too."""
+    return link if look.link is None else replace(look.link, void=link.void or look.link.void)
 
 
 def _measurement(look: Look, cycle: str, link: Link, offset_ms: int | None, instruments: Instruments) -> Measurement:

@@ -21,6 +21,8 @@ IP_RECVERR = 11  # linux/in.h
 IPV6_RECVERR = 25  # linux/in6.h
 MSG_ERRQUEUE = 0x2000
 EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
+TCP_INFO = 11  # linux/tcp.h
+UNACKED = slice(24, 28)  # of struct tcp_info: tcpi_unacked, segments
 ICMP_ORIGINS = (2, 3)  # SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6; a local error has another origin
 
 
@@ -73,6 +75,10 @@ class Stream(Protocol):
 
     async def receive(self) -> bytes:
         """What came; b"" at the end of the stream."""
+        ...
+
+    def acknowledged(self) -> bool | None:
+        """Whether the other end's TCP has acknowledged all that was sent; None where that cannot be known."""
         ...
 
     def close(self) -> None: ...
@@ -165,6 +171,13 @@ class SocketStream:
         data = await asyncio.get_running_loop().sock_recv(self._socket, READ_SIZE)
         self.counters.received(data)
         return data
+
+    def acknowledged(self) -> bool | None:
+        try:
+            information = self._socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, UNACKED.stop)
+        except OSError:
+            return None  # not Linux
+        return not any(information[UNACKED]) if len(information) == UNACKED.stop else None
 
     def close(self) -> None:
         self._socket.close()

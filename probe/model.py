@@ -246,6 +246,7 @@ class TlsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     leaf_sha256: str | None = None  # of the certificate
     issuer_sha256: str | None = None  # of the issuer's name, as encoded in the leaf
     alert: str | None = None  # the peer's alert, if it sent one
+    hello_acknowledged: bool | None = None  # by the other end's TCP, when nothing came back; None: not known
 
 
 class StunFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):

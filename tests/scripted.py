@@ -116,6 +116,9 @@ class Conversation:
         self.counters.received(item)
         return item
 
+    def acknowledged(self) -> bool | None:
+        return None
+
     def close(self) -> None:
         self.closed = True
 

@@ -38,6 +38,10 @@ def _bytes_received(case: AttemptCase) -> int:
     return case.last.bytes_received if case.last else 0
 
 
+def _hello_acknowledged(case: AttemptCase) -> bool:
+    return bool(case.last and case.last.tls and case.last.tls.hello_acknowledged)
+
+
 def _is_udp(case: AttemptCase) -> bool:
     return case.attempt.transport is Transport.UDP
 
@@ -225,6 +229,14 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "RST in answer to the SYN.",
     ),
     Rule(
+        "residual",
+        lambda case: _fails(Step.TCP, TIMEOUT)(case) and case.opened_before,
+        State.LIKELY_BLOCKED,
+        "residual",
+        "once the service's name was sent there, not even a connection opens any more",
+        "Round 1: TCP connects and TLS stays silent; round 2: the SYN to the same address stays unanswered.",
+    ),
+    Rule(
         "ip_drop",
         _fails(Step.TCP, TIMEOUT),
         State.LIKELY_BLOCKED,
@@ -242,7 +254,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "tls_hello_dropped",
-        lambda case: _fails(Step.TLS, TIMEOUT)(case) and not _bytes_received(case),
+        lambda case: _fails(Step.TLS, TIMEOUT)(case) and not _bytes_received(case) and not _hello_acknowledged(case),
         State.LIKELY_BLOCKED,
         "tls.sni.drop",
         "nothing answers once the service's name was sent, twice",
@@ -254,7 +266,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         State.LIKELY_BLOCKED,
         "tls.reply.drop",
         "the service's answer to the TLS hello is cut off, twice",
-        "Part of the server's flight came, the rest did not.",
+        "Part of the server's flight came and the rest did not, or its TCP acknowledged the hello and nothing came.",
     ),
     Rule(
         "tls_refused",

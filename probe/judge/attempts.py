@@ -36,6 +36,7 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     answered_elsewhere: bool  # this very address answered a control, or another network of the country
     same_leaf_elsewhere: bool  # a control was shown the same certificate
     silent_twice: bool
+    opened_before: bool  # in round 1 the TCP connection to this address was accepted
     family_usable: bool
     neutral_passed: bool
     neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
@@ -89,6 +90,7 @@ def _attempt_case(evidence: Evidence, attempt: Attempt, endpoint: Endpoint) -> A
         answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,
         same_leaf_elsewhere=leaf in controls.leaves_seen(endpoint, evidence.controls),
         silent_twice=evidence.earlier is not None and _was_silent(evidence.earlier, attempt),
+        opened_before=evidence.earlier is not None and _had_opened(evidence.earlier, attempt),
         family_usable=_family_usable(evidence.measurement, attempt),
         neutral_passed=any(each.failure is None for each in neutrals),
         neutral_port_dead=_port_dead(neutrals, attempt.port),
@@ -132,3 +134,12 @@ def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:
         and each.observations
     ]
     return bool(same) and all(each.observations[-1].failure == TIMEOUT for each in same)
+
+
+def _had_opened(earlier: Measurement, attempt: Attempt) -> bool:
+    return any(
+        observation.step is Step.TCP and observation.failure is None
+        for each in earlier.attempts
+        if (each.address, each.port, each.handshake) == (attempt.address, attempt.port, attempt.handshake)
+        for observation in each.observations
+    )

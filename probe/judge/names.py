@@ -64,8 +64,9 @@ def _name_case(evidence: Evidence, target: Target, host: str, family: int) -> Na
     measurement = evidence.measurement
     own = [each for each in own_resolutions(measurement) if _is_about(each, host, family)]
     elsewhere = given_elsewhere(evidence, host, family)
-    injected = any(_is_injected(each) for each in own + _others(measurement, host, family))
-    outcome = _outcome(own, forged_addresses(evidence, target), host)
+    forged = forged_addresses(evidence, target)
+    injected = any(_is_injected(each, forged) for each in own + _others(measurement, host, family))
+    outcome = _outcome(own, forged, host)
     if outcome is None or (outcome == NO_ANSWER and not injected and _has_the_other_family(measurement, host)):
         return None
     return NameCase(
@@ -130,8 +131,8 @@ def _is_public(address: str, family: int) -> bool:
         return False  # an rcode, or `self`
 
 
-def _is_injected(resolution: Resolution) -> bool:
-    """One query, sent once, drew first a denial or an impossible address, then a public one.
+def _is_injected(resolution: Resolution, forged: set[tuple[str, str | None]]) -> bool:
+    """One query, sent once, drew first a denial or an address that is not the service's, then a public one.
 
     A query that was sent again may fairly draw two replies, and two public answers may both be a CDN's.
     """
@@ -139,8 +140,8 @@ def _is_injected(resolution: Resolution) -> bool:
     if facts is None or not facts.late or facts.sends > 1:
         return False
     family = next(family for family, qtype in QTYPES.items() if qtype == facts.qtype)
-    first_is_public = any(_is_public(each, family) for each in facts.answers)
-    return not first_is_public and any(_is_public(each, family) for each in facts.late)
+    may_be_its_own = any(_is_public(each, family) and (resolution.host, each) not in forged for each in facts.answers)
+    return not may_be_its_own and any(_is_public(each, family) for each in facts.late)
 
 
 def forged_addresses(evidence: Evidence, target: Target) -> set[tuple[str, str | None]]:

@@ -6,6 +6,7 @@ certificate hides it, and the certificate is the evidence.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -48,10 +49,7 @@ class TlsStream:
         while not self._advance(record):
             await self._flush(record)
             record.operation = Operation.READ
-            data = await self._stream.receive()
-            if not data:
-                raise EOFError
-            self._connection.bio_write(data)
+            self._connection.bio_write(await self._receive(record))
         await self._flush(record)
         record.tls = self._facts(record.tls)
 
@@ -71,8 +69,22 @@ class TlsStream:
             except (SSL.ZeroReturnError, SSL.SysCallError):
                 return b""
 
+    def acknowledged(self) -> bool | None:
+        return self._stream.acknowledged()
+
     def close(self) -> None:
         self._stream.close()
+
+    async def _receive(self, record: StepRecord) -> bytes:
+        try:
+            data = await self._stream.receive()
+        except asyncio.CancelledError:  # the step's limit: nothing more will come
+            if record.tls:
+                record.tls = replace(record.tls, hello_acknowledged=self._stream.acknowledged())
+            raise
+        if not data:
+            raise EOFError
+        return data
 
     def _advance(self, record: StepRecord) -> bool:
         try:

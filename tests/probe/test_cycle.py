@@ -23,6 +23,7 @@ from probe.model import (
     Expect,
     Grade,
     NotAttempted,
+    Resolution,
     Resolver,
     Step,
     Target,
@@ -325,6 +326,16 @@ def given(via: Via, failure: str | None) -> Any:
 )
 def test_only_what_an_app_would_dial_decides_whether_to_look_again(attempts: list[Any], silent: bool) -> None:
     assert is_silent(CHAT_TARGET, Findings(started_ms=0, attempts=tuple(attempts))) is silent
+
+
+def test_a_resolver_that_stayed_silent_is_asked_again_though_another_led_somewhere() -> None:
+    asked = observation(Step.DNS, TIMEOUT)
+    found = Findings(
+        started_ms=0,
+        resolutions=(Resolution(host=CHAT_TARGET.endpoints[0].host, observation=asked),),
+        attempts=(given(Via.INDEPENDENT, None),),
+    )
+    assert is_silent(CHAT_TARGET, found)
 
 
 def test_where_others_failed_is_dialled_once_a_cycle_and_never_for_the_self_check() -> None:

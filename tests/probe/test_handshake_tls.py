@@ -178,6 +178,8 @@ async def test_silence_after_the_hello() -> None:
     seen = await broken(after_hello(None))
     assert (seen.failure, seen.last.operation) == ("generic_timeout_error", Operation.READ)
     assert (seen.last.packets_sent, seen.last.bytes_received) == (1, 0)
+    assert seen.last.tls is not None
+    assert seen.last.tls.hello_acknowledged  # it arrived: only the reply is missing
 
 
 async def test_the_end_after_the_hello() -> None:

@@ -32,6 +32,7 @@ from probe.model import (
     State,
     Step,
     Target,
+    TlsFacts,
     Via,
 )
 from tests.probe.judge.evidence import (
@@ -84,6 +85,20 @@ ACCUSATIONS = [
 @pytest.mark.parametrize(("failed", "rounds", "rule", "state", "mechanism"), ACCUSATIONS)
 def test_accuses(failed: Attempt, rounds: int, rule: str, state: State, mechanism: str) -> None:
     assert conclusion(evidence(CHAT, failed, rounds=rounds)) == (rule, state, mechanism)
+
+
+def test_a_visit_that_is_punished_is_told_from_an_address_that_is_dropped() -> None:
+    """First TCP opens and TLS stays silent; later not even TCP opens."""
+    earlier = measurement(CHAT, tls_fails(TIMEOUT))
+    given = replace(evidence(CHAT, tcp_fails(TIMEOUT), rounds=2), earlier=earlier)
+    assert conclusion(given) == ("residual", State.LIKELY_BLOCKED, "residual")
+
+
+def test_a_hello_that_was_acknowledged_was_not_dropped() -> None:
+    facts = TlsFacts(hello_bytes=300, hello_acknowledged=True)
+    silent = attempt(TLS, seen(Step.TCP), seen(Step.TLS, TIMEOUT, tls=facts))
+    found = ("tls_reply_dropped", State.LIKELY_BLOCKED, "tls.reply.drop")
+    assert conclusion(evidence(CHAT, silent, rounds=2)) == found
 
 
 INNOCENT = [

@@ -166,6 +166,13 @@ def test_injection_accuses_whoever_was_asked() -> None:
     assert conclusion(given) == ("name_injected", State.BLOCKED, "dns.injected")
 
 
+def test_an_injected_block_page_before_the_true_answer() -> None:
+    page = "198.51.100.66"
+    attempts = tls_fails(TLS_AUTHORITY, address=page, leaf="cc" * 32), THERE
+    given = evidence(CHAT, *attempts, resolutions=(says(page, late=(HERE,)), TRUE))
+    assert conclusion(given) == ("name_injected", State.BLOCKED, "dns.injected")
+
+
 @pytest.mark.parametrize(
     "odd",
     [
