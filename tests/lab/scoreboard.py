@@ -69,6 +69,7 @@ def summary(board: Board, about: Json) -> Json:
     cells = board.touched()
     return {
         "false_accusations": false_accusations(board.scored),
+        "false_accusations_waiting": waiting(board.scored),
         "harmless_runs": board.harmless_runs,
         "harmless_runs_accused": len(accused_runs(board)),
         **fractions(board.tallies()),
@@ -89,6 +90,11 @@ def accused_runs(board: Board) -> set[Run]:
     """Harmless ones in which somebody is accused."""
     wrongly = (one for one in board.scored if one.verdict == "false_accusation")
     return {one.run for one in wrongly if board.is_harmless(one.run.entry)}
+
+
+def waiting(scored: Iterable[Scored]) -> dict[str, int]:
+    """What the false accusations wait for that could not be avoided with what is measured today; the others are ""."""
+    return ordered(Counter(one.expected.not_yet for one in scored if one.verdict == "false_accusation"))
 
 
 def fractions(tallies: Mapping[str, Tally]) -> Json:

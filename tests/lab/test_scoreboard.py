@@ -54,6 +54,7 @@ def test_the_numbers_on_top(small: Board) -> None:
     found = summary(small, {"runs": 7})
     on_top = ("false_accusations", "harmless_runs", "state_correct", "mechanism_correct", "shallow", "not_yet", "runs")
     assert [found[name] for name in on_top] == [1, 3, 0.5, 0.5, 0.0, 1, 7]
+    assert found["false_accusations_waiting"] == {"": 1}
     assert (found["mild_ok"]["fraction"], found["self_test"]["state_correct"]) == (0.6667, 1.0)
     assert found["untouched"]["fraction"] == 1.0
     assert found["entries"]["sni"]["outcomes"] == {"right": 1, "wrong_state": 1}
