@@ -12,6 +12,7 @@ import pytest
 from probe.budget import AllocateBudget
 from probe.codecs import stun
 from probe.cycle import TARGETS_IN_FLIGHT, Cycle, Settings, is_silent, run_cycle
+from probe.dialer import Datagrams, Stream
 from probe.failure import REFUSED, TIMEOUT, Failed
 from probe.handshakes import HANDSHAKES
 from probe.measure import Findings
@@ -253,6 +254,37 @@ def test_what_was_silent_is_looked_at_again_with_other_ports_and_ids() -> None:
     sent = [each for each in dialer.sent_to(("udp", RELAY, 3478)) if stun.parse(each.data).method == 3]
     assert len(sent) == 14
     assert len({each.port for each in sent}) == len({stun.parse(each.data).transaction_id for each in sent}) == 2
+
+
+class Dying:
+    """A link that carries nothing new after so many seconds."""
+
+    def __init__(self, alive: ScriptedDialer, after: float) -> None:
+        self.alive, self.dead, self.after = alive, ScriptedDialer({}), after
+
+    def _now(self) -> ScriptedDialer:
+        return self.alive if asyncio.get_running_loop().time() < self.after else self.dead
+
+    async def udp(self, address: str, port: int) -> Datagrams:
+        return await self._now().udp(address, port)
+
+    async def tcp(self, address: str, port: int) -> Stream:
+        return await self._now().tcp(address, port)
+
+
+@pytest.mark.parametrize("after", [0.001, 3.0])
+def test_a_link_that_dies_meanwhile_is_silent_to_all_and_accuses_nobody(after: float) -> None:
+    """The baseline is measured again beside the second round, and what it says goes with that round."""
+
+    async def work() -> Cycle:
+        dialer = Dying(ScriptedDialer(scripts(relay=Udp())), after)
+        return await run_cycle(ALL, instruments(dialer), SETTINGS, AllocateBudget(), lambda *_: None)  # type: ignore[arg-type]
+
+    cycle = run(work())
+    second = by_target(cycle, 2)["viber/call"]
+    assert cycle.link.up
+    assert not second.link.up
+    assert {each.failure for each in second.link.neutrals} == {"generic_timeout_error"}
 
 
 def test_a_silent_relay_is_also_asked_for_a_binding_the_second_time() -> None:
