@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.lab.score import Said, command, score
 from tests.lab.scoreboard import Board, summary
 from tests.lab.techniques import TECHNIQUES
 
+ROOT = Path(__file__).parents[2]
 Progress = Callable[[int, int], None]
 
 
@@ -50,7 +52,7 @@ class Session:
         results = self.results(runs, progress)
         about = {
             "seeds": {"scoring": _ends({run.seed for run in runs}), "tuning": _ends(chosen.TUNING_SEEDS)},
-            "versions": {"ringback": __version__, "rules": RULES_VERSION},
+            "versions": {"ringback": __version__, "rules": RULES_VERSION, "commit": commit()},
             "runs": len(runs),
             "at_once": self._at_once,
             "cpu_s_of_a_run": round(sum(each.cpu_s for each in results.values()) / len(results), 3),
@@ -83,6 +85,13 @@ def as_board(results: dict[Run, Result]) -> Board:
 def scored(run: Run, result: Result) -> list[Scored]:
     said = [Said(each.target, each.state, each.mechanism, each.rule) for each in result.verdicts]
     return score(run, ENTRIES[run.entry], said, harmless=run.entry in HARMLESS_NAMES)
+
+
+def commit() -> str:
+    """What was measured with; `-dirty` when it was changed since."""
+    asking = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(asking, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def told(result: Result) -> Told:
