@@ -35,6 +35,7 @@ class Session:
 
     def __init__(self, bench: LabBench, at_once: int) -> None:
         self.bench, self.runner, self._at_once = bench, Runner(bench, at_once), at_once
+        self._commit = commit()  # now, for it may be another when the runs are done
 
     def results(self, runs: Sequence[Run], progress: Progress = lambda done, whole: None) -> dict[Run, Result]:
         """Raises Failed for a run that could not be measured."""
@@ -52,7 +53,7 @@ class Session:
         results = self.results(runs, progress)
         about = {
             "seeds": {"scoring": _ends({run.seed for run in runs}), "tuning": _ends(chosen.TUNING_SEEDS)},
-            "versions": {"ringback": __version__, "rules": RULES_VERSION, "commit": commit()},
+            "versions": {"ringback": __version__, "rules": RULES_VERSION, "commit": self._commit},
             "runs": len(runs),
             "at_once": self._at_once,
             "cpu_s_of_a_run": round(sum(each.cpu_s for each in results.values()) / len(results), 3),
