@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from probe import link as links
 from probe.budget import Budget
 from probe.diagnosis import second_look
-from probe.failure import TIMEOUT
 from probe.measure import Findings, Measurer
 from probe.model import (
     Access,
@@ -41,6 +40,7 @@ from probe.network import (
     independent_resolvers,
     system_resolvers,
 )
+from probe.silence import is_unanswered
 from probe.trace import Instruments
 
 TARGETS_IN_FLIGHT = 8
@@ -116,18 +116,18 @@ def is_silent(target: Target, findings: Findings) -> bool:
         return False
     answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in paths if attempt.grade}
     silent_attempt = any(
-        observation.failure == TIMEOUT
+        is_unanswered(observation)
         for attempt in paths
         if (attempt.host, attempt.port, attempt.handshake) not in answered
         for observation in attempt.observations
     )
-    return silent_attempt or any(each.observation.failure == TIMEOUT for each in findings.resolutions)
+    return silent_attempt or any(is_unanswered(each.observation) for each in findings.resolutions)
 
 
 def _paths(findings: Findings) -> list[Attempt]:
     """Without those that no app here would make: where the link's resolver gave addresses, or was silent about them."""
     own = {attempt.host for attempt in findings.attempts if attempt.via is Via.SYSTEM}
-    own |= {each.host for each in findings.resolutions if each.observation.failure == TIMEOUT}
+    own |= {each.host for each in findings.resolutions if is_unanswered(each.observation)}
     return [
         attempt
         for attempt in findings.attempts

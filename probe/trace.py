@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from probe.dialer import Counters, Datagrams, Dialer, Stream
-from probe.failure import INTERRUPTED, TIMEOUT, classify
+from probe.failure import INTERRUPTED, classify
 from probe.model import (
     DnsFacts,
     Fingerprint,
@@ -171,11 +171,6 @@ class Trace:
 
     def observations(self) -> tuple[Observation, ...]:
         return tuple(record.observation(self.origin) for record in self._records)
-
-
-def is_silence(observation: Observation) -> bool:
-    """Nothing came back, which alone proves nothing."""
-    return observation.failure == TIMEOUT
 
 
 def _difference(now: Counters, before: Counters) -> Counters:

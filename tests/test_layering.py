@@ -62,7 +62,7 @@ def codecs(one: Import) -> bool:
 
 def judge(one: Import) -> bool:
     pure = (
-        under(one.target, "probe.judge", "probe.model", "probe.failure", "probe.addresses")
+        under(one.target, "probe.judge", "probe.model", "probe.failure", "probe.addresses", "probe.silence")
         if is_product(one.target)
         else True
     )

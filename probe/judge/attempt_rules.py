@@ -24,6 +24,7 @@ from probe.judge.attempts import AttemptCase
 from probe.judge.controls import Control
 from probe.judge.rule import ADD_A_CONTROL, Rule
 from probe.model import State, Step, Transport
+from probe.silence import is_unanswered
 
 
 def _fails(step: Step, *failures: str) -> Callable[[AttemptCase], bool]:
@@ -117,6 +118,14 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "At least two controls in different networks failed, and none got through.",
     ),
     Rule(
+        "clock_unmeasured",
+        lambda case: case.failure == TLS_CERTIFICATE and not case.clock_measured,
+        State.INSUFFICIENT,
+        None,
+        "the certificate is not valid at this device's time, and that time could not be checked",
+        "A device that is years off finds every certificate invalid.",
+    ),
+    Rule(
         "tls_altered_for_all",
         lambda case: case.failure in CERTIFICATE_FAILURES and case.neutral_altered,
         State.IMPAIRED,
@@ -131,14 +140,6 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         None,
         "the service shows the same certificate elsewhere: the fault is its own",
         "Expired, misconfigured, or signed by an authority that we do not know yet.",
-    ),
-    Rule(
-        "clock_unmeasured",
-        lambda case: case.failure == TLS_CERTIFICATE and not case.clock_measured,
-        State.INSUFFICIENT,
-        None,
-        "the certificate is not valid at this device's time, and that time could not be checked",
-        "A device that is years off finds every certificate invalid.",
     ),
     Rule(
         "no_control",
@@ -163,6 +164,14 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "tls.mitm",
         "somebody else's certificate is presented in the service's name",
         "Signed by nobody whom we trust, or for another name at an address that is the service's elsewhere.",
+    ),
+    Rule(
+        "controls_disagree",
+        lambda case: case.controls_disagree,
+        State.IMPAIRED,
+        None,
+        "elsewhere it works for some and not for others: a fault of the service is not excluded",
+        "A control that got through shows that it is alive, and as many that did not show that it is unsteady.",
     ),
     Rule(
         "service_refusal",
@@ -197,6 +206,14 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "A home router or a workplace does this as well as an operator.",
     ),
     Rule(
+        "tls_read_for_all",
+        lambda case: case.step is Step.TLS and case.neutral_altered,
+        State.IMPAIRED,
+        "local.tls",
+        "somebody reads all TLS on this link, neutral services' too, and broke this connection off",
+        "A company's inspection with application control.",
+    ),
+    Rule(
         "neutral_failed",
         lambda case: not case.neutral_passed,
         State.INSUFFICIENT,
@@ -206,18 +223,18 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "silence_once",
-        lambda case: _silent(case) and not case.silent_twice,
+        lambda case: case.last is not None and is_unanswered(case.last) and not case.silent_twice,
         State.INSUFFICIENT,
         None,
-        "it stayed silent, once: a second look is needed",
-        "A timeout alone is at most `insufficient` in one round.",
+        "it was not answered, once: a second look is needed",
+        "A timeout alone is at most `insufficient` in one round; an ICMP error, which a failing line sends, too.",
     ),
     Rule(
         "ip_reject",
         lambda case: case.failure in (HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED, *_refused_by_icmp(case)),
         State.LIKELY_BLOCKED,
         "ip.reject",
-        "a device on the way rejects packets to an address that answers elsewhere",
+        "a device on the way rejects packets to an address that answers elsewhere, twice",
         "ICMP unreachable, not from the target.",
     ),
     Rule(

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of
-from probe.failure import ANSWERED, CERTIFICATE_FAILURES, TIMEOUT
+from probe.failure import ANSWERED, CERTIFICATE_FAILURES
 from probe.judge import controls
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
 from probe.judge.names import forged_addresses, own_resolutions
 from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Via
+from probe.silence import is_unanswered
 
 NEUTRAL_OF = {  # what a neutral must have done for a failure at this step to count
     Step.TCP: frozenset({"tcp", "tls", "http"}),
@@ -32,6 +33,7 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     last: Observation | None  # the step at which it ended
     complete: bool  # the service answered as itself
     control: Control
+    controls_disagree: bool  # at least as many networks' controls failed there as got through
     calibrated: bool
     answered_elsewhere: bool  # this very address answered a control, or another network of the country
     same_leaf_elsewhere: bool  # a control was shown the same certificate
@@ -86,6 +88,7 @@ def _attempt_case(evidence: Evidence, attempt: Attempt, endpoint: Endpoint) -> A
         last=last,
         complete=is_positive(attempt, endpoint),
         control=controls.of_endpoint(endpoint, evidence.controls),
+        controls_disagree=controls.disagree_on_endpoint(endpoint, evidence.controls),
         calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
         answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,
         same_leaf_elsewhere=leaf in controls.leaves_seen(endpoint, evidence.controls),
@@ -123,7 +126,7 @@ def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
 
 
 def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:
-    """Round 1 was silent at this endpoint too, at each address that it tried in this family."""
+    """Round 1 got no answer at this endpoint either, at any address that it tried in this family."""
     same = [
         each
         for each in _paths(earlier)
@@ -133,7 +136,7 @@ def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:
         and family_of(each.address) == family_of(attempt.address)
         and each.observations
     ]
-    return bool(same) and all(each.observations[-1].failure == TIMEOUT for each in same)
+    return bool(same) and all(is_unanswered(each.observations[-1]) for each in same)
 
 
 def _had_opened(earlier: Measurement, attempt: Attempt) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from probe.judge.grades import is_positive
@@ -17,25 +17,53 @@ class Control(StrEnum):
 
 def of_endpoint(endpoint: Endpoint, controls: Iterable[ControlMeasurement]) -> Control:
     """Whether the service itself is there, at this endpoint."""
-    failed: set[Network] = set()
-    for control in usable(controls):
-        if any(is_positive(attempt, endpoint) for attempt in attempts_at(endpoint, control)):
-            return Control.ALIVE
-        if _tried(endpoint, control):
-            failed.add(control.network)
-    return Control.DOWN if len(failed) >= 2 else Control.UNKNOWN
+    return _standing(*_networks(controls, lambda control: _reached(endpoint, control)))
 
 
 def of_name(host: str, controls: Iterable[ControlMeasurement]) -> Control:
     """Whether the name exists."""
-    failed: set[Network] = set()
-    for control in usable(controls):
-        resolutions = [each.observation for each in control.measurement.resolutions if each.host == host]
-        if any(each.failure is None for each in resolutions):
-            return Control.ALIVE
-        if resolutions:
-            failed.add(control.network)
+    return _standing(*_networks(controls, lambda control: _resolved(host, control)))
+
+
+def disagree_on_endpoint(endpoint: Endpoint, controls: Iterable[ControlMeasurement]) -> bool:
+    """Some got through, and in at least as many networks others did not: the service itself may be unsteady."""
+    return _disagree(*_networks(controls, lambda control: _reached(endpoint, control)))
+
+
+def disagree_on_name(host: str, controls: Iterable[ControlMeasurement]) -> bool:
+    """The same of a name: one that was given up is still remembered by some resolvers."""
+    return _disagree(*_networks(controls, lambda control: _resolved(host, control)))
+
+
+def _networks(
+    controls: Iterable[ControlMeasurement], ask: Callable[[ControlMeasurement], bool | None]
+) -> tuple[set[Network], set[Network]]:
+    """The networks whose controls got through, and those in which none did."""
+    answers = [(control.network, ask(control)) for control in usable(controls)]
+    through = {network for network, answer in answers if answer}
+    return through, {network for network, answer in answers if answer is False} - through
+
+
+def _standing(through: set[Network], failed: set[Network]) -> Control:
+    if through:
+        return Control.ALIVE
     return Control.DOWN if len(failed) >= 2 else Control.UNKNOWN
+
+
+def _disagree(through: set[Network], failed: set[Network]) -> bool:
+    return 0 < len(through) <= len(failed)
+
+
+def _reached(endpoint: Endpoint, control: ControlMeasurement) -> bool | None:
+    """None when it did not try."""
+    if any(is_positive(attempt, endpoint) for attempt in attempts_at(endpoint, control)):
+        return True
+    return False if _tried(endpoint, control) else None
+
+
+def _resolved(host: str, control: ControlMeasurement) -> bool | None:
+    asked = [each.observation for each in control.measurement.resolutions if each.host == host]
+    return any(each.failure is None for each in asked) if asked else None
 
 
 def addresses_reached(endpoint: Endpoint, controls: Iterable[ControlMeasurement]) -> set[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from probe.failure import TLS_CERTIFICATE
 from probe.judge.evidence import Evidence
 from probe.judge.rule import Rule
-from probe.model import NotAttempted, State, Void
+from probe.model import Measurement, NotAttempted, State, Void
 
 
 def _is_void(void: Void) -> Callable[[Evidence], bool]:
@@ -15,6 +16,12 @@ def _is_void(void: Void) -> Callable[[Evidence], bool]:
 
 def _not_attempted(reason: NotAttempted) -> Callable[[Evidence], bool]:
     return lambda evidence: evidence.measurement.not_attempted is reason
+
+
+def _finds_every_certificate_out_of_date(measurement: Measurement) -> bool:
+    """At a time that nobody could check: it is the device that is out of date."""
+    failures = {each.failure for each in measurement.link.neutrals if each.handshake == "tls"}
+    return measurement.clock_offset_ms is None and failures == {TLS_CERTIFICATE}
 
 
 MEASUREMENT_RULES: tuple[Rule[Evidence], ...] = (
@@ -57,6 +64,14 @@ MEASUREMENT_RULES: tuple[Rule[Evidence], ...] = (
         None,
         "this link has no internet: nothing can be concluded",
         "No baseline target completed a handshake, so nothing else was dialled.",
+    ),
+    Rule(
+        "clock_out_of_date",
+        lambda evidence: _finds_every_certificate_out_of_date(evidence.measurement),
+        State.INSUFFICIENT,
+        None,
+        "this device finds even neutral certificates out of date, and its time could not be checked: set its clock",
+        "design, section 3: a wrong clock voids the cycle.",
     ),
     Rule(
         "vpn",

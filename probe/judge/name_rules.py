@@ -73,6 +73,14 @@ NAME_RULES: tuple[Rule[NameCase], ...] = (
         "An impossible address, or one whose certificate is not the service's, while others give the genuine one.",
     ),
     Rule(
+        "name_disputed",
+        lambda case: case.controls_disagree,
+        State.IMPAIRED,
+        None,
+        "elsewhere its name resolves for some and not for others: a fault of the service is not excluded",
+        "A name that is being given up is denied by some resolvers before others.",
+    ),
+    Rule(
         "name_denied",
         _answered_with(NXDOMAIN, NO_ANSWER),
         State.BLOCKED,

@@ -26,6 +26,7 @@ class NameCase(Struct, frozen=True, kw_only=True):
     injected: bool  # the first of two different replies to one query was the wrong one
     exists: bool  # somebody else resolves it
     control: Control  # of the name
+    controls_disagree: bool  # in at least as many of the controls' networks it does not resolve as it does
     proved: (
         bool  # an address given elsewhere completed a handshake from this line, or the service is alive for controls
     )
@@ -76,6 +77,7 @@ def _name_case(evidence: Evidence, target: Target, host: str, family: int) -> Na
         injected=injected,
         exists=bool(elsewhere),
         control=controls.of_name(host, evidence.controls),
+        controls_disagree=controls.disagree_on_name(host, evidence.controls),
         proved=_proved(evidence, target, host, elsewhere),
         own_resolver=any(_is_the_networks(each, evidence) for each in own),
         truthful=_truthful(measurement, own),

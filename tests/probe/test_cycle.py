@@ -48,7 +48,7 @@ from tests.probe.builders import (
     targets,
 )
 from tests.probe.test_measure import Crowd
-from tests.scripted import OWN, Key, ScriptedDialer, Tcp, Turn, Udp, run
+from tests.scripted import OWN, Key, ScriptedDialer, Tcp, Udp, run
 
 NEUTRAL, RELAY, WEB, CHAT = "203.0.113.4", "203.0.113.5", "203.0.113.80", "203.0.113.44"
 NEUTRAL_STUN = ("udp", NEUTRAL, 3478)
@@ -311,9 +311,13 @@ def test_a_second_look_may_find_an_answer() -> None:
     assert by_target(cycle, 2)["viber/call"].attempts[0].grade is Grade.MARKED
 
 
-@pytest.mark.parametrize("turn", [[refusal(437)], [OSError(111, "x")]])
-def test_what_was_refused_is_not_looked_at_again(turn: Turn) -> None:
-    assert by_target(cycled(relay=Udp(always=turn)), 2) == {}
+def test_what_was_refused_is_not_looked_at_again() -> None:
+    assert by_target(cycled(relay=Udp(always=[refusal(437)])), 2) == {}
+
+
+@pytest.mark.parametrize("number", [101, 111, 113])
+def test_an_icmp_error_is_looked_at_again(number: int) -> None:
+    assert list(by_target(cycled(relay=Udp(always=[OSError(number, "x")])), 2)) == ["viber/call"]
 
 
 def test_the_baseline_is_not_looked_at_again() -> None:
@@ -330,7 +334,8 @@ PASSED, SILENT = observation(Step.STUN), observation(Step.STUN, "generic_timeout
         (Combine.ANY_OF, SILENT, False),
         (Combine.ALL_OF, SILENT, True),
         (Combine.ALL_OF, PASSED, False),
-        (Combine.ALL_OF, observation(Step.STUN, "connection_refused"), False),
+        (Combine.ALL_OF, observation(Step.STUN, "connection_refused"), True),
+        (Combine.ALL_OF, observation(Step.STUN, "unexpected_reply"), False),
     ],
 )
 def test_silence_is_looked_at_again_where_the_target_needs_it(combine: Combine, second: Any, silent: bool) -> None:

@@ -78,7 +78,7 @@ ACCUSATIONS = [
     pytest.param(tls_fails(TLS_AUTHORITY, leaf=OTHER), 1, "tls_mitm", State.BLOCKED, "tls.mitm", id="other authority"),
     pytest.param(tcp_fails(TIMEOUT), 2, "ip_drop", State.LIKELY_BLOCKED, "ip.drop", id="SYN dropped"),
     pytest.param(tcp_fails(REFUSED), 1, "ip_reset", State.LIKELY_BLOCKED, "ip.reset", id="SYN reset"),
-    pytest.param(tcp_fails(HOST_UNREACHABLE), 1, "ip_reject", State.LIKELY_BLOCKED, "ip.reject", id="ICMP"),
+    pytest.param(tcp_fails(HOST_UNREACHABLE), 2, "ip_reject", State.LIKELY_BLOCKED, "ip.reject", id="ICMP"),
 ]
 
 
@@ -196,9 +196,32 @@ def test_two_controls_in_the_same_network_are_one() -> None:
     assert judge(evidence(CHAT, tls_fails(RESET), controls=same)).rule == "no_control"
 
 
-def test_one_positive_control_outweighs_failing_ones() -> None:
-    mixed = [*failing_controls(tcp_fails(TIMEOUT), tcp_fails(TIMEOUT)), control(measurement(CHAT, tls_ok()), 3)]
+def test_one_bad_control_among_good_ones_hides_nothing() -> None:
+    good = [control(measurement(CHAT, tls_ok()), number) for number in (2, 3)]
+    mixed = [*failing_controls(tcp_fails(TIMEOUT)), *good]
     assert judge(evidence(CHAT, tls_fails(RESET), controls=mixed)).state is State.LIKELY_BLOCKED
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_controls_that_disagree_leave_a_fault_of_the_service_open(failing: int) -> None:
+    mixed = [*failing_controls(*[tcp_fails(TIMEOUT)] * failing), control(measurement(CHAT, tls_ok()), 3)]
+    given = evidence(CHAT, tls_fails(RESET), controls=mixed)
+    assert conclusion(given) == ("controls_disagree", State.IMPAIRED, None)
+
+
+def test_inspection_of_all_tls_breaks_a_connection_off() -> None:
+    link = replace(LINK, neutrals=(neutral("tls", TLS_AUTHORITY),))
+    assert conclusion(evidence(CHAT, tls_fails(RESET), link=link)) == ("tls_read_for_all", State.IMPAIRED, "local.tls")
+
+
+def test_certificates_out_of_date_for_all_are_the_clocks() -> None:
+    link = replace(LINK, neutrals=(neutral("tls", TLS_CERTIFICATE),))
+    given = evidence(CHAT, tls_fails(TLS_CERTIFICATE, leaf=OTHER), link=link, clock_offset_ms=None)
+    assert conclusion(given) == ("clock_out_of_date", State.INSUFFICIENT, None)
+
+
+def test_a_rejection_counts_once_it_repeats() -> None:
+    assert conclusion(evidence(CHAT, tcp_fails(HOST_UNREACHABLE))) == ("silence_once", State.INSUFFICIENT, None)
 
 
 @pytest.mark.parametrize("link", [Link(up=False), replace(LINK, void="portal")])
@@ -227,7 +250,7 @@ def test_another_customers_certificate_at_an_edge_that_nobody_else_reached() -> 
 def test_icmpv6_prohibited_comes_from_the_way() -> None:
     link = replace(LINK, neutrals=(*LINK.neutrals, neutral("tls", family=6)))
     controls = (control(measurement(CHAT, tls_ok(address=V6))),)
-    given = evidence(CHAT, tcp_fails(PROHIBITED, address=V6), link=link, controls=controls)
+    given = evidence(CHAT, tcp_fails(PROHIBITED, address=V6), rounds=2, link=link, controls=controls)
     assert conclusion(given) == ("ip_reject", State.LIKELY_BLOCKED, "ip.reject")
 
 
@@ -315,7 +338,7 @@ def test_dns_over_udp_is_no_neutral_for_calls() -> None:
 
 def test_an_icmp_refusal_on_the_way_and_one_by_the_target() -> None:
     on_the_way = turn_fails(REFUSED, icmp=IcmpFacts(type=3, code=3, from_target=False))
-    assert conclusion(evidence(CALL, on_the_way)) == ("ip_reject", State.LIKELY_BLOCKED, "ip.reject")
+    assert conclusion(evidence(CALL, on_the_way, rounds=2)) == ("ip_reject", State.LIKELY_BLOCKED, "ip.reject")
     by_target = turn_fails(REFUSED, icmp=IcmpFacts(type=3, code=3, from_target=True))
     assert conclusion(evidence(CALL, by_target)) == ("refused_by_target", State.IMPAIRED, "service.refusal")
 

@@ -95,6 +95,15 @@ def test_a_denial_while_nothing_answers_anywhere() -> None:
     assert judge(evidence(CHAT, there_dead, resolutions=(lie(NXDOMAIN), TRUE), controls=())).rule == "name_unproved"
 
 
+def test_a_name_that_is_being_given_up() -> None:
+    fading = [
+        control(measurement(CHAT, resolutions=(lie(NXDOMAIN),)), 1),
+        control(measurement(CHAT, tls_ok()), 2),
+    ]
+    given = evidence(CHAT, THERE, resolutions=(lie(NXDOMAIN), TRUE), controls=fading)
+    assert conclusion(given) == ("name_disputed", State.IMPAIRED, None)
+
+
 def test_a_name_that_the_vendor_gave_up() -> None:
     gone = [
         control(measurement(CHAT, resolutions=(lie(NXDOMAIN),)), 1),
