@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from tests.lab import fork, plan, rtt, scoreboard
 from tests.lab.bench import LabBench
@@ -46,12 +47,18 @@ def main(words: Sequence[str] | None = None) -> int:
             sys.stdout.write(text)
             return 0 if innocent else 1
         result = session.board(runs, progress=progress)
+        keep(result, arguments)  # before anything else can fail
         if arguments.whole:
             result |= {"rtt": rtt.measure(lab), "agreement": session.agreement(directory)}
+            keep(result, arguments)
     sys.stdout.write(scoreboard.table(result) + "\n")
+    return 1 if result["false_accusations"] or result.get("agreement", {}).get("differ") else 0
+
+
+def keep(result: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Writes the whole board, and a part of it only to a file that was named."""
     if arguments.whole or arguments.out != FILE:
         arguments.out.write_text(scoreboard.as_text(result))
-    return 1 if result["false_accusations"] or result.get("agreement", {}).get("differ") else 0
 
 
 def parser() -> argparse.ArgumentParser:
