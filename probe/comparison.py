@@ -65,8 +65,21 @@ async def fetch_controls(url: str, since_ms: int, until_ms: int) -> list[Control
     return parse_controls(lines, url, 0)
 
 
+class Whereabouts(Struct, frozen=True, kw_only=True):
+    """Whose the line and its resolvers are: known to whoever has a table of networks, which a probe has not."""
+
+    network: Network = Network()
+    resolvers: dict[str, Network] = {}  # DnsFacts.resolver_prefix → network
+
+
+UNKNOWN_WHEREABOUTS = Whereabouts()
+
+
 def judge_all(
-    measurements: Sequence[Measurement], targets: Targets, controls: Sequence[ControlMeasurement]
+    measurements: Sequence[Measurement],
+    targets: Targets,
+    controls: Sequence[ControlMeasurement],
+    whereabouts: Whereabouts = UNKNOWN_WHEREABOUTS,
 ) -> list[Verdict]:
     """A verdict for each measurement of one cycle, provisional: the collector may know more."""
     first_rounds = {each.target: each for each in measurements if each.round == 1}
@@ -78,6 +91,8 @@ def judge_all(
             measurement=measurement,
             target=by_id.get(measurement.target),
             earlier=first_rounds.get(measurement.target) if measurement.round > 1 else None,
+            network=whereabouts.network,
+            resolver_networks=whereabouts.resolvers,
             controls=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= WINDOW_MS),
             calibrating=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= CALIBRATION_MS),
         )

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from collector.origin import read_networks
 from probe.cycle import Settings as ProbeSettings
 from probe.model import Access, ControlMeasurement, Network
 from probe.network import describe_resolver
@@ -19,6 +20,11 @@ from tests.lab.settings import Settings, device_of, lay_out, resolver_addresses
 from tests.lab.situation import Situation, controls_of, of_control, situation, world_key
 
 
+def network_of(operator: str) -> Network:
+    about = plan.OPERATORS[operator]
+    return Network(country=about.country, asn=about.asn, operator=about.name)
+
+
 class LabBench:
     """Entries on the lines of a running lab."""
 
@@ -27,6 +33,7 @@ class LabBench:
         self.keep = False  # all measurements, not only those of controls
         self.met: dict[str, Counter[str]] = {}  # entry → filter → packets that it did something to
         self._device_root = cache(self._laid_out)
+        self._networks = read_networks(lab.networks_file)
 
     def world(self, run: Run) -> str:
         return world_key(self._of_run(run), run)
@@ -66,11 +73,12 @@ class LabBench:
             controls=tuple(controls or ()),
             keep=self.keep or controls is None,
             change=self._change(settings),
+            network=network_of(settings.egress or run.operator),
+            networks=self._networks,
         )
 
     def told(self, control: Run, result: Result) -> list[ControlMeasurement]:
-        about = plan.OPERATORS[control.operator]
-        network = Network(country=about.country, asn=about.asn, operator=about.name)
+        network = network_of(control.operator)
         return [
             ControlMeasurement(key=control.operator, network=network, measurement=each) for each in result.measurements
         ]

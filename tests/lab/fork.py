@@ -21,11 +21,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from collector.ingest import resolver_prefixes
+from collector.origin import Networks, lookup_prefix
 from probe.budget import AllocateBudget
-from probe.comparison import judge_all, latest
+from probe.comparison import Whereabouts, judge_all, latest
 from probe.cycle import Cycle, Settings, run_cycle
 from probe.dialer import SocketDialer
-from probe.model import ControlMeasurement, Measurement, Targets, Verdict
+from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
 from probe.secure.trust import Trust
 from probe.trace import Instruments
 from tests.lab.settings import Device, lay_out
@@ -54,6 +56,8 @@ class Order(Struct, frozen=True, kw_only=True):
     controls: tuple[ControlMeasurement, ...] = ()
     keep: bool = False  # the measurements too
     change: Change | None = None
+    network: Network = Network()  # whose the line is, and
+    networks: Networks | None = None  # the table by which a collector names networks; None judges as a probe does
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -96,7 +100,7 @@ def run(order: Order) -> Result:
     try:
         enter(order.namespace)
         cycle = asyncio.run(measured(order))
-        verdicts = judge_all(cycle.measurements, order.targets, order.controls)
+        verdicts = judge_all(cycle.measurements, order.targets, order.controls, whereabouts(order, cycle))
     except Exception:
         return Result(error=traceback.format_exc())
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -108,6 +112,15 @@ def run(order: Order) -> Result:
         cpu_s=usage.ru_utime + usage.ru_stime,
         took_s=time.monotonic() - started,
     )
+
+
+def whereabouts(order: Order, cycle: Cycle) -> Whereabouts:
+    """What a collector would know of this line and of its resolvers."""
+    if order.networks is None:
+        return Whereabouts()
+    prefixes = resolver_prefixes(cycle.measurements)
+    resolvers = {prefix: lookup_prefix(order.networks, prefix) for prefix in prefixes}
+    return Whereabouts(network=order.network, resolvers=resolvers)
 
 
 async def measured(order: Order) -> Cycle:
