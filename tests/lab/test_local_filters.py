@@ -172,7 +172,7 @@ def test_a_gap_ends() -> None:
     assert passed == [True, True, False, False, True]
 
 
-@pytest.mark.parametrize("last", [segment(SYN), query("web.whatsapp.example")])
+@pytest.mark.parametrize("last", [segment(SYN), query("web.whatsapp.example")], ids=["a connection", "a question"])
 def test_a_link_dies_at_the_first_look_at_a_service(last: bytes) -> None:
     dying = made("link.dies.at", addresses=(SERVER,), names=("web.whatsapp.example",))
     assert unchanged(dying, query("www.neutral.example"))
