@@ -86,7 +86,7 @@ MESSAGES: dict[str, tuple[bytes, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("what", "dying"), DROPS.items(), ids=str)
+@pytest.mark.parametrize(("what", "dying"), DROPS.items(), ids=[f"{name}{dict(more)}" for name, more in DROPS])
 def test_stun_dies_by_its_bytes(what: tuple[str, tuple[tuple[str, object], ...]], dying: set[str]) -> None:
     name, parameters = what
     drop = made(name, **dict(parameters))
