@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from collector.origin import lookup_prefix, read_networks
+from probe.network import describe_resolver
 from tests.lab import places, plan
 from tests.lab.net import Lab, Line
 from tests.lab.plan import OPERATORS, WORLD_V4
@@ -190,6 +191,7 @@ def test_the_table_of_networks_knows_every_line_and_takes_no_resolver_for_anothe
     networks = read_networks(lab.networks_file)
     for operator in OPERATORS.values():
         assert networks.lookup(operator.resolver).asn == operator.asn
-        around = ".".join(operator.resolver.split(".")[:2]) + ".0.0/16"
-        assert lookup_prefix(networks, around).asn in (0, operator.asn)
-    assert lookup_prefix(networks, "203.0.0.0/16").operator == "World Hosting"
+        told = describe_resolver(operator.resolver, 53, ())  # all that a probe says of it
+        assert told.prefix is not None
+        assert lookup_prefix(networks, told.prefix).asn == operator.asn
+    assert lookup_prefix(networks, "203.0.113.0/24").operator == "World Hosting"
