@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from probe.judge.grades import is_positive
-from probe.model import Attempt, ControlMeasurement, Endpoint, Network, Via
+from probe.model import AlsoDial, Attempt, ControlMeasurement, Endpoint, Network, Via
 
 
 class Control(StrEnum):
@@ -107,9 +107,9 @@ def attempts_at(endpoint: Endpoint, control: ControlMeasurement) -> list[Attempt
     return [attempt for attempt in control.measurement.attempts if is_of(attempt, endpoint)]
 
 
-def is_of(attempt: Attempt, endpoint: Endpoint) -> bool:
-    """The attempt was made at this endpoint, at whatever address."""
-    return (attempt.host, attempt.port, attempt.transport, attempt.handshake) == (
+def is_of(dialled: Attempt | AlsoDial, endpoint: Endpoint) -> bool:
+    """It was, or is to be, dialled at this endpoint, at whatever address."""
+    return (dialled.host, dialled.port, dialled.transport, dialled.handshake) == (
         endpoint.host,
         endpoint.port,
         endpoint.transport,

@@ -6,6 +6,7 @@ Where DNS gives every country other addresses, nobody else would ever try the on
 from __future__ import annotations
 
 from probe.addresses import is_address, is_public
+from probe.judge.controls import is_of
 from probe.model import AlsoDial, Attempt, Endpoint, Measurement, Step, Via
 
 STEPS = frozenset({Step.TCP, Step.TLS, Step.STUN, Step.TURN})
@@ -35,13 +36,8 @@ def failing(measurement: Measurement) -> tuple[AlsoDial, ...]:
 
 def is_at(dial: AlsoDial, endpoint: Endpoint) -> bool:
     """It asks for this endpoint, at an address that the endpoint may have: one given as an address has only that."""
-    same = (dial.host, dial.port, dial.transport, dial.handshake) == (
-        endpoint.host,
-        endpoint.port,
-        endpoint.transport,
-        endpoint.handshake,
-    )
-    return same and is_public(dial.address) and (not is_address(dial.host) or dial.address == dial.host)
+    may_have_it = not is_address(dial.host) or dial.address == dial.host
+    return is_of(dial, endpoint) and is_public(dial.address) and may_have_it
 
 
 def _failed(attempt: Attempt) -> bool:

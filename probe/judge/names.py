@@ -41,8 +41,11 @@ def name_cases(evidence: Evidence, target: Target) -> list[NameCase]:
     Where nobody leads anywhere there is one case for the host, whatever its families would have been.
     """
     hosts = dict.fromkeys(each.host for each in own_resolutions(evidence.measurement))
+    forged = forged_addresses(evidence, target)
     cases = (
-        _name_case(evidence, target, host, family) for host in hosts for family in _families_to_judge(evidence, host)
+        _name_case(evidence, target, host, family, forged)
+        for host in hosts
+        for family in _families_to_judge(evidence, host)
     )
     return [case for case in cases if case is not None]
 
@@ -61,11 +64,12 @@ def own_resolutions(measurement: Measurement) -> list[Resolution]:
     return [each for each in measurement.resolutions if each.observation.dns and each.observation.dns.resolver in own]
 
 
-def _name_case(evidence: Evidence, target: Target, host: str, family: int) -> NameCase | None:
+def _name_case(
+    evidence: Evidence, target: Target, host: str, family: int, forged: set[tuple[str, str | None]]
+) -> NameCase | None:
     measurement = evidence.measurement
     own = [each for each in own_resolutions(measurement) if _is_about(each, host, family)]
     elsewhere = given_elsewhere(evidence, host, family)
-    forged = forged_addresses(evidence, target)
     injected = any(_is_injected(each, forged) for each in own + _others(measurement, host, family))
     outcome = _outcome(own, forged, host)
     if outcome is None or (outcome == NO_ANSWER and not injected and _has_the_other_family(measurement, host)):
