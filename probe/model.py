@@ -31,8 +31,13 @@ class Plane(Vocabulary):
 
 
 class Transport(Vocabulary):
+    """What carries the handshake's own messages."""
+
     UDP = "udp"
     TCP = "tcp"
+    TLS = "tls"  # over TCP
+    WSS = "wss"  # WebSocket messages over TLS
+    HTTPS = "https"  # the bodies of HTTP over TLS
     UNKNOWN = "unknown"
 
 
@@ -50,9 +55,17 @@ class Step(Vocabulary):
     DNS = "dns"
     TCP = "tcp"
     TLS = "tls"
+    QUIC = "quic"
+    DTLS = "dtls"
     HTTP = "http"
+    WEBSOCKET = "websocket"
     STUN = "stun"
     TURN = "turn"
+    NOISE = "noise"
+    MTPROTO = "mtproto"
+    XMPP = "xmpp"
+    SIP = "sip"
+    HELLO = "hello"  # a service's own first message, and the answer to it
     UNKNOWN = "unknown"
 
 
@@ -417,6 +430,7 @@ class PathVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mechanism: str | None = None
     grade: Grade | None = None
     step: Step | None = None  # where it failed
+    handshake: str = ""  # empty for a name
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

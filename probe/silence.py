@@ -9,11 +9,11 @@ from probe.failure import HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED, REF
 from probe.model import Observation, Step
 
 UNANSWERED = frozenset({TIMEOUT, HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED})
-OVER_UDP = frozenset({Step.STUN, Step.TURN})
+REFUSED_BY_SOMEBODY = frozenset({Step.TCP, Step.DNS})  # a refusal there is an answer: a reset, or a server's
 
 
 def is_unanswered(observation: Observation) -> bool:
-    """Over UDP a refusal is an ICMP error too; over TCP it is an answer."""
+    """Over UDP a refusal is an ICMP error too; a TCP connection that is refused was answered."""
     if observation.failure == REFUSED:
-        return observation.step in OVER_UDP
+        return observation.step not in REFUSED_BY_SOMEBODY
     return observation.failure in UNANSWERED

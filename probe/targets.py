@@ -165,7 +165,8 @@ def _endpoint(plane: Plane, block: Block, authorities: Mapping[str, str]) -> End
 
 
 def _transport(form: Form, block: Block) -> Transport:
-    if len(form.transports) == 1 and not block.has("transport"):
+    """The handshake's usual one, which is the first of its form, where none is given."""
+    if not block.has("transport"):
         return form.transports[0]
     return Transport(block.word("transport", form.transports))
 

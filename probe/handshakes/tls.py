@@ -9,7 +9,10 @@ Leaks: the service's name and the volunteer's address, as every visit does; our 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from probe.addresses import is_address
+from probe.dialer import Stream
 from probe.handshakes import tcp
 from probe.model import Endpoint, Grade, Operation, Step
 from probe.secure.tls import TlsStream
@@ -20,12 +23,21 @@ LIMIT = 10.0  # seconds
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
     """Connects, shakes hands, verifies. Raises StepFailed."""
+    async with tcp.connect(trace, endpoint) as stream:
+        _, grade = await secured(trace, stream, endpoint)
+    return grade
+
+
+async def secured(
+    trace: Trace, stream: Stream, endpoint: Endpoint, alpn: Sequence[str] = ()
+) -> tuple[TlsStream, Grade]:
+    """The stream inside TLS, its certificate verified, and what that proves. Raises StepFailed."""
     name = endpoint.server_name or endpoint.host
-    async with tcp.connect(trace, endpoint) as stream, trace.step(Step.TLS, LIMIT) as record:
+    async with trace.step(Step.TLS, LIMIT) as record:
         record.count(stream.counters)
-        secured = TlsStream(stream, None if is_address(name) else name)  # RFC 6066: no address in the SNI
-        await secured.shake_hands(record)
+        inside = TlsStream(stream, None if is_address(name) else name, alpn)  # RFC 6066: no address in the SNI
+        await inside.shake_hands(record)
         record.operation = Operation.VERIFY
         instruments = trace.instruments
-        pinned = instruments.trust.verify(secured.chain, name, endpoint.ca, instruments.now_ms())
-    return Grade.CRYPTO if pinned else Grade.BOUND
+        pinned = instruments.trust.verify(inside.chain, name, endpoint.ca, instruments.now_ms())
+    return inside, Grade.CRYPTO if pinned else Grade.BOUND

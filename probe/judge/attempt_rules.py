@@ -43,6 +43,15 @@ def _hello_acknowledged(case: AttemptCase) -> bool:
     return bool(case.last and case.last.tls and case.last.tls.hello_acknowledged)
 
 
+# What apps say in protocols of their own, once a connection stands.
+PAYLOAD_STEPS = frozenset({Step.STUN, Step.TURN, Step.NOISE, Step.MTPROTO, Step.XMPP, Step.SIP, Step.HELLO})
+UDP_STEPS = frozenset({Step.STUN, Step.TURN, Step.HELLO})
+
+
+def _payload_fails(*failures: str) -> Callable[[AttemptCase], bool]:
+    return lambda case: case.step in PAYLOAD_STEPS and not _is_udp(case) and case.failure in failures
+
+
 def _is_udp(case: AttemptCase) -> bool:
     return case.attempt.transport is Transport.UDP
 
@@ -294,6 +303,22 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "An alert can come from either; the facts keep which.",
     ),
     Rule(
+        "payload_reset",
+        _payload_fails(RESET, EOF, "connection_aborted"),
+        State.LIKELY_BLOCKED,
+        "tcp.payload.reset",
+        "the connection opens, and is broken off once the app speaks its own protocol",
+        "TCP connects; RST or FIN after the first bytes, at an address that answers them elsewhere; neutrals pass.",
+    ),
+    Rule(
+        "payload_dropped",
+        _payload_fails(TIMEOUT),
+        State.LIKELY_BLOCKED,
+        "tcp.payload.drop",
+        "the connection opens, and what the app says on it stays unanswered, twice",
+        "TCP connects; the first bytes of the app's own protocol stay unanswered; neutral TLS or HTTP passes.",
+    ),
+    Rule(
         "allocate_dropped",
         lambda case: _fails(Step.TURN, TIMEOUT)(case) and case.binding_passed,
         State.LIKELY_BLOCKED,
@@ -303,7 +328,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "udp_endpoint_dropped",
-        lambda case: case.step in (Step.STUN, Step.TURN) and _silent(case),
+        lambda case: case.step in UDP_STEPS and _is_udp(case) and _silent(case),
         State.LIKELY_BLOCKED,
         "udp.endpoint.drop",
         "a relay that answers elsewhere stays silent, twice, while neutral ones answer",

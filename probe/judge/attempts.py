@@ -13,15 +13,31 @@ from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
 from probe.judge.names import forged_addresses, own_resolutions
-from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Via
+from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Transport, Via
 from probe.silence import is_unanswered
 
-NEUTRAL_OF = {  # what a neutral must have done for a failure at this step to count
+# What a neutral must have done for a failure at this step to count: the same kind of thing over the same transport.
+DATAGRAMS, PAYLOAD = frozenset({"stun", "turn"}), frozenset({"tls", "http"})
+NEUTRAL_OVER_UDP = {
+    Step.STUN: DATAGRAMS,
+    Step.TURN: DATAGRAMS,
+    Step.DTLS: DATAGRAMS,
+    Step.SIP: DATAGRAMS,
+    Step.HELLO: DATAGRAMS,
+    Step.QUIC: frozenset({"quic"}),
+}
+NEUTRAL_OVER_TCP = {
     Step.TCP: frozenset({"tcp", "tls", "http"}),
     Step.TLS: frozenset({"tls"}),
+    Step.WEBSOCKET: frozenset({"tls"}),
     Step.HTTP: frozenset({"http"}),
-    Step.STUN: frozenset({"stun", "turn"}),
-    Step.TURN: frozenset({"stun", "turn"}),
+    Step.STUN: PAYLOAD,
+    Step.TURN: PAYLOAD,
+    Step.NOISE: PAYLOAD,
+    Step.MTPROTO: PAYLOAD,
+    Step.XMPP: PAYLOAD,
+    Step.SIP: PAYLOAD,
+    Step.HELLO: PAYLOAD,
 }
 
 
@@ -108,7 +124,8 @@ def _attempt_case(evidence: Evidence, attempt: Attempt, endpoint: Endpoint) -> A
 
 def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:
     """The neutral attempts of the same kind and family; one whose certificate was replaced still connected."""
-    kinds = NEUTRAL_OF.get(last.step, frozenset()) if last else frozenset()
+    by_step = NEUTRAL_OVER_UDP if attempt.transport is Transport.UDP else NEUTRAL_OVER_TCP
+    kinds = by_step.get(last.step, frozenset()) if last else frozenset()
     family = family_of(attempt.address) if attempt.address else None
     return [each for each in measurement.link.neutrals if each.handshake in kinds and each.family == family]
 

@@ -30,9 +30,9 @@ def combine(paths: Sequence[PathVerdict], target: Target) -> PathVerdict:
 
 def _groups(paths: Iterable[PathVerdict]) -> list[list[PathVerdict]]:
     """The paths of one endpoint and one family; a name that does not resolve is a group of its own."""
-    groups: dict[tuple[str, int | None, Transport, int | None], list[PathVerdict]] = {}
+    groups: dict[tuple[str, int | None, Transport, str, int | None], list[PathVerdict]] = {}
     for path in paths:
-        groups.setdefault((path.host, path.port, path.transport, path.family), []).append(path)
+        groups.setdefault((path.host, path.port, path.transport, path.handshake, path.family), []).append(path)
     return list(groups.values())
 
 
@@ -84,7 +84,7 @@ def _is_forced_fallback(endpoints: Sequence[PathVerdict], complete: Sequence[Pat
     return (
         bool(udp)
         and all(path.state in INTERFERED for path in udp)
-        and all(path.transport is Transport.TCP for path in complete)
+        and all(path.transport is not Transport.UDP for path in complete)
     )
 
 

@@ -9,7 +9,7 @@ from probe.addresses import is_address, is_public
 from probe.judge.controls import is_of
 from probe.model import AlsoDial, Attempt, Endpoint, Measurement, Step, Via
 
-STEPS = frozenset({Step.TCP, Step.TLS, Step.STUN, Step.TURN})
+NEVER = frozenset({Step.DNS, Step.UNKNOWN})  # steps that no other address would mend
 GIVEN_BY = frozenset({Via.SYSTEM, Via.LITERAL})  # an app on this line would have dialled it
 
 
@@ -42,4 +42,4 @@ def is_at(dial: AlsoDial, endpoint: Endpoint) -> bool:
 
 def _failed(attempt: Attempt) -> bool:
     last = attempt.observations[-1] if attempt.observations else None
-    return attempt.via in GIVEN_BY and last is not None and last.failure is not None and last.step in STEPS
+    return attempt.via in GIVEN_BY and last is not None and last.failure is not None and last.step not in NEVER

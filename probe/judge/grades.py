@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probe.addresses import is_private
-from probe.model import Attempt, Endpoint, Grade
+from probe.model import Attempt, Endpoint, Grade, Transport
 
 STRENGTH = {Grade.UNKNOWN: 0, Grade.TRANSPORT: 1, Grade.BOUND: 2, Grade.MARKED: 3, Grade.CRYPTO: 4}
 BEST = {
@@ -16,6 +16,9 @@ BEST = {
     "stun": Grade.BOUND,
     "turn": Grade.BOUND,
 }
+
+CERTIFIED = frozenset({"tls", "quic"})  # handshakes that end with a verified certificate
+CERTIFIED_TRANSPORTS = frozenset({Transport.TLS, Transport.WSS, Transport.HTTPS})
 
 
 def expected_grade(endpoint: Endpoint) -> Grade:
@@ -28,12 +31,17 @@ def expected_grade(endpoint: Endpoint) -> Grade:
 
 
 def is_positive(attempt: Attempt, endpoint: Endpoint) -> bool:
-    """The service answered as itself. From a private address only a verified certificate says so."""
+    """The service answered as itself. From a private address only a verified certificate or key says so."""
     if attempt.grade is None or attempt.address is None:
         return False
-    if attempt.handshake != "tls" and is_private(attempt.address):
+    if is_private(attempt.address) and not _is_verified(attempt):
         return False
     return STRENGTH[attempt.grade] >= STRENGTH[expected_grade(endpoint)]
+
+
+def _is_verified(attempt: Attempt) -> bool:
+    certified = attempt.handshake in CERTIFIED or attempt.transport in CERTIFIED_TRANSPORTS
+    return certified or attempt.grade is Grade.CRYPTO
 
 
 def best(grades: Iterable[Grade | None]) -> Grade | None:

@@ -15,6 +15,8 @@ MECHANISMS = (
     "tls.sni.reset",
     "tls.reply.drop",
     "tls.mitm",
+    "tcp.payload.drop",  # beyond the design's list: bytes of an app's own protocol over TCP
+    "tcp.payload.reset",
     "http.blockpage",
     "http.reset",
     "quic.drop",

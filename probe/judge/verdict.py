@@ -74,6 +74,7 @@ def _attempt_path(case: AttemptCase) -> PathVerdict:
         mechanism=rule.mechanism,
         grade=case.attempt.grade,
         step=case.step if case.failure else None,
+        handshake=case.attempt.handshake,
     )
 
 

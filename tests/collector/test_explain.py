@@ -21,7 +21,7 @@ MECHANISMS = """
 dns.{nxdomain,servfail,forged,injected,silent} ip.{drop,reset,reject} tls.{sni.drop,sni.reset,reply.drop,mitm}
 http.{blockpage,reset} quic.{drop,sni.drop} udp.{all,port,endpoint,unknown}.drop stun.{cookie,attribute,reply}.drop
 turn.allocate.drop rtp.drop dtls.drop sip.{drop,rewrite} flow.{cutoff.packets,cutoff.time,throttle,loss,oneway}
-allowlist.{protocol,destination} residual forced_fallback partial service.refusal
+tcp.payload.{drop,reset} allowlist.{protocol,destination} residual forced_fallback partial service.refusal
 local.{resolver,firewall,tls,nat,portal}
 """
 

@@ -317,6 +317,36 @@ def test_a_relay_that_answers_stun_and_not_allocate() -> None:
     assert conclusion(given) == ("allocate_dropped", State.LIKELY_BLOCKED, "turn.allocate.drop")
 
 
+HELLO = replace(TCP, handshake="hello")
+
+
+def hello_fails(failure: str) -> Attempt:
+    return attempt(HELLO, seen(Step.TCP), seen(Step.HELLO, failure))
+
+
+def hello_evidence(failure: str, **fields: Any) -> Evidence:
+    target = replace(CHAT, endpoints=(HELLO,))
+    genuine = attempt(HELLO, seen(Step.TCP), seen(Step.HELLO), grade=Grade.MARKED)
+    return evidence(target, hello_fails(failure), controls=[control(measurement(target, genuine))], **fields)
+
+
+@pytest.mark.parametrize("failure", [RESET, EOF])
+def test_an_apps_own_protocol_that_is_broken_off(failure: str) -> None:
+    given = hello_evidence(failure)
+    assert conclusion(given) == ("payload_reset", State.LIKELY_BLOCKED, "tcp.payload.reset")
+
+
+def test_an_apps_own_protocol_that_stays_unanswered() -> None:
+    given = hello_evidence(TIMEOUT, rounds=2)
+    assert conclusion(given) == ("payload_dropped", State.LIKELY_BLOCKED, "tcp.payload.drop")
+    assert judge(hello_evidence(TIMEOUT)).rule == "silence_once"
+
+
+def test_a_payload_over_tcp_is_compared_with_neutral_payloads_over_tcp() -> None:
+    link = replace(LINK, neutrals=(neutral("tls", TIMEOUT), neutral("http", RESET), neutral("stun", port=3478)))
+    assert judge(hello_evidence(RESET, link=link)).rule == "neutral_failed"
+
+
 def test_dead_neutral_udp_voids_udp_comparisons_only() -> None:
     link = replace(LINK, neutrals=(neutral("tls"), neutral("stun", TIMEOUT, port=3478)))
     assert judge(evidence(CALL, turn_fails(), rounds=2, link=link)).rule == "neutral_failed"

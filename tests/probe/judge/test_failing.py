@@ -59,7 +59,7 @@ def test_an_address_that_dns_or_the_targets_file_gave(failed: Attempt) -> None:
         tcp_fails(TIMEOUT, via=Via.ALSO),
         tcp_fails(TIMEOUT, address=BOGON),
         tcp_fails(TIMEOUT, address="self", via=Via.SYSTEM),
-        attempt(TLS, seen(Step.TCP), seen(Step.HTTP, TIMEOUT)),
+        attempt(TLS, seen(Step.TCP), seen(Step.UNKNOWN, TIMEOUT)),
         attempt(TLS, seen(Step.DNS, NXDOMAIN)),
         attempt(TLS, not_attempted=NotAttempted.NO_FAMILY),
     ],
