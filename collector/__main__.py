@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-NEEDED = ("duckdb", "jinja2", "maxminddb", "prometheus_client")  # the extra [collector]
+NEEDED = ("duckdb", "influxdb_client", "jinja2", "maxminddb", "prometheus_client")  # the extra [collector]
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from tests.servers.caddy import Caddy, caddy, sites_for
 from tests.servers.certificates import Authority
 from tests.servers.coturn import Coturn, coturn
 from tests.servers.dnsmasq import NXDOMAIN, Liar, liar
+from tests.servers.influxd import Influxd, influxd
 from tests.servers.unbound import Unbound, unbound
 
 NAMES = {
@@ -42,6 +44,22 @@ def caddy_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority)
 def unbound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unbound]:
     with unbound(tmp_path_factory.mktemp("unbound"), NAMES) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def influxd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    """Empty but for what a test creates; each uses databases of its own."""
+    with influxd(tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+@pytest.fixture
+def influx_database(influxd_server: Influxd) -> Iterator[str]:
+    """The name of a database that is there for one test."""
+    name = f"test_{uuid.uuid4().hex}"
+    influxd_server.create(name)
+    yield name
+    influxd_server.drop(name)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,98 @@
+"""The measurements that InfluxDB is given: in which database, with which tags, and the type of each field.
+
+Types are pinned, for a server refuses a field that changes its own; a tag and a field never share a name, which
+InfluxDB 3 would refuse. Tags come from closed vocabularies (vocabulary.py), everything else is a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from probe.model import State
+
+
+class Database(StrEnum):
+    """By how long it keeps: single verdicts for months, totals for years."""
+
+    RAW = "raw"
+    ROLLUP = "rollup"
+
+
+class Measurement(Struct, frozen=True):
+    """`fields` maps a name to int, float or str; those that a point lacks are not written."""
+
+    name: str
+    database: Database
+    tags: tuple[str, ...]
+    fields: Mapping[str, type]
+
+
+STATES = tuple(state for state in State if state not in (State.MIXED, State.UNKNOWN))  # of a verdict
+NOTHING = "none"  # the state of a cell that emptied, and of a verdict that has moved to another series
+
+PLACE = ("country", "asn", "operator", "access")
+TARGET = ("service", "role")
+LINES: dict[str, type] = {"lines": int, "measurements": int, "controls": int, **dict.fromkeys(STATES, int)}
+CELLS: dict[str, type] = {"judged": int, "interfered": int, "simulated": int}
+FLOWS: dict[str, type] = {"flows": int, "loss": float, "jitter_ms": float, "mos": float}
+TWINS: dict[str, type] = {"twin_loss": float, "twin_jitter_ms": float}
+CELL: dict[str, type] = {**LINES, **CELLS, "state": str, "mechanism": str, **FLOWS, **TWINS}
+
+VERDICT = Measurement(
+    "verdict",
+    Database.RAW,
+    (*PLACE, *TARGET),
+    {
+        **dict.fromkeys(("state", "mechanism", "step", "rule", "depth"), str),
+        **dict.fromkeys(("round", "interfered", "simulated", "control"), int),
+        **dict.fromkeys(("uid", "key"), str),
+    },
+)
+COLLECTOR = Measurement(
+    "collector",
+    Database.RAW,
+    (),
+    dict.fromkeys(
+        (
+            *("accepted", "refused", "log_cursor", "projected_cursor", "lag"),
+            *("outbox", "dead_letters", "influx_written", "targets_age_days"),
+        ),
+        int,
+    ),
+)
+CELL_1H = Measurement("cell_1h", Database.ROLLUP, (*PLACE, *TARGET), CELL)
+CELL_1D = Measurement("cell_1d", Database.ROLLUP, (*PLACE, *TARGET), CELL)
+COUNTRY_1H = Measurement(
+    "country_1h", Database.ROLLUP, ("country", *TARGET), {**LINES, **CELLS, "cells": int, "shown": int, "band": str}
+)
+STEP_1H = Measurement("step_1h", Database.ROLLUP, (*PLACE, *TARGET, "step"), {"passed": int, "failed": int})
+COVERAGE_1H = Measurement(
+    "coverage_1h",
+    Database.ROLLUP,
+    (*PLACE, "software"),
+    dict.fromkeys(
+        (
+            *("lines", "measurements", "lag_ms_p50", "lag_ms_p95", "judged", "interfered"),
+            *("aa_pairs", "aa_discordant"),
+        ),
+        int,
+    ),
+)
+CONTROL_1H = Measurement("control_1h", Database.ROLLUP, TARGET, dict.fromkeys(("controls", "answered", "failed"), int))
+EVENT = Measurement(
+    "event",
+    Database.ROLLUP,
+    ("country", "asn", "operator", "service", "kind"),
+    {"title": str, "text": str, "simulated": int},
+)
+
+MEASUREMENTS = {
+    measurement.name: measurement
+    for measurement in (
+        *(VERDICT, COLLECTOR),
+        *(CELL_1H, CELL_1D, COUNTRY_1H, STEP_1H, COVERAGE_1H, CONTROL_1H, EVENT),
+    )
+}
