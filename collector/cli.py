@@ -1,4 +1,4 @@
-"""`ringback-collector`: serve, rebuild, local. A mistake of the user's is one sentence on stderr and exit code 2."""
+"""`ringback-collector`: its commands. A mistake of the user's is one sentence on stderr and exit code 2."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from collector import local
+from collector import local, replay
 from collector.access import TOKEN_FILE
 from collector.hourly import Rules
+from collector.replay import instance
 from collector.serving import Options, address_of, listening, open_socket, opened, signalled
 from probe.failure import UserError
 from probe.judge.cells import access_of, cell
@@ -69,7 +70,28 @@ def local_(arguments: argparse.Namespace, rest: list[str]) -> int:
         return asyncio.run(local.run(run, parts, _say))
 
 
-COMMANDS = {"serve": serve, "rebuild": rebuild, "local": local_}
+def replay_(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Play a simulated episode, such as morocco-2016, through a collector: everything it sends is marked simulated."""
+    episode = replay.load(arguments.episode)
+    secret = instance.prepare(arguments.data, episode)
+    when = replay.moments(episode, arguments.every, arguments.since, arguments.until)
+    if arguments.prepare or not when:
+        print(instance.serve_words(arguments.data, episode, secret) if when else "Nothing is told in this interval.")
+        return 0
+    pace = replay.Pace(speed=arguments.speed)
+    if arguments.collector is not None:
+        played = asyncio.run(instance.send(episode, when, arguments.collector, secret, pace))
+        print(f"{played.measurements} simulated measurements sent: {episode.title}.")
+        return 0
+    clock = instance.StoryClock(when[0])
+    options = instance.options_for(_options(arguments), episode, secret)
+    with opened(options, RULES, clock.now_ms) as parts:
+        told = instance.Telling(episode=episode, when=when, secret=secret, pace=pace, port=arguments.port)
+        asyncio.run(instance.run(told, parts, options, clock, _say))
+    return 0
+
+
+COMMANDS = {"serve": serve, "rebuild": rebuild, "local": local_, "replay": replay_}
 
 
 def _say(sentence: str) -> None:
@@ -83,8 +105,10 @@ def _parser() -> argparse.ArgumentParser:
         name: commands.add_parser(name, help=command.__doc__, description=command.__doc__, allow_abbrev=False)
         for name, command in COMMANDS.items()
     }
-    for one in parsers.values():
+    for name, one in parsers.items():
         _add_common(one)
+        if name != "replay":  # whose networks and controls are the episode's
+            _add_outside(one)
     parsers["serve"].add_argument("--listen", metavar="HOST:PORT", required=True)
     parsers["serve"].add_argument(
         "--trusted-proxy", metavar="CIDR", action="append", default=[], help="believe X-Forwarded-For of these"
@@ -92,22 +116,62 @@ def _parser() -> argparse.ArgumentParser:
     parsers["local"].add_argument("--once", action="store_true", help="measure once, write the page, and end")
     parsers["local"].add_argument("--port", type=int, default=LOCAL_PORT, help=f"{LOCAL_PORT}, or the next free one")
     parsers["local"].epilog = "Other options are the probe's: see `ringback run --help`."
+    _add_replay(parsers["replay"])
     return parser
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", type=Path, required=True, help="where everything is kept")
+    parser.add_argument("--targets", metavar="FILE", type=Path, help="what probes are told to measure")
+
+
+def _add_outside(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--networks", metavar="FILE", type=Path, help="CSV prefix,asn,country,operator, or an MMDB")
     parser.add_argument("--control-key", metavar="KEY", action="append", default=[], help="public key of a control")
-    parser.add_argument("--targets", metavar="FILE", type=Path, help="what probes are told to measure")
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("episode", metavar="EPISODE", help=f"{', '.join(replay.packaged())}, or a YAML file")
+    parser.add_argument("--collector", metavar="URL", help="one that --prepare told how to start; else one of its own")
+    parser.add_argument("--prepare", action="store_true", help="only say how to start a collector for --collector")
+    parser.add_argument("--port", type=int, help="keep the page of its own collector on 127.0.0.1:PORT until Ctrl-C")
+    parser.add_argument("--every", metavar="HOURS", type=_hours, default=24, help="how often lines measure (24)")
+    parser.add_argument("--since", metavar="DATE", type=_moment, help="of the episode, such as 2016-02-20")
+    parser.add_argument("--until", metavar="DATE", type=_moment)
+    parser.add_argument(
+        "--speed", metavar="X", type=_speed, help="seconds of the story in one; else as fast as it goes"
+    )
+
+
+def _hours(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 24 * 366):
+        raise argparse.ArgumentTypeError(f"give a whole number of hours, not {text!r}")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise argparse.ArgumentTypeError(f"give a number above 0, such as 86400 for a day in a second, not {text!r}")
+    return speed
+
+
+def _moment(text: str) -> int:
+    try:
+        return replay.moment_ms(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"give a date such as 2016-02-20, or 2016-02-20T16:00, not {text!r}") from None
 
 
 def _options(arguments: argparse.Namespace) -> Options:
     return Options(
         data=arguments.data,
-        networks=arguments.networks,
+        networks=getattr(arguments, "networks", None),
         targets=arguments.targets,
-        control_keys=tuple(arguments.control_key),
+        control_keys=tuple(getattr(arguments, "control_key", ())),
         trusted_proxies=tuple(getattr(arguments, "trusted_proxy", ())),
     )
 

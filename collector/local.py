@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -58,7 +57,7 @@ async def run(local: Local, parts: Parts, say: Say, command: Command = probe_com
             child = await _start(command(local, address))
             announcing = None if local.once else asyncio.create_task(_announce(parts, address, say))
             try:
-                await _first(child.wait(), stopped.wait())
+                await first_of(child.wait(), stopped.wait())
                 if child.returncode is not None and local.once:
                     say(f"What was measured on this line: {await _page(local, parts)}")
                 return child.returncode or 0
@@ -97,7 +96,7 @@ async def _end(child: asyncio.subprocess.Process, limit_s: float) -> None:
 
 async def _announce(parts: Parts, address: str, say: Say) -> None:
     """Says where the page is once something of this run stands on it."""
-    await _judged(parts, parts.log.cursor() + 1)
+    await judged(parts, parts.log.cursor() + 1)
     say(f"What was measured on this line: {address}/")
 
 
@@ -117,20 +116,21 @@ async def _caught_up(parts: Parts) -> None:
     """Waits until all that was received is judged. Raises UserError when that takes too long."""
     try:
         async with asyncio.timeout(PROJECTION_S):
-            await _judged(parts, parts.log.cursor())
+            await judged(parts, parts.log.cursor())
     except TimeoutError:
         reason = parts.projector.error or "there is too much of it"
         raise UserError(f"What was measured is kept but not yet judged ({reason}): start again to see it.") from None
 
 
-async def _judged(parts: Parts, cursor: int) -> None:
+async def judged(parts: Parts, cursor: int) -> None:
+    """Waits until all up to this position in the log is judged."""
     while True:
         if await asyncio.to_thread(parts.warehouse.cursor) >= cursor:
             return
         await asyncio.sleep(LOOK_S)
 
 
-async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+async def first_of(*waits: Awaitable[object]) -> None:
     """Returns when the first of them does; the others are given up."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

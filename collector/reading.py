@@ -62,7 +62,10 @@ SELECT target, host, port, transport, handshake, address FROM (
 ) <= $most_each
 ORDER BY hour DESC, lines DESC, target, host, port, transport, handshake, address LIMIT $limit
 """
-CONTROLS = "SELECT count(DISTINCT key) FROM verdict WHERE hour BETWEEN $first_hour AND $last_hour AND is_control"
+CONTROLS = """
+SELECT count(DISTINCT key) FROM verdict
+WHERE hour BETWEEN $first_hour AND $last_hour AND is_control AND (NOT simulated OR $simulated)
+"""
 MEASURED = "SELECT target FROM verdict WHERE target = $1 OR service = $1 LIMIT 1"
 
 
@@ -115,9 +118,10 @@ def hourly_verdicts(
     return [verdict_from(values) for values in rows]
 
 
-def controls(warehouse: Warehouse, first_hour: int, last_hour: int) -> int:
-    """How many controls measured anything in these hours."""
-    ((count,),) = warehouse.select(CONTROLS, {"first_hour": first_hour, "last_hour": last_hour})
+def controls(warehouse: Warehouse, first_hour: int, last_hour: int, *, simulated: bool = False) -> int:
+    """How many controls measured anything in these hours; those of a simulation only where that is what is shown."""
+    bound = {"first_hour": first_hour, "last_hour": last_hour, "simulated": simulated}
+    ((count,),) = warehouse.select(CONTROLS, bound)
     return int(count)
 
 

@@ -38,7 +38,6 @@ VERDICT_COLUMNS = {
     "targets_known": "BOOLEAN",
     "is_control": "BOOLEAN",
     "simulated": "BOOLEAN",
-    "received_ms": "BIGINT",
 }
 
 CELL_COLUMNS = {
@@ -69,19 +68,6 @@ FAILING_COLUMNS = {
     "handshake": "VARCHAR",
     "address": "VARCHAR",
     "lines": "BIGINT",
-}
-
-STEP_COLUMNS = {
-    "target": "VARCHAR",
-    "hour": "BIGINT",
-    "country": "VARCHAR",
-    "asn": "BIGINT",
-    "operator": "VARCHAR",
-    "access": "VARCHAR",
-    "simulated": "BOOLEAN",
-    "step": "VARCHAR",
-    "passed": "BIGINT",
-    "failed": "BIGINT",
 }
 
 
@@ -117,7 +103,6 @@ class VerdictRow(Struct, frozen=True, kw_only=True):
     targets_known: bool  # whether that file was at hand when this was judged
     is_control: bool
     simulated: bool
-    received_ms: int  # when its batch came
 
 
 class CellRow(Struct, frozen=True, kw_only=True):
@@ -154,23 +139,6 @@ class FailingRow(Struct, frozen=True, kw_only=True):
     lines: int
 
 
-class StepRow(Struct, frozen=True, kw_only=True):
-    """How often one step was completed, and failed, by the lines of one place in one hour. Field for field the
-    columns of `step`.
-    """
-
-    target: str
-    hour: int
-    country: str
-    asn: int
-    operator: str
-    access: str
-    simulated: bool
-    step: str
-    passed: int
-    failed: int
-
-
 class HourContent(Struct, frozen=True, kw_only=True):
     """All that the warehouse is to hold about one target in one hour."""
 
@@ -179,7 +147,6 @@ class HourContent(Struct, frozen=True, kw_only=True):
     verdicts: tuple[VerdictRow, ...] = ()
     cells: tuple[CellRow, ...] = ()
     failing: tuple[FailingRow, ...] = ()
-    steps: tuple[StepRow, ...] = ()
 
 
 def verdict_row(
@@ -217,7 +184,6 @@ def verdict_row(
         targets_known=targets_known,
         is_control=is_control,
         simulated=measurement.simulated,
-        received_ms=record.received_ms,
     )
 
 
@@ -256,23 +222,6 @@ def failing_row(dial: AlsoDial, hour: int, lines: int) -> FailingRow:
     )
 
 
-def step_row(
-    target: str, hour: int, network: Network, access: Access, simulated: bool, step: str, *, passed: int, failed: int
-) -> StepRow:
-    return StepRow(
-        target=target,
-        hour=hour,
-        country=network.country,
-        asn=network.asn,
-        operator=network.operator,
-        access=access.value,
-        simulated=simulated,
-        step=step,
-        passed=passed,
-        failed=failed,
-    )
-
-
 def network_of(row: VerdictRow | CellRow) -> Network:
     return Network(country=row.country, asn=row.asn, operator=row.operator)
 
@@ -291,11 +240,6 @@ def cell_values(row: CellRow) -> tuple[object, ...]:
 def failing_values(row: FailingRow) -> tuple[object, ...]:
     """A failing address as the warehouse's columns, in their order."""
     return tuple(getattr(row, column) for column in FAILING_COLUMNS)
-
-
-def step_values(row: StepRow) -> tuple[object, ...]:
-    """The outcomes of a step as the warehouse's columns, in their order."""
-    return tuple(getattr(row, column) for column in STEP_COLUMNS)
 
 
 def verdict_from(values: tuple[object, ...]) -> VerdictRow:

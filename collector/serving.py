@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
@@ -50,8 +50,12 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def opened(options: Options, rules: Rules) -> Iterator[Parts]:
-    """The parts of a collector; closes the files at the end. Raises UserError."""
+def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = None) -> Iterator[Parts]:
+    """The parts of a collector; closes the files at the end. Raises UserError.
+
+    `clock` gives the time in ms; None: this machine's. Another one is for what is simulated.
+    """
+    clock = clock or now_ms
     networks = PrefixTable() if options.networks is None else read_networks(options.networks)
     targets = targets_file.packaged() if options.targets is None else targets_file.load(options.targets)
     controls = control_keys(options.control_keys)
@@ -65,13 +69,13 @@ def opened(options: Options, rules: Rules) -> Iterator[Parts]:
         projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse)
         yield Parts(
             log=log,
-            ingest=Ingest(log, networks, metrics, now_ms, projector.announce, proxies),
+            ingest=Ingest(log, networks, metrics, clock, projector.announce, proxies),
             projector=projector,
             warehouse=warehouse,
             targets=targets,
             controls=controls,
             metrics=metrics,
-            now_ms=now_ms,
+            now_ms=clock,
         )
 
 

@@ -37,7 +37,7 @@ IMPURE = frozenset(
     ]
 )
 COLLECTOR_ONLY = frozenset(["duckdb", "influxdb_client", "jinja2", "altair", "maxminddb", "prometheus_client"])
-SHARED = ("model", "targets", "failure", "judge", "codecs", "flows", "explain")
+SHARED = ("model", "targets", "blocks", "failure", "judge", "codecs", "flows", "explain")
 
 
 def under(name: str, *packages: str) -> bool:

@@ -79,7 +79,7 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
     ]
     return Summary(
         places=tuple(sorted(places, key=lambda p: (p.simulated, p.country, p.operator, p.asn, p.access))),
-        controls=reading.controls(warehouse, first, last),
+        controls=reading.controls(warehouse, first, last, simulated=all(place.simulated for place in places)),
         last_hour=last,
         full=full,
         complete=len(lines) < MAX_VERDICTS and len(cells) < CellQuery(since_ms=0, until_ms=0).limit,

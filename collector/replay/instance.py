@@ -1,0 +1,145 @@
+"""A collector of a replay's own: simulated measurements get a log, a clock and a directory that hold nothing else.
+
+    DIR/replay.secret  networks.csv  and what any collector keeps
+
+Its clock is the story's: it stands at the last hour that was played, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import aiohttp
+from msgspec import Struct
+from msgspec.structs import replace
+
+from collector.api import Parts
+from collector.local import first_of, judged
+from collector.origin import COLUMNS
+from collector.replay.episode import Episode
+from collector.replay.play import Pace, Played, Reached, play
+from collector.replay.sending import Uploads, control_keys
+from collector.serving import Options, address_of, listening, open_socket, signalled
+from probe.failure import UserError
+
+SECRET_FILE = "replay.secret"
+SECRET_BYTES = 32
+NETWORKS_FILE = "networks.csv"
+LOG_FILE = "log.sqlite"
+HERE = "127.0.0.1"
+
+Say = Callable[[str], None]
+
+
+class StoryClock:
+    """Milliseconds of the story's wall clock."""
+
+    def __init__(self, start_ms: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self.move(start_ms)
+
+    def move(self, moment_ms: int) -> None:
+        """Now it is this moment."""
+        self._moment_ms, self._since = moment_ms, self._monotonic()
+
+    def now_ms(self) -> int:
+        return self._moment_ms + round((self._monotonic() - self._since) * 1000)
+
+
+def prepare(directory: Path, episode: Episode) -> bytes:
+    """Makes the directory of a replay where it lacks; returns the secret of its keys. Raises UserError."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_networks(directory / NETWORKS_FILE, episode)
+        return _secret(directory)
+    except OSError as error:
+        raise UserError(f"The directory {directory} cannot be used: {error.strerror}. Give another.") from error
+
+
+def _write_networks(path: Path, episode: Episode) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for place in episode.places():
+            rows.writerow((place.prefix, place.network.asn, place.network.country, place.network.operator))
+
+
+def _secret(directory: Path) -> bytes:
+    path = directory / SECRET_FILE
+    if not path.exists():
+        if (directory / LOG_FILE).exists():
+            raise UserError(f"{directory} is a collector's own: simulated measurements get a directory of theirs.")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(os.urandom(SECRET_BYTES))
+    secret = path.read_bytes()
+    if len(secret) != SECRET_BYTES:
+        raise UserError(f"{path} is damaged: delete the directory, and replay again.")
+    return secret
+
+
+def serve_words(directory: Path, episode: Episode, secret: bytes) -> str:
+    """How to start another collector so that it takes this episode for what it is."""
+    controls = " ".join(f"--control-key {key}" for key in control_keys(episode, secret))
+    return (
+        f"ringback-collector serve --data ANOTHER_DIR --listen HOST:PORT --networks {directory / NETWORKS_FILE} "
+        f"--trusted-proxy ADDRESS_OF_THIS_MACHINE {controls}"
+    )
+
+
+def options_for(options: Options, episode: Episode, secret: bytes) -> Options:
+    """The options of a replay's own collector."""
+    return replace(
+        options,
+        networks=options.data / NETWORKS_FILE,
+        control_keys=control_keys(episode, secret),
+        trusted_proxies=(f"{HERE}/32",),
+    )
+
+
+class Telling(Struct, frozen=True, kw_only=True):
+    """What is played, and how: `when` are moments in ms; with a `port` the page stays there, on 127.0.0.1."""
+
+    episode: Episode
+    when: Sequence[int]
+    secret: bytes
+    pace: Pace
+    port: int | None = None
+
+
+async def run(told: Telling, parts: Parts, options: Options, clock: StoryClock, say: Say) -> None:
+    """Plays into `parts`, until Ctrl-C at the latest. Raises UserError.
+
+    The one proxy is this program, and it marks what it sends: whoever looks from this machine may see all.
+    """
+    with open_socket(HERE, told.port or 0) as sock:
+        async with listening(parts, replace(options, trusted_proxies=()), sock), signalled() as stopped:
+            page = f"{address_of(sock)}/"
+            if told.port:
+                say(f"Look at {page} and load it again as the story goes on.")
+            playing = asyncio.create_task(_play(told, address_of(sock), parts, clock))
+            await first_of(playing, stopped.wait())
+            if stopped.is_set():
+                return
+            say(f"{playing.result().measurements} simulated measurements: {told.episode.title}.")
+            if told.port:
+                say(f"The story is told: {page} stays until Ctrl-C.")
+                await stopped.wait()
+
+
+async def _play(told: Telling, url: str, parts: Parts, clock: StoryClock) -> Played:
+    played = await send(told.episode, told.when, url, told.secret, told.pace, clock.move)
+    await judged(parts, parts.log.cursor())
+    return played
+
+
+async def send(
+    episode: Episode, when: Sequence[int], url: str, secret: bytes, pace: Pace, reached: Reached = lambda _: None
+) -> Played:
+    """Plays into the collector at `url`. Raises UserError."""
+    async with aiohttp.ClientSession() as session:
+        return await play(episode, when, Uploads(url, session, secret), reached=reached, pace=pace)
