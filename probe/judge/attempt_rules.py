@@ -35,6 +35,10 @@ def _silent(case: AttemptCase) -> bool:
     return case.failure == TIMEOUT
 
 
+def _is_unanswered(case: AttemptCase) -> bool:
+    return case.last is not None and is_unanswered(case.last)
+
+
 def _bytes_received(case: AttemptCase) -> int:
     return case.last.bytes_received if case.last else 0
 
@@ -117,6 +121,14 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "local.firewall",
         "a firewall on this device refuses it",
         "The kernel said so before anything left the device.",
+    ),
+    Rule(
+        "retired",
+        lambda case: case.legacy and (case.control is Control.DOWN or _is_unanswered(case)),
+        State.INSUFFICIENT,
+        None,
+        "the service has closed: that nothing answers says nothing about this line",
+        "Its name still shows a ban that was never taken back, by a forged answer, a block page or a reset.",
     ),
     Rule(
         "down",
@@ -232,7 +244,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "silence_once",
-        lambda case: case.last is not None and is_unanswered(case.last) and not case.silent_twice,
+        lambda case: _is_unanswered(case) and not case.silent_twice,
         State.INSUFFICIENT,
         None,
         "it was not answered, once: a second look is needed",

@@ -46,6 +46,7 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
 
     attempt: Attempt
     endpoint: Endpoint
+    legacy: bool  # of a service that has closed
     last: Observation | None  # the step at which it ended
     complete: bool  # the service answered as itself
     control: Control
@@ -76,7 +77,7 @@ def attempt_cases(evidence: Evidence, target: Target) -> list[AttemptCase]:
     measurement = evidence.measurement
     forged = forged_addresses(evidence, target)
     return [
-        _attempt_case(evidence, attempt, endpoint)
+        _attempt_case(evidence, target, attempt, endpoint)
         for attempt in _paths(measurement)
         for endpoint in target.endpoints
         if controls.is_of(attempt, endpoint) and (attempt.host, attempt.address) not in forged
@@ -93,7 +94,7 @@ def _paths(measurement: Measurement) -> list[Attempt]:
     ]
 
 
-def _attempt_case(evidence: Evidence, attempt: Attempt, endpoint: Endpoint) -> AttemptCase:
+def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint: Endpoint) -> AttemptCase:
     last = attempt.observations[-1] if attempt.observations else None
     neutrals = _neutrals(evidence.measurement, attempt, last)
     reached = controls.addresses_reached(endpoint, evidence.controls)
@@ -101,6 +102,7 @@ def _attempt_case(evidence: Evidence, attempt: Attempt, endpoint: Endpoint) -> A
     return AttemptCase(
         attempt=attempt,
         endpoint=endpoint,
+        legacy=target.legacy,
         last=last,
         complete=is_positive(attempt, endpoint),
         control=controls.of_endpoint(endpoint, evidence.controls),

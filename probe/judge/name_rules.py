@@ -17,6 +17,14 @@ def _answered_with(*failures: str) -> Callable[[NameCase], bool]:
 
 NAME_RULES: tuple[Rule[NameCase], ...] = (
     Rule(
+        "name_retired",
+        lambda case: case.legacy and not case.exists,
+        State.INSUFFICIENT,
+        None,
+        "the service has closed, and its name does not resolve elsewhere either",
+        "A name that nobody keeps says nothing about this line.",
+    ),
+    Rule(
         "name_gone",
         lambda case: not case.exists and case.control is Control.DOWN,
         State.DOWN,

@@ -22,6 +22,7 @@ class NameCase(Struct, frozen=True, kw_only=True):
 
     host: str
     family: int
+    legacy: bool  # of a service that has closed
     outcome: str  # a df-007 string, or `forged`
     injected: bool  # the first of two different replies to one query was the wrong one
     exists: bool  # somebody else resolves it
@@ -77,6 +78,7 @@ def _name_case(
     return NameCase(
         host=host,
         family=family,
+        legacy=target.legacy,
         outcome=outcome,
         injected=injected,
         exists=bool(elsewhere),
