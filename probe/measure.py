@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import family_of, is_address
-from probe.budget import Budget
+from probe.budget import ALLOCATING, Budget
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.dns import Question, resolve
 from probe.judge.failing import is_at
@@ -168,7 +168,7 @@ class Measurer:
         assert endpoint.address is not None
         if family_of(endpoint.address) not in self._families:
             return NotAttempted.NO_FAMILY
-        if endpoint.handshake == "turn" and not self._budget.spend(endpoint, self._instruments.wall_ms()):
+        if endpoint.handshake in ALLOCATING and not self._budget.spend(endpoint, self._instruments.wall_ms()):
             return NotAttempted.COOLDOWN
         return None
 

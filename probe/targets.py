@@ -44,6 +44,7 @@ FORMS = {
     "http": Form((TCP,), (WEB,), ("status", "body", "path"), ("server_name",)),
     "stun": Form((UDP,), (MEDIA,)),
     "turn": Form((UDP,), (MEDIA,), ("realm",)),
+    "msturn": Form((UDP,), (MEDIA,), ("realm",)),
 }
 ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
 

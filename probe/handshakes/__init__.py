@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from probe.handshakes import dns, http, stun, tcp, tls, turn
+from probe.handshakes import dns, http, msturn, stun, tcp, tls, turn
 from probe.model import Endpoint, Grade
 from probe.trace import Trace
 
@@ -17,4 +17,5 @@ HANDSHAKES: dict[str, Handshake] = {
     "http": http.handshake,
     "stun": stun.handshake,
     "turn": turn.handshake,
+    "msturn": msturn.handshake,
 }

@@ -15,6 +15,7 @@ BEST = {
     "tls": Grade.BOUND,
     "stun": Grade.BOUND,
     "turn": Grade.BOUND,
+    "msturn": Grade.BOUND,
 }
 
 CERTIFIED = frozenset({"tls", "quic"})  # handshakes that end with a verified certificate
@@ -23,7 +24,7 @@ CERTIFIED_TRANSPORTS = frozenset({Transport.TLS, Transport.WSS, Transport.HTTPS}
 
 def expected_grade(endpoint: Endpoint) -> Grade:
     """What the genuine service's answer proves, given what the targets file knows of it."""
-    if endpoint.handshake == "turn" and endpoint.expect.realm:
+    if endpoint.expect.realm:
         return Grade.MARKED
     if endpoint.handshake == "tls" and endpoint.ca:
         return Grade.CRYPTO

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -15,6 +16,7 @@ import dns.message
 import dns.rrset
 
 from probe.codecs import stun
+from probe.dialer import SocketDialer
 from probe.handshakes import HANDSHAKES
 from probe.model import (
     Attempt,
@@ -67,7 +69,7 @@ def _wall_ms() -> int:
 
 
 def endpoint(handshake: str, host: str = "203.0.113.4", port: int = 3478, **more: Any) -> Endpoint:
-    udp = handshake in ("stun", "turn", "dns")
+    udp = handshake in ("stun", "turn", "msturn", "dns")
     transport = more.pop("transport", Transport.UDP if udp else Transport.TCP)
     return Endpoint(host=host, port=port, transport=transport, handshake=handshake, **more)
 
@@ -109,6 +111,11 @@ async def shake(tools: Instruments, where: Endpoint) -> Outcome:
 def scripted_shake(dialer: ScriptedDialer, where: Endpoint, **changes: Any) -> Outcome:
     """The same on the scripted network."""
     return run(shake(instruments(dialer, **changes), where))
+
+
+async def really_shake(where: Endpoint) -> Outcome:
+    """The same with real sockets and the real time."""
+    return await shake(instruments(SocketDialer(), clock=time.monotonic), where)
 
 
 def traced(work: Callable[[Trace], Awaitable[Any]], dialer: Any = None, **changes: Any) -> Trace:

@@ -53,10 +53,10 @@ def test_every_service_ships_every_role() -> None:
 def test_call_roles_hold_media_evidence_or_say_why_not() -> None:
     calls = [target for target in PACKAGED.targets if target.role == "call"]
     assert {target.plane for target in calls} == {Plane.MEDIA}
-    assert {point.handshake for target in calls for point in target.endpoints} <= {"stun", "turn"}
-    assert {target.service for target in calls if target.not_measurable} == {"whatsapp", "teams", "imo", "tango"}
-    realms = {point.expect.realm for target in calls for point in target.endpoints if point.handshake == "turn"}
-    assert realms == {"viber.com", "turner.facebook", "telegram.org", "signal.org"}
+    assert {point.handshake for target in calls for point in target.endpoints} <= {"stun", "turn", "msturn"}
+    assert {target.service for target in calls if target.not_measurable} == {"whatsapp", "imo", "tango"}
+    realms = {point.expect.realm for target in calls for point in target.endpoints if point.handshake != "stun"}
+    assert realms == {"viber.com", "turner.facebook", "telegram.org", "signal.org", '"rtcmedia"'}
 
 
 def test_baselines_hang_on_several_networks_for_each_transport() -> None:

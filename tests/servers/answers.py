@@ -27,6 +27,13 @@ def stun(address: Address) -> bool:
     return reply[:2] == b"\x01\x01" and reply[8:20] == transaction
 
 
+def msturn(address: Address) -> bool:
+    """An Allocate in Microsoft's dialect is refused, with its transaction id."""
+    transaction = os.urandom(16)
+    reply = ask_udp(address, b"\x00\x03\x00\x08" + transaction + bytes.fromhex("000f000472c64bc6"))
+    return reply[:2] == b"\x01\x13" and reply[4:20] == transaction
+
+
 def dns(address: Address) -> bool:
     """Any reply to a question for the root's SOA, whatever its rcode."""
     query = os.urandom(2) + b"\x01\x00\x00\x01" + bytes(6) + b"\x00\x00\x06\x00\x01"
@@ -77,7 +84,7 @@ def family(address: Address) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
-PROTOCOLS: dict[str, Callable[[Address], bool]] = {"stun": stun, "dns": dns, "tls": tls, "http": http}
+PROTOCOLS: dict[str, Callable[[Address], bool]] = {"stun": stun, "msturn": msturn, "dns": dns, "tls": tls, "http": http}
 
 
 def asks(question: str) -> bool:
