@@ -170,7 +170,7 @@ async def _look_at_baseline(
 ) -> list[Look]:  # fmt: skip
     """Plain HTTP first: its Date is the clock by which the others' certificates are verified."""
     baseline = [target for target in targets.targets if links.is_baseline(target)]
-    clocks = [target for target in baseline if any(each.handshake == "http" for each in target.endpoints)]
+    clocks = [target for target in baseline if any(links.is_clock(each) for each in target.endpoints)]
     others = [target for target in baseline if target not in clocks]
 
     def told(before: int) -> Progress:

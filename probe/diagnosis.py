@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from probe.model import Endpoint, Expect, Target
 
+BINDING_OF = {"turn": "stun", "turn-4571": "stun-4571"}
+
 
 def second_look(target: Target) -> Target:
     """The target with the experiments of the second round. They are no paths: only the target's own endpoints are."""
-    relays = [endpoint for endpoint in target.endpoints if endpoint.handshake == "turn"]
+    relays = [endpoint for endpoint in target.endpoints if endpoint.handshake in BINDING_OF]
     known = {identity(endpoint) for endpoint in target.endpoints}
-    bindings = [replace(relay, handshake="stun", expect=Expect()) for relay in relays]
+    bindings = [replace(relay, handshake=BINDING_OF[relay.handshake], expect=Expect()) for relay in relays]
     return replace(target, endpoints=(*target.endpoints, *(each for each in bindings if identity(each) not in known)))
 
 

@@ -16,6 +16,7 @@ from probe.measure import Findings
 from probe.model import (
     Access,
     Attempt,
+    Endpoint,
     Grade,
     Link,
     Neutral,
@@ -23,6 +24,7 @@ from probe.model import (
     Resolution,
     ResolverCheck,
     Target,
+    Transport,
     Via,
     Void,
 )
@@ -73,7 +75,7 @@ def neutral(target: str, attempt: Attempt) -> Neutral:
 
 def is_portal(neutrals: Sequence[Neutral]) -> bool:
     """Plain HTTP is answered by somebody else, and no neutral name's certificate verifies."""
-    http = [each.failure for each in neutrals if each.handshake == "http"]
+    http = [each.failure for each in neutrals if each.handshake == "http" and each.transport is Transport.TCP]
     tls = [each.failure for each in neutrals if each.handshake == "tls"]
     return UNEXPECTED_STATUS in http and None not in http and None not in tls
 
@@ -112,6 +114,11 @@ def usable_families(routed: frozenset[int], neutrals: Sequence[Neutral]) -> froz
 
 def is_baseline(target: Target) -> bool:
     return target.service == BASELINE
+
+
+def is_clock(endpoint: Endpoint) -> bool:
+    """It tells the time without a certificate, which only a right clock can verify."""
+    return endpoint.handshake == "http" and endpoint.transport is Transport.TCP
 
 
 def _attempts(findings: Mapping[str, Findings]) -> Iterable[Attempt]:

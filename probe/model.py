@@ -280,6 +280,7 @@ class HttpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: int | None = None
     title: str | None = None
     location: str | None = None  # scheme and host only
+    server: str | None = None
     fingerprint: str | None = None  # name of the block page that it is
     date_ms: int | None = None  # the server's Date, to the second
 

@@ -24,12 +24,16 @@ from probe.model import Combine, Endpoint, Expect, Fingerprint, Plane, Resolver,
 
 MAX_BYTES = 256_000
 MIN_BASELINES = 4  # below that, one neutral service's fault looks like a broken link
-UDP, TCP = Transport.UDP, Transport.TCP
+UDP, TCP, TLS, WSS, HTTPS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WSS, Transport.HTTPS
+OVER_TLS = (TLS, WSS, HTTPS)
 SIGNALLING, MEDIA, WEB = Plane.SIGNALLING, Plane.MEDIA, Plane.WEB
 
 
 class Form(Struct, frozen=True):
-    """What a handshake runs over, which planes it is evidence for, what it may be told to expect and to send."""
+    """What a handshake runs over, which planes it is evidence for, what it may be told to expect and to send.
+
+    `extras` hold over any of its transports; over TLS there is always a `server_name` and a `ca`.
+    """
 
     transports: tuple[Transport, ...]
     planes: tuple[Plane, ...]
@@ -41,9 +45,11 @@ FORMS = {
     "dns": Form((UDP, TCP), (SIGNALLING,), ("name",)),
     "tcp": Form((TCP,), (SIGNALLING, WEB)),
     "tls": Form((TCP,), (SIGNALLING, WEB), (), ("server_name", "ca")),
-    "http": Form((TCP,), (WEB,), ("status", "body", "path"), ("server_name",)),
-    "stun": Form((UDP,), (MEDIA,)),
-    "turn": Form((UDP,), (MEDIA,), ("realm",)),
+    "http": Form((TCP, TLS), (SIGNALLING, WEB), ("status", "body", "path"), ("server_name",)),
+    "stun": Form((UDP, TCP, TLS), (MEDIA,)),
+    "stun-4571": Form((TCP, TLS), (MEDIA,)),
+    "turn": Form((UDP, TCP, TLS), (MEDIA,), ("realm",)),
+    "turn-4571": Form((TCP, TLS), (MEDIA,), ("realm",)),
     "msturn": Form((UDP,), (MEDIA,), ("realm",)),
 }
 ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
@@ -148,13 +154,15 @@ def _endpoint(plane: Plane, block: Block, authorities: Mapping[str, str]) -> End
         fitting = ", ".join(name for name, other in FORMS.items() if plane in other.planes)
         problem = f"the handshake `{handshake}` is no evidence for the plane `{plane}`; use one of {fitting}."
         raise block.refused("handshake", problem)
+    transport = _transport(form, block)
     for key in ("server_name", "ca"):
-        if block.has(key) and key not in form.extras:
-            raise block.refused(key, f"the handshake `{handshake}` has no use for `{key}`; leave it out.")
+        if block.has(key) and key not in form.extras and transport not in OVER_TLS:
+            over = "" if len(form.transports) == 1 else f" over {transport}"
+            raise block.refused(key, f"the handshake `{handshake}`{over} has no use for `{key}`; leave it out.")
     return Endpoint(
         host=_host(block, "host"),
         port=block.integer("port", 1, 65535),
-        transport=_transport(form, block),
+        transport=transport,
         handshake=handshake,
         expect=_expect(handshake, block),
         server_name=_host(block, "server_name") if block.has("server_name") else None,

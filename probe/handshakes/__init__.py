@@ -16,6 +16,8 @@ HANDSHAKES: dict[str, Handshake] = {
     "tls": tls.handshake,
     "http": http.handshake,
     "stun": stun.handshake,
+    "stun-4571": stun.handshake_4571,
     "turn": turn.handshake,
+    "turn-4571": turn.handshake_4571,
     "msturn": msturn.handshake,
 }

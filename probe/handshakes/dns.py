@@ -21,8 +21,9 @@ import dns.rdatatype
 from msgspec import Struct
 from msgspec.structs import replace
 
-from probe.dialer import Stream
+from probe.codecs.framing import LENGTH_PREFIXED
 from probe.failure import DNS_MISBEHAVING, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, Failed, clean_text
+from probe.handshakes.framed import FramedTransaction
 from probe.handshakes.transaction import Transaction
 from probe.model import DnsFacts, Endpoint, Grade, Operation, Step, Transport
 from probe.trace import StepRecord, Trace
@@ -101,25 +102,11 @@ async def _ask_tcp(
     trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
 ) -> dns.message.Message:
     stream = await trace.tcp(record, question.address, question.port)
-    record.operation = Operation.WRITE
-    wire = query.to_wire()
-    await stream.send(len(wire).to_bytes(2) + wire)
-    record.operation = Operation.READ
-    reply = parse_reply(await _framed(stream), query)
+    asked = FramedTransaction(stream, LENGTH_PREFIXED, query.to_wire(), lambda data: data)
+    reply = parse_reply(await asked.run(record), query)  # a connection has no strangers: the first must be it
     if reply is None:
         raise Failed(DNS_MISBEHAVING)
     return reply
-
-
-async def _framed(stream: Stream) -> bytes:
-    """One message behind its two-byte length (RFC 1035, section 4.2.2)."""
-    data = b""
-    while len(data) < 2 or len(data) < 2 + int.from_bytes(data[:2]):
-        received = await stream.receive()
-        if not received:
-            raise EOFError
-        data += received
-    return data[2 : 2 + int.from_bytes(data[:2])]
 
 
 async def _late_reply(

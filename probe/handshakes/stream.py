@@ -4,7 +4,8 @@
         …                                                  # opened.stream: send, receive; opened.grade: None over TCP
 
 A layer that fails ends the handshake with StepFailed, recorded. Over TLS the certificate is verified before anything
-is said, and the grade that it proves is the least that the whole handshake has proved.
+is said, and the grade that it proves is the least that the whole handshake has proved. Over WSS each piece that is
+received is a whole message; the endpoint's `expect.path` is asked for, and an answer other than 101 is a refusal.
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from probe.dialer import Stream
 from probe.handshakes import tcp, tls
-from probe.model import Endpoint, Grade, Transport
+from probe.model import Endpoint, Grade, Step, Transport
+from probe.secure.websocket import Upgrade, WebSocketStream
 from probe.trace import Trace
+
+LIMIT = 10.0  # seconds, of the upgrade
+HTTP = ("http/1.1",)  # ALPN: a WebSocket begins with a request of HTTP/1.1
+PLAIN_UPGRADE = Upgrade()
 
 
 class Opened(Struct, frozen=True):
@@ -25,14 +32,35 @@ class Opened(Struct, frozen=True):
 
     stream: Stream
     grade: Grade | None = None
+    websocket: WebSocketStream | None = None  # the stream itself, over WSS: for messages of text
 
 
 @asynccontextmanager
-async def opened(trace: Trace, endpoint: Endpoint, alpn: Sequence[str] = ()) -> AsyncIterator[Opened]:
-    """TCP, and TLS on top where the endpoint's transport is not bare TCP. Raises StepFailed."""
+async def opened(
+    trace: Trace, endpoint: Endpoint, alpn: Sequence[str] = (), upgrade: Upgrade = PLAIN_UPGRADE
+) -> AsyncIterator[Opened]:
+    """TCP, TLS where the transport is not bare TCP, and a WebSocket inside where it is WSS. Raises StepFailed."""
     async with tcp.connect(trace, endpoint) as stream:
         if endpoint.transport is Transport.TCP:
             yield Opened(stream)
             return
-        secured, grade = await tls.secured(trace, stream, endpoint, alpn)
+        is_websocket = endpoint.transport is Transport.WSS
+        secured, grade = await tls.secured(trace, stream, endpoint, HTTP if is_websocket else alpn)
+        if is_websocket:
+            websocket = await _upgraded(trace, secured, endpoint, upgrade)
+            yield Opened(websocket, grade, websocket)
+            return
         yield Opened(secured, grade)
+
+
+async def _upgraded(trace: Trace, stream: Stream, endpoint: Endpoint, upgrade: Upgrade) -> WebSocketStream:
+    async with trace.step(Step.WEBSOCKET, LIMIT) as record:
+        record.count(stream.counters)
+        websocket = WebSocketStream(stream)
+        asked = replace(upgrade, path=endpoint.expect.path or upgrade.path)
+        try:
+            await websocket.upgrade(record, endpoint.server_name or endpoint.host, asked)
+        finally:
+            if websocket.page is not None:
+                record.http = websocket.page.facts(trace.instruments.fingerprints)
+    return websocket

@@ -19,11 +19,13 @@ from probe.failure import (
     TLS_FAILED,
     TLS_HOSTNAME,
     UNEXPECTED_REPLY,
+    UNEXPECTED_STATUS,
 )
 from probe.judge.attempts import AttemptCase
 from probe.judge.controls import Control
+from probe.judge.grades import CERTIFIED_TRANSPORTS
 from probe.judge.rule import ADD_A_CONTROL, Rule
-from probe.model import State, Step, Transport
+from probe.model import Operation, State, Step, Transport
 from probe.silence import is_unanswered
 
 
@@ -48,7 +50,10 @@ def _hello_acknowledged(case: AttemptCase) -> bool:
 
 
 # What apps say in protocols of their own, once a connection stands.
-PAYLOAD_STEPS = frozenset({Step.STUN, Step.TURN, Step.NOISE, Step.MTPROTO, Step.XMPP, Step.SIP, Step.HELLO})
+PAYLOAD_STEPS = frozenset(
+    [Step.HTTP, Step.WEBSOCKET, Step.STUN, Step.TURN, Step.NOISE, Step.MTPROTO, Step.XMPP, Step.SIP, Step.HELLO]
+)
+BROKEN_OFF = (RESET, EOF, "connection_aborted")
 UDP_STEPS = frozenset({Step.STUN, Step.TURN, Step.HELLO})
 
 
@@ -58,6 +63,17 @@ def _payload_fails(*failures: str) -> Callable[[AttemptCase], bool]:
 
 def _is_udp(case: AttemptCase) -> bool:
     return case.attempt.transport is Transport.UDP
+
+
+def _in_a_session(case: AttemptCase) -> bool:
+    """The certificate was verified first: whoever answers is the service."""
+    return case.attempt.transport in CERTIFIED_TRANSPORTS
+
+
+def _relay_refuses(case: AttemptCase) -> bool:
+    """Over UDP only what carries our transaction id is read at all; in a stream anything may come."""
+    understood = _is_udp(case) or (case.last is not None and case.last.operation is Operation.DECODE)
+    return understood and _fails(Step.TURN, UNEXPECTED_REPLY)(case)
 
 
 def _refused_by_icmp(case: AttemptCase) -> tuple[str, ...]:
@@ -196,11 +212,19 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "service_refusal",
-        _fails(Step.TURN, UNEXPECTED_REPLY),
+        _relay_refuses,
         State.IMPAIRED,
         "service.refusal",
         "the relay answered, and refused in an unexpected way",
         "The reply carries our transaction id; a refusal by the service is no interference.",
+    ),
+    Rule(
+        "session_refusal",
+        lambda case: _in_a_session(case) and case.failure == UNEXPECTED_STATUS,
+        State.IMPAIRED,
+        "service.refusal",
+        "the service itself answered, inside a verified session, otherwise than it is known to",
+        "403 and 451 among others: who holds the service's certificate is the service.",
     ),
     Rule(
         "refused_by_target",
@@ -284,7 +308,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "tls_reset",
-        _fails(Step.TLS, RESET, EOF, "connection_aborted"),
+        _fails(Step.TLS, *BROKEN_OFF),
         State.LIKELY_BLOCKED,
         "tls.sni.reset",
         "the connection is broken off once the service's name was sent",
@@ -315,20 +339,20 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "An alert can come from either; the facts keep which.",
     ),
     Rule(
+        "http_reset",
+        lambda case: not _in_a_session(case) and _fails(Step.HTTP, *BROKEN_OFF)(case),
+        State.LIKELY_BLOCKED,
+        "http.reset",
+        "the connection is broken off once the web page was asked for",
+        "TCP connects; RST or FIN after the request, at an address that answers it elsewhere; neutral HTTP passes.",
+    ),
+    Rule(
         "payload_reset",
-        _payload_fails(RESET, EOF, "connection_aborted"),
+        _payload_fails(*BROKEN_OFF),
         State.LIKELY_BLOCKED,
         "tcp.payload.reset",
         "the connection opens, and is broken off once the app speaks its own protocol",
         "TCP connects; RST or FIN after the first bytes, at an address that answers them elsewhere; neutrals pass.",
-    ),
-    Rule(
-        "payload_dropped",
-        _payload_fails(TIMEOUT),
-        State.LIKELY_BLOCKED,
-        "tcp.payload.drop",
-        "the connection opens, and what the app says on it stays unanswered, twice",
-        "TCP connects; the first bytes of the app's own protocol stay unanswered; neutral TLS or HTTP passes.",
     ),
     Rule(
         "allocate_dropped",
@@ -339,12 +363,28 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "Same address and port, another method.",
     ),
     Rule(
+        "payload_dropped",
+        _payload_fails(TIMEOUT),
+        State.LIKELY_BLOCKED,
+        "tcp.payload.drop",
+        "the connection opens, and what the app says on it stays unanswered, twice",
+        "TCP connects; the first bytes of the app's own protocol stay unanswered; neutral TLS or HTTP passes.",
+    ),
+    Rule(
         "udp_endpoint_dropped",
         lambda case: case.step in UDP_STEPS and _is_udp(case) and _silent(case),
         State.LIKELY_BLOCKED,
         "udp.endpoint.drop",
         "a relay that answers elsewhere stays silent, twice, while neutral ones answer",
         "Seven requests in 5.5 s, in two rounds.",
+    ),
+    Rule(
+        "payload_answered_by_another",
+        _payload_fails(UNEXPECTED_REPLY),
+        State.IMPAIRED,
+        None,
+        "the connection opens, and what answers on it does not speak the app's protocol",
+        "A proxy that takes every connection, here or at the operator's, or a service that changed.",
     ),
     Rule(
         "unexplained",

@@ -17,6 +17,7 @@ from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, St
 from probe.silence import is_unanswered
 
 # What a neutral must have done for a failure at this step to count: the same kind of thing over the same transport.
+BINDINGS = frozenset({"stun", "stun-4571"})
 DATAGRAMS, PAYLOAD = frozenset({"stun", "turn"}), frozenset({"tls", "http"})
 NEUTRAL_OVER_UDP = {
     Step.STUN: DATAGRAMS,
@@ -39,6 +40,8 @@ NEUTRAL_OVER_TCP = {
     Step.SIP: PAYLOAD,
     Step.HELLO: PAYLOAD,
 }
+NEUTRAL_OVER_TLS = {**NEUTRAL_OVER_TCP, Step.HTTP: frozenset({"tls"})}
+NEUTRAL_OVER = {Transport.UDP: NEUTRAL_OVER_UDP, Transport.TCP: NEUTRAL_OVER_TCP}
 
 
 class AttemptCase(Struct, frozen=True, kw_only=True):
@@ -116,17 +119,20 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         neutral_passed=any(each.failure is None for each in neutrals),
         neutral_port_dead=_port_dead(neutrals, attempt.port),
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
-        binding_passed=any(
-            (each.handshake, each.address, each.port) == ("stun", attempt.address, attempt.port) and each.grade
-            for each in evidence.measurement.attempts
-        ),
+        binding_passed=any(_is_binding_beside(each, attempt) for each in evidence.measurement.attempts),
         clock_measured=evidence.measurement.clock_offset_ms is not None,
     )
 
 
+def _is_binding_beside(other: Attempt, attempt: Attempt) -> bool:
+    """Plain STUN to the same address, port and transport, and it was answered."""
+    same = (other.address, other.port, other.transport) == (attempt.address, attempt.port, attempt.transport)
+    return same and other.handshake in BINDINGS and other.grade is not None
+
+
 def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:
     """The neutral attempts of the same kind and family; one whose certificate was replaced still connected."""
-    by_step = NEUTRAL_OVER_UDP if attempt.transport is Transport.UDP else NEUTRAL_OVER_TCP
+    by_step = NEUTRAL_OVER.get(attempt.transport, NEUTRAL_OVER_TLS)
     kinds = by_step.get(last.step, frozenset()) if last else frozenset()
     family = family_of(attempt.address) if attempt.address else None
     return [each for each in measurement.link.neutrals if each.handshake in kinds and each.family == family]

@@ -14,7 +14,9 @@ BEST = {
     "dns": Grade.BOUND,
     "tls": Grade.BOUND,
     "stun": Grade.BOUND,
+    "stun-4571": Grade.BOUND,
     "turn": Grade.BOUND,
+    "turn-4571": Grade.BOUND,
     "msturn": Grade.BOUND,
 }
 
@@ -24,11 +26,15 @@ CERTIFIED_TRANSPORTS = frozenset({Transport.TLS, Transport.WSS, Transport.HTTPS}
 
 def expected_grade(endpoint: Endpoint) -> Grade:
     """What the genuine service's answer proves, given what the targets file knows of it."""
-    if endpoint.expect.realm:
-        return Grade.MARKED
-    if endpoint.handshake == "tls" and endpoint.ca:
-        return Grade.CRYPTO
-    return BEST.get(endpoint.handshake, Grade.TRANSPORT)
+    own = Grade.MARKED if endpoint.expect.realm else BEST.get(endpoint.handshake, Grade.TRANSPORT)
+    return stronger(own, _certificate(endpoint))
+
+
+def _certificate(endpoint: Endpoint) -> Grade | None:
+    """What the certificate proves, where there is one."""
+    if endpoint.handshake not in CERTIFIED and endpoint.transport not in CERTIFIED_TRANSPORTS:
+        return None
+    return Grade.CRYPTO if endpoint.ca else Grade.BOUND
 
 
 def is_positive(attempt: Attempt, endpoint: Endpoint) -> bool:
@@ -43,6 +49,11 @@ def is_positive(attempt: Attempt, endpoint: Endpoint) -> bool:
 def _is_verified(attempt: Attempt) -> bool:
     certified = attempt.handshake in CERTIFIED or attempt.transport in CERTIFIED_TRANSPORTS
     return certified or attempt.grade is Grade.CRYPTO
+
+
+def stronger(grade: Grade, other: Grade | None) -> Grade:
+    """The better of two proofs of the same answer; None is no proof."""
+    return grade if other is None or STRENGTH[grade] >= STRENGTH[other] else other
 
 
 def best(grades: Iterable[Grade | None]) -> Grade | None:

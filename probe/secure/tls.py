@@ -68,6 +68,8 @@ class TlsStream:
                 self._connection.bio_write(data)
             except (SSL.ZeroReturnError, SSL.SysCallError):
                 return b""
+            except SSL.Error as error:  # an alert, or bytes that are no TLS
+                raise Failed(TLS_FAILED) from error
 
     def acknowledged(self) -> bool | None:
         return self._stream.acknowledged()

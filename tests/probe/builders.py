@@ -32,9 +32,9 @@ from probe.model import (
     Step,
     Target,
     Targets,
-    Transport,
 )
 from probe.secure.trust import Trust
+from probe.targets import FORMS
 from probe.trace import Instruments, StepFailed, Trace
 from tests.probe.test_stun import vector
 from tests.scripted import Hourglass, Now, ScriptedDialer, run
@@ -69,9 +69,8 @@ def _wall_ms() -> int:
 
 
 def endpoint(handshake: str, host: str = "203.0.113.4", port: int = 3478, **more: Any) -> Endpoint:
-    udp = handshake in ("stun", "turn", "msturn", "dns")
-    transport = more.pop("transport", Transport.UDP if udp else Transport.TCP)
-    return Endpoint(host=host, port=port, transport=transport, handshake=handshake, **more)
+    """Over the handshake's usual transport."""
+    return Endpoint(host=host, port=port, handshake=handshake, **{"transport": FORMS[handshake].transports[0], **more})
 
 
 def target(identity: str, *endpoints: Endpoint, combine: Combine = Combine.ANY_OF) -> Target:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from probe.budget import AllocateBudget
-from probe.model import Endpoint
+from probe.model import Endpoint, Transport
 from tests.probe.builders import NOW_MS, endpoint
 
 MINUTE = 60_000
@@ -38,6 +39,12 @@ def test_the_hour_slides() -> None:
         False,
         True,
     ]
+
+
+def test_each_transport_has_its_own() -> None:
+    budget = AllocateBudget()
+    assert all(spent(budget, 4))
+    assert spent(budget, 1, where=replace(relay(), transport=Transport.TLS)) == [True]
 
 
 def test_each_address_has_its_own_and_ports_share_it() -> None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from probe.diagnosis import second_look
+from probe.model import Expect, Transport
 from tests.probe.judge.evidence import CALL, CHAT, STUN, TURN
 
 
 def test_a_relay_gets_its_binding() -> None:
     assert second_look(CALL).endpoints == (TURN, replace(STUN))
+
+
+def test_a_binding_is_asked_over_the_relays_own_transport_and_in_its_framing() -> None:
+    relay = replace(TURN, transport=Transport.TLS, handshake="turn-4571", ca="own")
+    (_, binding) = second_look(replace(CALL, endpoints=(relay,))).endpoints
+    assert binding == replace(relay, handshake="stun-4571", expect=Expect())
 
 
 def test_nothing_is_asked_twice() -> None:

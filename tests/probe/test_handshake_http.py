@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.model import Expect, Fingerprint, Grade, HttpFacts, Operation, Step
+from probe.dialer import SocketDialer
+from probe.model import Expect, Fingerprint, Grade, HttpFacts, Operation, Step, Transport
+from probe.secure.trust import Trust
 from tests.probe.builders import Outcome, endpoint, instruments, scripted_shake, shake
 from tests.scripted import Now, ScriptedDialer, Tcp, Turn, run
+from tests.servers.caddy import Caddy
+from tests.servers.certificates import Authority
 
 HOST = "203.0.113.4"
 KEY = ("tcp", HOST, 80)
@@ -136,6 +141,44 @@ def test_a_known_block_page_is_named(reply: bytes, name: str | None) -> None:
     seen = run(shake(instruments(dialer, fingerprints=PRINTS), PORTAL))
     assert seen.last.http is not None
     assert seen.last.http.fingerprint == name
+
+
+def test_the_servers_name_is_kept_clean() -> None:
+    assert facts(page("", "200 OK", "Server: proxy at 198.51.100.7")).server == "proxy at […]"
+
+
+# --- Over TLS -------------------------------------------------------------------------------------------------
+
+
+async def over_tls(server: Caddy, authority: Authority, name: str = "web.example", **expect: Any) -> Outcome:
+    wall_ms = int(datetime.now(UTC).timestamp() * 1000)
+    tools = instruments(SocketDialer(), trust=Trust(authority.pem, {}), wall_ms=lambda: wall_ms)
+    where = endpoint(
+        "http", "web.example", server.https_port, transport=Transport.TLS, address=server.address,
+        server_name=name, expect=Expect(**expect),
+    )  # fmt: skip
+    return await shake(tools, where)
+
+
+@pytest.mark.needs("caddy")
+async def test_over_tls_the_certificate_says_who_answers(caddy_server: Caddy, authority: Authority) -> None:
+    seen = await over_tls(caddy_server, authority, status=200, body="hello")
+    assert (seen.failure, seen.grade) == (None, Grade.BOUND)
+    assert [each.step for each in seen.observations] == [Step.TCP, Step.TLS, Step.HTTP]
+    assert seen.last.http is not None
+    assert (seen.last.http.status, seen.last.http.server) == (200, "Caddy")
+    assert seen.observations[1].tls is not None
+    assert seen.observations[1].tls.alpn == "http/1.1"
+
+
+@pytest.mark.needs("caddy")
+async def test_over_tls_another_answer_or_a_forger_proves_nothing(caddy_server: Caddy, authority: Authority) -> None:
+    other = await over_tls(caddy_server, authority, status=204)
+    assert (other.grade, other.failure, other.last.step) == (None, "http_unexpected_status_code", Step.HTTP)
+    forged = await over_tls(caddy_server, Authority.create("Another"), status=200)
+    assert (forged.grade, forged.failure, forged.last.step) == (None, "ssl_unknown_authority", Step.TLS)
+    wrong = await over_tls(caddy_server, authority, name="nobody.example")
+    assert (wrong.grade, wrong.last.step) == (None, Step.TLS)
 
 
 # --- Without end, and without sense ---------------------------------------------------------------------------

@@ -149,6 +149,16 @@ def test_a_wrong_expectation_gets_a_sentence_with_its_line(expect: str, sentence
     assert sentence in complaint(body)
 
 
+def test_over_tls_any_handshake_has_a_name_and_an_authority() -> None:
+    authority = "authorities:\n  own: |\n" + "".join(f"    {line}\n" for line in CERTIFICATE.splitlines())
+    line = "host: 192.0.2.1, port: 443, handshake: stun, server_name: s.example, ca: own, source: s, date: 2026"
+    over_tls = file(f"  svc/call:\n    endpoints:\n      - {{{line}, transport: tls}}\n", authority)
+    (read,) = reader.parse(over_tls, "my.yaml").targets[0].endpoints
+    assert (read.transport, read.server_name, read.ca) == (Transport.TLS, "s.example", "own")
+    refused = complaint(file(f"  svc/call:\n    endpoints:\n      - {{{line}, transport: tcp}}\n", authority))
+    assert refused == "my.yaml, line 4: the handshake `stun` over tcp has no use for `server_name`; leave it out."
+
+
 @pytest.mark.parametrize("handshake", ["tls", "tcp", "dns", "http"])
 def test_a_call_accepts_media_evidence_only(handshake: str) -> None:
     sentence = complaint(endpoint(GOOD.replace("tls", handshake), "call"))

@@ -29,8 +29,8 @@ def authority() -> Authority:
 
 
 @pytest.fixture(scope="session")
-def coturn_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coturn]:
-    with coturn(tmp_path_factory.mktemp("coturn")) as server:
+def coturn_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Coturn]:
+    with coturn(tmp_path_factory.mktemp("coturn"), leaf=authority.leaf("relay.example")) as server:
         yield server
 
 

@@ -1,0 +1,56 @@
+"""One question over a stream, and its own answer: sent once, for TCP repeats by itself what got lost.
+
+What is framed as it should be and answers nothing that we asked is counted and passed over. What is not framed so comes
+from something that does not speak the protocol, and ends the wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from probe.codecs.framing import Framing, split, wrap
+from probe.dialer import Stream
+from probe.failure import UNEXPECTED_REPLY, Failed
+from probe.model import Operation
+from probe.trace import StepRecord
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class FramedTransaction(Generic[T]):
+    """`match` gives what a message says if it answers `request`, else None. It must not raise."""
+
+    stream: Stream
+    framing: Framing
+    request: bytes
+    match: Callable[[bytes], T | None]
+    unmatched: int = 0
+    buffer: bytes = b""
+
+    async def run(self, record: StepRecord) -> T:
+        """The answer. Raises OSError, EOFError, Failed(`unexpected_reply`); the step sets the limit of time."""
+        record.operation = Operation.WRITE
+        await self.stream.send(wrap(self.framing, self.request))
+        record.operation = Operation.READ
+        while True:
+            matched = self.match(await self._next())
+            if matched is not None:
+                return matched
+            self.unmatched += 1
+
+    async def _next(self) -> bytes:
+        while True:
+            try:
+                taken = split(self.framing, self.buffer)
+            except ValueError as error:
+                raise Failed(UNEXPECTED_REPLY) from error
+            if taken is not None:
+                message, self.buffer = taken
+                return message
+            received = await self.stream.receive()
+            if not received:
+                raise EOFError
+            self.buffer += received

@@ -1,0 +1,68 @@
+"""What may be kept of a web page, however it came: status, title, where it sends to, which block page it is.
+
+Text from the wire is cut short and cleaned of addresses and numbers; a redirect keeps its scheme and host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from probe.failure import clean_text
+from probe.model import Expect, Fingerprint, HttpFacts
+
+BODY_LIMIT = 16384  # bytes: enough for a title and a fingerprint
+TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Page(Struct, frozen=True):
+    """A response, as far as it came; the names of its headers are in lower case."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+    def is_expected(self, expect: Expect) -> bool:
+        if expect.status not in (None, self.status):
+            return False
+        return expect.body is None or self.body.startswith(expect.body.encode())
+
+    def facts(self, fingerprints: Sequence[Fingerprint]) -> HttpFacts:
+        title, location, server = TITLE.search(self.body), self._header(b"location"), self._header(b"server")
+        text = self.body.decode("utf-8", "replace") + (location or "")
+        return HttpFacts(
+            status=self.status,
+            title=title and clean_text(title[1].decode("utf-8", "replace")),
+            location=location and _scheme_and_host(location),
+            server=server and clean_text(server),
+            fingerprint=next((print_.name for print_ in fingerprints if print_.pattern in text), None),
+            date_ms=_date_ms(self._header(b"date")),
+        )
+
+    def _header(self, name: bytes) -> str | None:
+        return next((value.decode("latin-1") for key, value in self.headers if key == name), None)
+
+
+def _scheme_and_host(location: str) -> str | None:
+    try:
+        parts = urlsplit(location)
+        host = parts.hostname
+    except ValueError:
+        return None
+    return clean_text(f"{parts.scheme}://{host}") if host else None
+
+
+def _date_ms(date: str | None) -> int | None:
+    try:
+        parsed = parsedate_to_datetime(date or "")
+    except (ValueError, OverflowError):
+        return None
+    # A date without a zone is meant as UTC, not as the device's own time.
+    return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
