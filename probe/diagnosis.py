@@ -1,7 +1,8 @@
 """Follow-up experiments: after a silence, change one thing and ask again.
 
 A relay that does not answer an Allocate is asked in the second round for a plain Binding as well: same address, same
-port, another method. If that is answered, it is the Allocate that somebody drops, and not the address.
+port, another method. If that is answered, it is the Allocate that somebody drops, and not the address. Our own server
+that does not answer SIP is asked again with every bit inverted.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from msgspec.structs import replace
 
 from probe.model import Endpoint, Expect, Target
 
-BINDING_OF = {"turn": "stun", "turn-4571": "stun-4571"}
+EXPERIMENTS = {"turn": "stun", "turn-4571": "stun-4571", "sip-echo": "sip-twin"}  # at the same address and port
 
 
 def second_look(target: Target) -> Target:
     """The target with the experiments of the second round. They are no paths: only the target's own endpoints are."""
-    relays = [endpoint for endpoint in target.endpoints if endpoint.handshake in BINDING_OF]
     known = {identity(endpoint) for endpoint in target.endpoints}
-    bindings = [replace(relay, handshake=BINDING_OF[relay.handshake], expect=Expect()) for relay in relays]
-    return replace(target, endpoints=(*target.endpoints, *(each for each in bindings if identity(each) not in known)))
+    others = [
+        replace(endpoint, handshake=EXPERIMENTS[endpoint.handshake], expect=Expect())
+        for endpoint in target.endpoints
+        if endpoint.handshake in EXPERIMENTS
+    ]
+    return replace(target, endpoints=(*target.endpoints, *(each for each in others if identity(each) not in known)))
 
 
 def identity(endpoint: Endpoint) -> tuple[str, int, str, str]:

@@ -165,7 +165,7 @@ class Via(Vocabulary):
 class Expect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the genuine service answers; the handshake grades an answer by it."""
 
-    realm: str | None = None  # TURN: the REALM of the 401
+    realm: str | None = None  # TURN, SIP: the realm of the 401
     status: int | None = None  # HTTP: the status code
     body: str | None = None  # HTTP: the body begins with this
     path: str | None = None  # HTTP: what to ask for; None means /
@@ -285,6 +285,17 @@ class HttpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     date_ms: int | None = None  # the server's Date, to the second
 
 
+class SipFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of a SIP answer: no header's value but these, for Via and Contact carry addresses."""
+
+    sends: int = 1
+    unmatched: int = 0
+    status: int | None = None
+    realm: str | None = None
+    software: str | None = None  # the answer's Server or User-Agent
+    altered: tuple[str, ...] | None = None  # what of our request reached our own server otherwise; None: not compared
+
+
 class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: int
     code: int
@@ -307,6 +318,7 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tls: TlsFacts | None = None
     stun: StunFacts | None = None
     http: HttpFacts | None = None
+    sip: SipFacts | None = None
     icmp: IcmpFacts | None = None
 
 

@@ -51,6 +51,9 @@ FORMS = {
     "turn": Form((UDP, TCP, TLS), (MEDIA,), ("realm",)),
     "turn-4571": Form((TCP, TLS), (MEDIA,), ("realm",)),
     "msturn": Form((UDP,), (MEDIA,), ("realm",)),
+    "sip": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
+    "sip-register": Form((UDP, TCP, TLS), (SIGNALLING,), ("realm",), ("server_name",)),
+    "sip-echo": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
 }
 ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
 

@@ -22,6 +22,7 @@ from probe.model import (
     IcmpFacts,
     Observation,
     Operation,
+    SipFacts,
     Step,
     StunFacts,
     TlsFacts,
@@ -65,6 +66,7 @@ class StepRecord:
     tls: TlsFacts | None = None
     stun: StunFacts | None = None
     http: HttpFacts | None = None
+    sip: SipFacts | None = None
     icmp: IcmpFacts | None = None
     counted: list[tuple[Counters, Counters]] = field(default_factory=list)  # a socket's, and as it was before
 
@@ -98,6 +100,7 @@ class StepRecord:
             tls=self.tls,
             stun=self.stun,
             http=self.http,
+            sip=self.sip,
             icmp=self.icmp,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from probe.handshakes import dns, http, msturn, stun, tcp, tls, turn
+from probe.handshakes import dns, http, msturn, sip, sip_echo, sip_register, stun, tcp, tls, turn
 from probe.model import Endpoint, Grade
 from probe.trace import Trace
 
@@ -20,4 +20,8 @@ HANDSHAKES: dict[str, Handshake] = {
     "turn": turn.handshake,
     "turn-4571": turn.handshake_4571,
     "msturn": msturn.handshake,
+    "sip": sip.handshake,
+    "sip-register": sip_register.handshake,
+    "sip-echo": sip_echo.handshake,
+    "sip-twin": sip_echo.twin,
 }

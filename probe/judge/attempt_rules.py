@@ -61,6 +61,12 @@ def _payload_fails(*failures: str) -> Callable[[AttemptCase], bool]:
     return lambda case: case.step in PAYLOAD_STEPS and not _is_udp(case) and case.failure in failures
 
 
+def _sip_in_clear_fails(case: AttemptCase) -> bool:
+    """Where a home router's SIP helper could read it; what is silent was so twice, by the rules before."""
+    in_clear = case.attempt.transport in (Transport.UDP, Transport.TCP)
+    return in_clear and _fails(Step.SIP, TIMEOUT, *BROKEN_OFF)(case)
+
+
 def _is_udp(case: AttemptCase) -> bool:
     return case.attempt.transport is Transport.UDP
 
@@ -89,6 +95,14 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         None,
         "not tried",
         "What was not tried has not failed; it is left out where anything else was tried.",
+    ),
+    Rule(
+        "sip_rewritten",
+        lambda case: bool(case.last and case.last.sip and case.last.sip.altered),
+        State.IMPAIRED,
+        "sip.rewrite",
+        "call signalling (SIP) does not arrive as it was sent; a home router does that as well as an operator",
+        "Our own server said what reached it. Before `complete`: it did answer.",
     ),
     Rule(
         "complete",
@@ -345,6 +359,22 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "http.reset",
         "the connection is broken off once the web page was asked for",
         "TCP connects; RST or FIN after the request, at an address that answers it elsewhere; neutral HTTP passes.",
+    ),
+    Rule(
+        "sip_dropped",
+        lambda case: _sip_in_clear_fails(case) and case.twin_passed,
+        State.IMPAIRED,
+        "sip.drop",
+        "call signalling (SIP) gets no answer, and the same bytes inverted do; a home router may be what drops it",
+        "Our own server, the same address and port, twice. It says what is dropped, and not where.",
+    ),
+    Rule(
+        "sip_unanswered",
+        _sip_in_clear_fails,
+        State.IMPAIRED,
+        None,
+        "a SIP server that answers elsewhere does not answer SIP in clear: a home router may be what drops it",
+        "Neither the bytes, the port nor the address can be named, and routers' SIP helpers are often broken.",
     ),
     Rule(
         "payload_reset",

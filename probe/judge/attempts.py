@@ -64,6 +64,7 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
     neutral_altered: bool  # a neutral name's certificate was replaced too
     binding_passed: bool  # plain STUN to the same address and port was answered
+    twin_passed: bool  # the same conversation with every bit inverted passed at the same address and port
     clock_measured: bool
 
     @property
@@ -120,14 +121,23 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         neutral_port_dead=_port_dead(neutrals, attempt.port),
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
         binding_passed=any(_is_binding_beside(each, attempt) for each in evidence.measurement.attempts),
+        twin_passed=any(_is_twin_beside(each, attempt) for each in evidence.measurement.attempts),
         clock_measured=evidence.measurement.clock_offset_ms is not None,
     )
 
 
 def _is_binding_beside(other: Attempt, attempt: Attempt) -> bool:
     """Plain STUN to the same address, port and transport, and it was answered."""
+    return other.handshake in BINDINGS and _is_answered_at(other, attempt)
+
+
+def _is_twin_beside(other: Attempt, attempt: Attempt) -> bool:
+    return other.handshake == "sip-twin" and _is_answered_at(other, attempt)
+
+
+def _is_answered_at(other: Attempt, attempt: Attempt) -> bool:
     same = (other.address, other.port, other.transport) == (attempt.address, attempt.port, attempt.transport)
-    return same and other.handshake in BINDINGS and other.grade is not None
+    return same and other.grade is not None
 
 
 def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:

@@ -18,6 +18,9 @@ BEST = {
     "turn": Grade.BOUND,
     "turn-4571": Grade.BOUND,
     "msturn": Grade.BOUND,
+    "sip": Grade.BOUND,
+    "sip-register": Grade.BOUND,
+    "sip-echo": Grade.BOUND,
 }
 
 CERTIFIED = frozenset({"tls", "quic"})  # handshakes that end with a verified certificate

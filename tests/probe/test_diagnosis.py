@@ -19,6 +19,12 @@ def test_a_binding_is_asked_over_the_relays_own_transport_and_in_its_framing() -
     assert binding == replace(relay, handshake="stun-4571", expect=Expect())
 
 
+def test_our_own_sip_server_gets_its_twin() -> None:
+    echo = replace(TURN, handshake="sip-echo", expect=Expect())
+    target = replace(CHAT, endpoints=(echo,))
+    assert second_look(target).endpoints == (echo, replace(echo, handshake="sip-twin"))
+
+
 def test_nothing_is_asked_twice() -> None:
     assert second_look(CHAT) == CHAT
     assert second_look(second_look(CALL)) == second_look(CALL)

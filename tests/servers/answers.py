@@ -64,6 +64,23 @@ def http(address: Address) -> bool:
         return False
 
 
+def sip(address: Address) -> bool:
+    """OPTIONS over UDP is answered, with whatever status."""
+    dialogue = os.urandom(8).hex().encode()
+    lines = (
+        b"OPTIONS sip:there.invalid SIP/2.0",
+        b"Via: SIP/2.0/UDP here.invalid;branch=z9hG4bK" + dialogue + b";rport",
+        b"From: <sip:here.invalid>;tag=" + dialogue,
+        b"To: <sip:there.invalid>",
+        b"Call-ID: " + dialogue,
+        b"CSeq: 1 OPTIONS",
+        b"Max-Forwards: 70",
+        b"Content-Length: 0",
+    )
+    reply = ask_udp(address, b"\r\n".join((*lines, b"", b"")))
+    return reply.startswith(b"SIP/2.0 ") and dialogue in reply
+
+
 def ask_udp(address: Address, request: bytes) -> bytes:
     """The first reply within the patience, or nothing."""
     with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
@@ -84,7 +101,14 @@ def family(address: Address) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
-PROTOCOLS: dict[str, Callable[[Address], bool]] = {"stun": stun, "msturn": msturn, "dns": dns, "tls": tls, "http": http}
+PROTOCOLS: dict[str, Callable[[Address], bool]] = {
+    "stun": stun,
+    "msturn": msturn,
+    "dns": dns,
+    "tls": tls,
+    "http": http,
+    "sip": sip,
+}
 
 
 def asks(question: str) -> bool:

@@ -24,15 +24,18 @@ from probe.failure import (
 from probe.judge import Evidence, judge
 from probe.model import (
     Attempt,
+    Expect,
     Grade,
     HttpFacts,
     IcmpFacts,
     Link,
     NotAttempted,
+    SipFacts,
     State,
     Step,
     Target,
     TlsFacts,
+    Transport,
     Via,
 )
 from tests.probe.judge.evidence import (
@@ -345,6 +348,48 @@ def test_an_apps_own_protocol_that_stays_unanswered() -> None:
 def test_a_payload_over_tcp_is_compared_with_neutral_payloads_over_tcp() -> None:
     link = replace(LINK, neutrals=(neutral("tls", TIMEOUT), neutral("http", RESET), neutral("stun", port=3478)))
     assert judge(hello_evidence(RESET, link=link)).rule == "neutral_failed"
+
+
+SIP = replace(TURN, handshake="sip-echo", port=5060, expect=Expect())
+SIP_ROLE = replace(CHAT, endpoints=(SIP,))
+
+
+def sip_evidence(*more: Attempt, sip: SipFacts | None = None, failure: str | None = TIMEOUT, **where: Any) -> Evidence:
+    endpoint = replace(SIP, **where)
+    target = replace(SIP_ROLE, endpoints=(endpoint,))
+    steps = [seen(Step.TCP)] if endpoint.transport is Transport.TCP else []
+    grade = None if failure else Grade.BOUND
+    ours = attempt(endpoint, *steps, seen(Step.SIP, failure, sip=sip), grade=grade)
+    elsewhere = attempt(endpoint, *steps, seen(Step.SIP, sip=SipFacts(altered=())), grade=Grade.BOUND)
+    controls = [control(measurement(target, elsewhere))]
+    return evidence(target, ours, *more, rounds=2, controls=controls, resolutions=())
+
+
+def test_sip_that_is_rewritten_is_told_and_accuses_nobody() -> None:
+    rewritten = sip_evidence(failure=None, sip=SipFacts(altered=("via",)))
+    assert conclusion(rewritten) == ("sip_rewritten", State.IMPAIRED, "sip.rewrite")
+    assert judge(sip_evidence(failure=None, sip=SipFacts(altered=()))).rule == "complete"
+
+
+def test_sip_that_is_dropped_where_its_twin_passes() -> None:
+    twin = attempt(replace(SIP, handshake="sip-twin"), seen(Step.HELLO), grade=Grade.BOUND)
+    assert conclusion(sip_evidence(twin)) == ("sip_dropped", State.IMPAIRED, "sip.drop")
+    silent = replace(twin, grade=None, observations=(seen(Step.HELLO, TIMEOUT),))
+    assert judge(sip_evidence(silent)).rule == "sip_unanswered"
+    assert judge(sip_evidence(replace(twin, port=5061))).rule == "sip_unanswered"
+
+
+@pytest.mark.parametrize(
+    ("where", "failure", "rule"),
+    [
+        ({}, TIMEOUT, "sip_unanswered"),
+        ({"transport": Transport.TCP}, TIMEOUT, "sip_unanswered"),
+        ({"transport": Transport.TCP}, RESET, "sip_unanswered"),
+        ({"transport": Transport.TLS}, RESET, "payload_reset"),  # nobody on the way could read that it is SIP
+    ],
+)
+def test_sip_that_stays_unanswered_where_a_router_could_read_it(where: dict[str, Any], failure: str, rule: str) -> None:
+    assert judge(sip_evidence(handshake="sip", failure=failure, **where)).rule == rule
 
 
 def test_dead_neutral_udp_voids_udp_comparisons_only() -> None:
