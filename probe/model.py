@@ -296,6 +296,13 @@ class SipFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     altered: tuple[str, ...] | None = None  # what of our request reached our own server otherwise; None: not compared
 
 
+class HelloFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of a service's own first message over UDP."""
+
+    sends: int = 1
+    unmatched: int = 0
+
+
 class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: int
     code: int
@@ -319,6 +326,7 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stun: StunFacts | None = None
     http: HttpFacts | None = None
     sip: SipFacts | None = None
+    hello: HelloFacts | None = None
     icmp: IcmpFacts | None = None
 
 

@@ -54,6 +54,8 @@ FORMS = {
     "sip": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
     "sip-register": Form((UDP, TCP, TLS), (SIGNALLING,), ("realm",), ("server_name",)),
     "sip-echo": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
+    "zoom": Form((UDP,), (MEDIA,)),
+    "webex": Form((UDP,), (MEDIA,)),
 }
 ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
 

@@ -18,6 +18,7 @@ from probe.failure import INTERRUPTED, classify
 from probe.model import (
     DnsFacts,
     Fingerprint,
+    HelloFacts,
     HttpFacts,
     IcmpFacts,
     Observation,
@@ -67,6 +68,7 @@ class StepRecord:
     stun: StunFacts | None = None
     http: HttpFacts | None = None
     sip: SipFacts | None = None
+    hello: HelloFacts | None = None
     icmp: IcmpFacts | None = None
     counted: list[tuple[Counters, Counters]] = field(default_factory=list)  # a socket's, and as it was before
 
@@ -101,6 +103,7 @@ class StepRecord:
             stun=self.stun,
             http=self.http,
             sip=self.sip,
+            hello=self.hello,
             icmp=self.icmp,
         )
 

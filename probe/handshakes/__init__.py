@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from probe.handshakes import dns, http, msturn, sip, sip_echo, sip_register, stun, tcp, tls, turn
+from probe.handshakes import dns, http, msturn, sip, sip_echo, sip_register, stun, tcp, tls, turn, webex, zoom
 from probe.model import Endpoint, Grade
 from probe.trace import Trace
 
@@ -24,4 +24,6 @@ HANDSHAKES: dict[str, Handshake] = {
     "sip-register": sip_register.handshake,
     "sip-echo": sip_echo.handshake,
     "sip-twin": sip_echo.twin,
+    "zoom": zoom.handshake,
+    "webex": webex.handshake,
 }

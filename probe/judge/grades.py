@@ -21,6 +21,8 @@ BEST = {
     "sip": Grade.BOUND,
     "sip-register": Grade.BOUND,
     "sip-echo": Grade.BOUND,
+    "zoom": Grade.MARKED,
+    "webex": Grade.TRANSPORT,
 }
 
 CERTIFIED = frozenset({"tls", "quic"})  # handshakes that end with a verified certificate

@@ -34,6 +34,26 @@ def msturn(address: Address) -> bool:
     return reply[:2] == b"\x01\x13" and reply[4:20] == transaction
 
 
+def zoom(address: Address) -> bool:
+    """A zone controller repeats the question's transaction id in an answer of its own type."""
+    transaction = os.urandom(16)
+    text = bytes.fromhex("01010014") + b"1234567890123456789\0"
+    reply = ask_udp(address, bytes.fromhex("00010018") + transaction + text)
+    return reply[:2] == b"\x00\x02" and reply[4:20] == transaction
+
+
+def webex(address: Address) -> bool:
+    return ask_udp(address, bytes.fromhex("0100000000000001"))[:1] == b"\x02"
+
+
+def tcp(address: Address) -> bool:
+    try:
+        with connect(address):
+            return True
+    except OSError:
+        return False
+
+
 def dns(address: Address) -> bool:
     """Any reply to a question for the root's SOA, whatever its rcode."""
     query = os.urandom(2) + b"\x01\x00\x00\x01" + bytes(6) + b"\x00\x00\x06\x00\x01"
@@ -108,6 +128,9 @@ PROTOCOLS: dict[str, Callable[[Address], bool]] = {
     "tls": tls,
     "http": http,
     "sip": sip,
+    "zoom": zoom,
+    "webex": webex,
+    "tcp": tcp,
 }
 
 

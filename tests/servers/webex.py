@@ -1,0 +1,23 @@
+"""A media server of Webex, as it greeted back in 2015: type 2, and a number."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from tests.servers import speaking
+from tests.servers.speaking import Address
+
+
+def answer(data: bytes, sender: Address) -> Sequence[bytes]:
+    if len(data) != 8 or data[0] != 1:
+        return ()
+    return (bytes([2, 0, 0, 0, 0, *sender[1].to_bytes(2), data[7]]),)
+
+
+def main(arguments: Sequence[str]) -> None:
+    speaking.serve_udp(answer, speaking.parser("a media server of Webex").parse_args(arguments).listen)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
