@@ -15,7 +15,7 @@ from probe.model import Endpoint
 
 HOUR_MS = 3_600_000
 ALLOCATES_PER_HOUR = 4
-ALLOCATING = frozenset({"turn", "turn-4571", "msturn"})  # handshakes that ask a relay for an allocation
+ALLOCATING = frozenset({"turn", "turn-4571", "turn-google", "msturn"})  # handshakes that ask a relay for an allocation
 
 
 class Budget(Protocol):

@@ -11,7 +11,12 @@ from msgspec.structs import replace
 
 from probe.model import Endpoint, Expect, Target
 
-EXPERIMENTS = {"turn": "stun", "turn-4571": "stun-4571", "sip-echo": "sip-twin"}  # at the same address and port
+EXPERIMENTS = {  # at the same address and port
+    "turn": "stun",
+    "turn-4571": "stun-4571",
+    "turn-google": "stun",
+    "sip-echo": "sip-twin",
+}
 
 
 def second_look(target: Target) -> Target:

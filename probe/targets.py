@@ -50,6 +50,7 @@ FORMS = {
     "stun-4571": Form((TCP, TLS), (MEDIA,)),
     "turn": Form((UDP, TCP, TLS), (MEDIA,), ("realm",)),
     "turn-4571": Form((TCP, TLS), (MEDIA,), ("realm",)),
+    "turn-google": Form((UDP,), (MEDIA,), ("realm",)),
     "msturn": Form((UDP,), (MEDIA,), ("realm",)),
     "sip": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
     "sip-register": Form((UDP, TCP, TLS), (SIGNALLING,), ("realm",), ("server_name",)),

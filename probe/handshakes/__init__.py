@@ -19,6 +19,7 @@ HANDSHAKES: dict[str, Handshake] = {
     "stun-4571": stun.handshake_4571,
     "turn": turn.handshake,
     "turn-4571": turn.handshake_4571,
+    "turn-google": turn.handshake_google,
     "msturn": msturn.handshake,
     "sip": sip.handshake,
     "sip-register": sip_register.handshake,

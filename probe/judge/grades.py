@@ -17,6 +17,7 @@ BEST = {
     "stun-4571": Grade.BOUND,
     "turn": Grade.BOUND,
     "turn-4571": Grade.BOUND,
+    "turn-google": Grade.BOUND,
     "msturn": Grade.BOUND,
     "sip": Grade.BOUND,
     "sip-register": Grade.BOUND,

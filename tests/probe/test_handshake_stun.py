@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.codecs.stun import Address, ErrorCode, MessageClass, parse
+from probe.codecs.stun import Address, ErrorCode, MessageClass, binding_request, parse
 from probe.model import Grade, IcmpFacts, Operation, Step, StunFacts
 from tests.probe.builders import endpoint, patched, refusal, scripted_shake, stun_reply
 from tests.probe.test_stun import vector
@@ -58,6 +58,15 @@ def test_the_address_of_the_day_is_dialled() -> None:
 def test_the_mapped_address_is_compared(mapped: Address, local: bool, preserved: bool) -> None:
     facts = scripted_shake(network([stun_reply(("XOR-MAPPED-ADDRESS", mapped))]), SERVER).last.stun
     assert facts == StunFacts(mapped_is_local=local, port_preserved=preserved)
+
+
+def test_facebooks_answer_of_before_the_cookie_is_read() -> None:
+    """44 bytes, MAPPED-ADDRESS and nothing else: what stun.fbsbx.com sent over IPv6 in 2021 (nDPI stun.pcap)."""
+    legacy = stun_reply(("MAPPED-ADDRESS", Address(OWN[6], 40001)))
+    assert len(legacy(binding_request(bytes(12)))) == 44
+    seen = scripted_shake(ScriptedDialer({("udp", HOST6, 3478): Udp([legacy])}), endpoint("stun", HOST6))
+    assert seen.grade is Grade.BOUND
+    assert seen.last.stun == StunFacts(mapped_is_local=True, port_preserved=True)
 
 
 @pytest.mark.parametrize(

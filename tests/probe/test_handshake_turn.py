@@ -36,6 +36,19 @@ def test_the_genuine_relays_are_marked(name: str, realm: str, software: str | No
     assert (seen.last.stun.error_code, seen.last.stun.realm, seen.last.stun.software) == (401, realm, software)
 
 
+def test_google_is_asked_as_its_clients_ask() -> None:
+    dialer = network([patched("google-allocate-401")])
+    seen = scripted_shake(dialer, endpoint("turn-google", HOST, expect=Expect(realm="turn.l.google.com")))
+    assert (seen.grade, seen.last.step) == (Grade.MARKED, Step.TURN)
+    (sent,) = dialer.sent
+    assert len(sent.data) == 40
+    assert sent.data[20:] == bytes.fromhex("0019000411000000 ff050007") + b"TY_null\0"
+    other = scripted_shake(
+        network([refusal(401)]), endpoint("turn-google", HOST, expect=Expect(realm="turn.l.google.com"))
+    )
+    assert other.grade is Grade.BOUND
+
+
 def test_what_is_sent_is_one_request_without_credentials() -> None:
     dialer = network([refusal(401)])
     scripted_shake(dialer, MARKED)
