@@ -77,6 +77,13 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 def _add_measuring(command: argparse.ArgumentParser) -> None:
     _add_common(command)
     command.add_argument("--targets", type=Path, metavar="FILE", help="what to measure (default: the file shipped)")
+    command.add_argument(
+        "--services",
+        type=_words,
+        default=(),
+        metavar="NAME,…",
+        help="measure these only, or `all` (default: all but those on request, see `ringback targets list`)",
+    )
     command.add_argument("--collector", type=_url, metavar="URL", help="where to send what was seen")
     command.add_argument("--no-upload", action="store_true", help="keep it in the spool")
     command.add_argument(
@@ -166,6 +173,8 @@ def _options(arguments: argparse.Namespace, interval_s: float) -> daemon.Options
         controls=tuple(arguments.control),
         also=tuple(arguments.also),
         format=arguments.format,
+        verbose=arguments.verbose,
+        services=arguments.services,
         scale=arguments.timeout_scale,
         interval_s=interval_s,
         random_bytes=seeded.randbytes,
@@ -184,7 +193,9 @@ def _list_targets(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    listing = Table(*COLUMNS)
+    listing = Table()
+    for column in COLUMNS:
+        listing.add_column(column, overflow="fold")
     for row in table(_targets(arguments.targets)):
         listing.add_row(*row)
     Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200).print(listing)
@@ -219,6 +230,10 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
     return value
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (word.strip() for word in text.split(","))))
 
 
 def _url(text: str) -> str:

@@ -38,6 +38,7 @@ from probe.output import write_json, write_table
 from probe.renewal import renew
 from probe.secure.trust import load_trust
 from probe.spool import Spool, seal_measurements
+from probe.targets import chosen
 from probe.trace import Instruments
 from probe.upload import upload
 
@@ -61,6 +62,8 @@ class Options(Struct, frozen=True, kw_only=True):
     controls: tuple[str, ...] = ()  # files and URLs
     also: tuple[str, ...] = ()  # files and URLs
     format: str = "table"
+    verbose: bool = False  # the table says what each handshake took
+    services: tuple[str, ...] = ()  # to measure; without any, all that are not on request
     scale: float = 1.0
     interval_s: float = 1800.0
     random_bytes: Callable[[int], bytes]  # orders and transaction ids: repeatable with --seed
@@ -76,7 +79,7 @@ async def check(options: Options) -> None:
         shipped = options.targets
         options = replace(options, targets=await renew(options.collector, options.data_dir / "targets.yaml", shipped))
     settings = replace(options.settings, also=also.chosen(dials, options.targets))
-    cycle = await _measure(replace(options, settings=settings))
+    cycle = await _measure(replace(options, settings=settings), chosen(options.targets, options.services))
     try:
         await _print(options, cycle, files)
     finally:
@@ -114,19 +117,19 @@ def open_identity(options: Options) -> Identity:
     return load_or_create(options.data_dir, options.secret_bytes)
 
 
-async def _measure(options: Options) -> Cycle:
+async def _measure(options: Options, targets: Targets) -> Cycle:
     instruments = Instruments(
         dialer=SocketDialer(),
         clock=time.monotonic,
         wall_ms=lambda: time.time_ns() // 1_000_000,
         random_bytes=options.random_bytes,
         new_uid=lambda: options.secret_bytes(16).hex(),
-        trust=load_trust(options.targets.authorities, options.ca_file),
+        trust=load_trust(targets.authorities, options.ca_file),
         scale=options.scale,
     )
     budget = AllocateBudget(options.data_dir / "allocates.json")
     try:
-        return await run_cycle(options.targets, instruments, options.settings, budget, show_progress)
+        return await run_cycle(targets, instruments, options.settings, budget, show_progress)
     finally:
         _save(budget, instruments.wall_ms())
 
@@ -161,7 +164,7 @@ async def _print(options: Options, cycle: Cycle, files: Sequence[ControlMeasurem
     if options.format == "json":
         write_json(sys.stdout, cycle, verdicts, latest(verdicts), options.targets, SOFTWARE)
     else:
-        write_table(sys.stdout, cycle, latest(verdicts))
+        write_table(sys.stdout, cycle, latest(verdicts), with_bytes=options.verbose)
 
 
 async def _fetch(url: str, now_ms: int) -> list[ControlMeasurement]:

@@ -197,6 +197,7 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     endpoints: tuple[Endpoint, ...] = ()
     legacy: bool = False  # a marker of a standing ban of a retired service; says nothing of a dead service
     not_measurable: str | None = None  # why there is no handshake for it yet
+    on_request: bool = False  # dialled only where its service is asked for: a volunteer's data plan pays
 
     @property
     def service(self) -> str:

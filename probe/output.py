@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
+from msgspec import Struct
 
 from probe.cycle import Cycle
 from probe.explain import DEPTH_WORDS, STEP_WORDS, mechanism_words, state_words
 from probe.judge.rule import ADD_A_CONTROL
-from probe.model import Json, Measurement, State, Targets, Verdict, Void
+from probe.model import Json, Observation, State, Targets, Verdict, Void
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 NO_INTERNET = "this link has no internet: nothing can be concluded"
 VOIDED = {
@@ -30,6 +34,14 @@ STYLES = {
     State.DOWN: "blue",
     State.INSUFFICIENT: "dim",
 }
+
+
+class Took(Struct, frozen=True, kw_only=True):
+    """Of the payload of UDP and TCP; the headers below come on top, some 40 bytes a packet."""
+
+    times: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
 
 
 def headline(cycle: Cycle) -> str:
@@ -54,7 +66,8 @@ def write_json(
         "link": cycle.link,
         "conclusion": headline(cycle) or None,
         "states": dict(Counter(str(verdict.state) for verdict in latest)),
-        "bytes": sum(_bytes(measurement) for measurement in cycle.measurements),
+        "bytes": sum(each.bytes_sent + each.bytes_received for each in took(cycle).values()),
+        "handshakes": took(cycle),
         "software": software,
         "targets": targets.digest,
     }
@@ -62,8 +75,11 @@ def write_json(
     out.flush()
 
 
-def write_table(out: TextIO, cycle: Cycle, latest: Sequence[Verdict]) -> None:
-    """One row per target: service, role, state, what was seen in words, the failing step, the time."""
+def write_table(out: TextIO, cycle: Cycle, latest: Sequence[Verdict], *, with_bytes: bool = False) -> None:
+    """One row per target: service, role, state, what was seen in words, the failing step, the time.
+
+    `with_bytes`: and one per handshake, what it took.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -84,6 +100,8 @@ def write_table(out: TextIO, cycle: Cycle, latest: Sequence[Verdict]) -> None:
             style=STYLES.get(verdict.state, ""),
         )
     console.print(table)
+    if with_bytes:
+        console.print(_byte_table(cycle))
     if advice(latest):
         console.print(advice(latest))
 
@@ -112,7 +130,35 @@ def _write(out: TextIO, kind: str, value: object, **more: Json) -> None:
     out.write(msgspec.json.encode(fields).decode() + "\n")
 
 
-def _bytes(measurement: Measurement) -> int:
-    observations = [each.observation for each in measurement.resolutions]
-    observations += [each for attempt in measurement.attempts for each in attempt.observations]
-    return sum(each.bytes_sent + each.bytes_received for each in observations)
+def took(cycle: Cycle) -> dict[str, Took]:
+    """What each handshake over each transport took in the whole cycle; `dns udp` is the lookup of names as well."""
+    totals: dict[str, Took] = {}
+    for measurement in cycle.measurements:
+        for resolution in measurement.resolutions:
+            _add(totals, "dns udp", (resolution.observation,))
+        for attempt in measurement.attempts:
+            if attempt.observations:
+                _add(totals, f"{attempt.handshake} {attempt.transport}", attempt.observations)
+    return dict(sorted(totals.items()))
+
+
+def _add(totals: dict[str, Took], name: str, observations: Sequence[Observation]) -> None:
+    before = totals.get(name, Took())
+    totals[name] = Took(
+        times=before.times + 1,
+        bytes_sent=before.bytes_sent + sum(each.bytes_sent for each in observations),
+        bytes_received=before.bytes_received + sum(each.bytes_received for each in observations),
+    )
+
+
+def _byte_table(cycle: Cycle) -> Table:
+    from rich.table import Table
+
+    rows = took(cycle)
+    total = sum(each.bytes_sent + each.bytes_received for each in rows.values())
+    title = f"{total / 1000:.1f} kB of payload in this cycle"
+    table = Table("handshake", "times", "bytes sent", "bytes received", "each", title=title)
+    for name, each in rows.items():
+        mean = round((each.bytes_sent + each.bytes_received) / each.times)
+        table.add_row(name, *map(str, (each.times, each.bytes_sent, each.bytes_received, mean)))
+    return table

@@ -8,18 +8,21 @@ targets name theirs. Any address is accepted, private and documentation ranges t
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
 from msgspec import Struct
+from msgspec.structs import replace
 
 from probe.addresses import is_address
 from probe.blocks import Block, compose
 from probe.failure import UserError
+from probe.judge.grades import expected_grade
 from probe.model import Combine, Endpoint, Expect, Fingerprint, Plane, Resolver, Target, Targets, Transport
 
 MAX_BYTES = 256_000
@@ -63,7 +66,7 @@ ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
 SECTIONS = ("targets", "resolvers", "fingerprints", "authorities")
 DEFAULTS = ("handshake", "transport", "expect", "source", "date", "uncalibrated", "ca")
 ENDPOINT_KEYS = ("host", "port", "server_name", *DEFAULTS)
-TARGET_KEYS = ("plane", "combine", "endpoints", "legacy", "not_measurable", *DEFAULTS)
+TARGET_KEYS = ("plane", "combine", "endpoints", "legacy", "not_measurable", "on_request", *DEFAULTS)
 RESERVED_RESOLVERS = ("private", "isp", "unknown")  # words that measurements use for resolvers without a name
 
 PLANES = (SIGNALLING, MEDIA, WEB)
@@ -71,7 +74,9 @@ COMBINES = (Combine.ANY_OF, Combine.ALL_OF)
 TARGET_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*/[a-z][a-z0-9]*(-[a-z0-9]+)*")
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
-COLUMNS = ("target", "plane", "handshake", "host", "standing", "source", "date")
+COLUMNS = ("service", "role", "plane", "handshake", "host", "best grade", "standing", "source", "date")
+BASELINE = "baseline"
+ALL_SERVICES = "all"
 
 
 def packaged() -> Targets:
@@ -98,7 +103,7 @@ def parse(body: bytes, name: str) -> Targets:
     root = Block(name, "the file", compose(body, name), SECTIONS)
     authorities = dict(_authorities(root))
     targets = tuple(_target(*entry, authorities) for entry in root.blocks("targets", "a target", TARGET_KEYS))
-    if sum(target.service == "baseline" for target in targets) < MIN_BASELINES:
+    if sum(target.service == BASELINE for target in targets) < MIN_BASELINES:
         problem = f"give at least {MIN_BASELINES} targets `baseline/*`, which tell a broken link from a block."
         raise root.refused("targets", problem)
     return Targets(
@@ -124,6 +129,7 @@ def _target(identity: str, block: Block, authorities: Mapping[str, str]) -> Targ
         endpoints=endpoints,
         legacy=block.flag("legacy"),
         not_measurable=reason,
+        on_request=block.flag("on_request"),
     )
 
 
@@ -131,9 +137,11 @@ def _plane(identity: str, block: Block) -> Plane:
     if TARGET_ID.fullmatch(identity) is None:
         raise block.refused(None, f"the target id `{identity[:60]}` is not of the form service/role in lower case.")
     service, _, role = identity.partition("/")
-    if service == "baseline":
+    if service == BASELINE:
         if block.has("not_measurable"):
             raise block.refused("not_measurable", "a baseline is there to be measured; give it `endpoints`.")
+        if block.flag("on_request"):
+            raise block.refused("on_request", "a baseline is always measured; leave `on_request` out.")
         return Plane(block.word("plane", PLANES))
     plane = ROLES[block.known("role", role, tuple(ROLES))]
     if block.has("plane") and block.word("plane", PLANES) != plane:
@@ -255,23 +263,43 @@ def _authorities(root: Block) -> Iterator[tuple[str, str]]:
         yield name, pem
 
 
+def chosen(targets: Targets, services: Sequence[str] = ()) -> Targets:
+    """The file with the targets to dial: the baseline, and of these services all; without any, what is not on request.
+
+    Raises UserError for a service that the file does not have.
+    """
+    known = sorted({target.service for target in targets.targets} - {BASELINE})
+    for service in set(services) - {ALL_SERVICES, *known}:
+        close = difflib.get_close_matches(service, known, 1, 0.5) or [f"one of {ALL_SERVICES}, {', '.join(known)}"]
+        raise UserError(f"--services: this targets file has no service `{service}`; write {close[0]}.")
+    return replace(targets, targets=tuple(each for each in targets.targets if _is_chosen(each, services)))
+
+
+def _is_chosen(target: Target, services: Sequence[str]) -> bool:
+    if target.service == BASELINE or ALL_SERVICES in services:
+        return True
+    return target.service in services if services else not target.on_request
+
+
 def table(targets: Targets) -> list[tuple[str, ...]]:
     """One row of COLUMNS for each endpoint, and one for each target that cannot be measured."""
     rows: list[tuple[str, ...]] = []
     for target in targets.targets:
-        mark = "legacy, " if target.legacy else ""
+        name = (target.service, target.role, str(target.plane))
+        marks = [word for word, holds in (("legacy", target.legacy), ("on request", target.on_request)) if holds]
         if target.not_measurable is not None:
-            rows.append((target.id, target.plane, "", "", f"{mark}not measurable: {target.not_measurable}", "", ""))
+            rows.append((*name, "", "", "", ", ".join([*marks, f"not measurable: {target.not_measurable}"]), "", ""))
         for endpoint in target.endpoints:
             dial = f"{endpoint.handshake} {endpoint.transport}:{endpoint.port}"
-            standing = mark + ("uncalibrated" if endpoint.uncalibrated else "calibrated")
-            rows.append((target.id, target.plane, dial, endpoint.host, standing, endpoint.source, endpoint.date))
+            standing = ", ".join([*marks, "uncalibrated" if endpoint.uncalibrated else "calibrated"])
+            grade = str(expected_grade(endpoint))
+            rows.append((*name, dial, endpoint.host, grade, standing, endpoint.source, endpoint.date))
     return rows
 
 
 def describe(targets: Targets) -> str:
     """One sentence: what a valid file holds."""
-    services = {target.service for target in targets.targets} - {"baseline"}
+    services = {target.service for target in targets.targets} - {BASELINE}
     endpoints = sum(len(target.endpoints) for target in targets.targets)
     return (
         f"{len(targets.targets)} targets (services besides the baseline: {len(services)}), {endpoints} endpoints, "

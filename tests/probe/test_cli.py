@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def test_usage(arguments: list[str], sentence: str, capsys: pytest.CaptureFixtur
         (["--ca-file", "{broken}"], "The CA file {broken} holds no certificate"),
         (["--resolver", "dns.example"], "--resolver dns.example is not IP or IP:PORT"),
         (["--resolver", "9.9.9.9", "--resolver", "9.9.9.9:0"], "--resolver 9.9.9.9:0 is not IP or IP:PORT"),
+        (["--services", "vibre"], "this targets file has no service `vibre`"),
         (["--data-dir", "{broken}"], "Cannot write in the data directory {broken}"),
         (["--data-dir", "{broken}/below"], "Cannot write in the data directory {broken}/below"),
         (["--data-dir", "/proc/here"], "Cannot write in the data directory /proc/here"),
@@ -172,7 +174,8 @@ def test_targets_list_and_validate(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.startswith("7 targets (services besides the baseline: 2), 6 endpoints")
     assert main(["targets", "list"]) == 0
     out = capsys.readouterr().out
-    assert all(target.id in out for target in packaged().targets)
+    rows = {tuple(cell.strip() for cell in line.split("│")[1:3]) for line in out.splitlines() if "│" in line}
+    assert {(target.service, target.role) for target in packaged().targets} <= rows
 
 
 def test_what_a_file_says_is_printed_as_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -302,6 +305,16 @@ def test_a_check_as_a_table_prints_results_alone(tmp_path: Path) -> None:
     assert "On this link" in run.text
     assert "cannot be concluded: relay reached" in run.text
     assert "[ 1/" not in run.text
+    assert "of payload in this cycle" not in run.text
+
+
+@pytest.mark.needs("root")
+def test_a_check_of_one_service_that_tells_what_it_took(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--format", "table", "--services", "viber", "-v")
+    assert "viber/call" in run.stderr
+    assert "tango" not in run.text + run.stderr
+    assert "of payload in this cycle" in run.text
+    assert re.search(r"turn udp +│ 1 ", run.text)
 
 
 @pytest.mark.needs("root")

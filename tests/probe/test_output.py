@@ -10,8 +10,19 @@ import msgspec
 import pytest
 
 from probe.cycle import Cycle
-from probe.model import Depth, Grade, Link, Measurement, State, Step, Verdict, Void
-from probe.output import advice, headline, seen, write_json, write_table
+from probe.model import (
+    Depth,
+    Grade,
+    Link,
+    Measurement,
+    NotAttempted,
+    Resolution,
+    State,
+    Step,
+    Verdict,
+    Void,
+)
+from probe.output import Took, advice, headline, seen, took, write_json, write_table
 from tests.probe.builders import NOW_MS, attempt, endpoint, measurement, observation, target, targets
 
 WHERE = endpoint("tcp", "203.0.113.44", 443)
@@ -42,6 +53,7 @@ def test_lines_for_programs() -> None:
     assert msgspec.convert(lines[0], Measurement) == measured
     assert (lines[1]["provisional"], lines[1]["state"], lines[1]["round"]) == (True, "insufficient", 1)
     assert lines[3]["states"] == {"ok": 1}
+    assert lines[3]["handshakes"] == {"tcp tcp": {"times": 1, "bytes_sent": 3, "bytes_received": 4}}
     assert (lines[3]["bytes"], lines[3]["software"], lines[3]["targets"]) == (7, "ringback 0", TARGETS.digest)
 
 
@@ -78,6 +90,20 @@ def test_a_table_for_people() -> None:
 
 def test_a_table_of_a_void_cycle_says_so_first() -> None:
     assert table(verdict(), void=Void.VPN).startswith("A VPN carries the traffic")
+
+
+def test_what_each_handshake_took() -> None:
+    lookup = Resolution(host="a.example", observation=observation(Step.DNS, bytes_sent=30, bytes_received=70))
+    untried = attempt(WHERE, not_attempted=NotAttempted.COOLDOWN)
+    measured = measurement(attempts=(attempt(WHERE, FAILED), attempt(WHERE, FAILED), untried), resolutions=(lookup,))
+    assert took(cycle(measured)) == {
+        "dns udp": Took(times=1, bytes_sent=30, bytes_received=70),
+        "tcp tcp": Took(times=2, bytes_sent=6, bytes_received=8),
+    }
+    out = io.StringIO()
+    write_table(out, cycle(measured), [], with_bytes=True)
+    assert "0.1 kB of payload in this cycle" in out.getvalue()
+    assert "dns udp" in out.getvalue()
 
 
 def test_what_a_reason_says_is_printed_as_it_stands() -> None:

@@ -318,14 +318,51 @@ def test_the_wheels_copy_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_table_says_what_stands_where() -> None:
     body = file(
-        f"  svc/web:\n    legacy: true\n    endpoints: [{{{GOOD}, uncalibrated: true}}]\n"
+        "  svc/web:\n    legacy: true\n    on_request: true\n"
+        f"    endpoints: [{{{GOOD}, uncalibrated: true}}]\n"
         "  svc/call:\n    not_measurable: no way in\n"
     )
     first, second, third, *_ = reader.table(reader.parse(body, "my.yaml"))
-    assert first == ("svc/web", "web", "tls tcp:443", "h.example", "legacy, uncalibrated", "s", "2026")
-    assert second == ("svc/call", "media", "", "", "not measurable: no way in", "", "")
-    assert third == ("baseline/tls-a", "web", "tls tcp:443", "a.example", "calibrated", "s", "2026")
+    standing = "legacy, on request, uncalibrated"
+    assert first == ("svc", "web", "web", "tls tcp:443", "h.example", "bound", standing, "s", "2026")
+    assert second == ("svc", "call", "media", "", "", "", "not measurable: no way in", "", "")
+    assert third == ("baseline", "tls-a", "web", "tls tcp:443", "a.example", "bound", "calibrated", "s", "2026")
     assert {len(row) for row in (first, second, third)} == {len(reader.COLUMNS)}
+
+
+def test_a_baseline_is_never_on_request() -> None:
+    body = endpoint(GOOD).replace(b"{plane: web", b"{on_request: true, plane: web", 1)
+    assert "a baseline is always measured; leave `on_request` out." in complaint(body)
+
+
+TWO = file(f"  one/web: {{endpoints: [{{{GOOD}}}]}}\n  two/web: {{on_request: true, endpoints: [{{{GOOD}}}]}}\n")
+
+
+@pytest.mark.parametrize(
+    ("services", "kept"),
+    [
+        ([], ["one/web"]),
+        (["one"], ["one/web"]),
+        (["two"], ["two/web"]),
+        (["two", "one"], ["one/web", "two/web"]),
+        (["all"], ["one/web", "two/web"]),
+    ],
+)
+def test_what_is_on_request_is_dialled_where_it_is_asked_for(services: list[str], kept: list[str]) -> None:
+    whole = reader.parse(TWO, "my.yaml")
+    given = reader.chosen(whole, services)
+    assert [each.id for each in given.targets if each.service != "baseline"] == kept
+    assert sum(each.service == "baseline" for each in given.targets) == 4
+    assert (given.digest, given.body) == (whole.digest, whole.body)  # of the file, which the judge has
+
+
+@pytest.mark.parametrize(
+    ("service", "advice"),
+    [("tow", "write two"), ("Two", "write two"), ("zzz", "write one of all, one, two"), ("baseline", "write one of")],
+)
+def test_a_service_that_the_file_does_not_have(service: str, advice: str) -> None:
+    with pytest.raises(UserError, match=f"has no service `{service}`; {advice}"):
+        reader.chosen(reader.parse(TWO, "my.yaml"), ["one", service])
 
 
 def test_the_description_counts() -> None:
