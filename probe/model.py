@@ -170,6 +170,7 @@ class Expect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: str | None = None  # HTTP: the body begins with this
     path: str | None = None  # HTTP: what to ask for; None means /
     name: str | None = None  # DNS: the name to ask for
+    keys: tuple[str, ...] = ()  # hex: the service's own public keys, or their fingerprints; one of them is to be proved
 
 
 class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -304,6 +305,18 @@ class HelloFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unmatched: int = 0
 
 
+class NoiseFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The certificates that a server showed inside Noise, good or not."""
+
+    leaf_sha256: str | None = None
+    issuer_sha256: str | None = None  # of the certificate that signed the leaf
+
+
+class MtprotoFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    known_key: bool | None = None  # one of the server's fingerprints is of a key that the targets file knows
+    refused: int | None = None  # the code with which the server's transport refused
+
+
 class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: int
     code: int
@@ -329,6 +342,8 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sip: SipFacts | None = None
     hello: HelloFacts | None = None
     icmp: IcmpFacts | None = None
+    noise: NoiseFacts | None = None
+    mtproto: MtprotoFacts | None = None
 
 
 class Resolution(Struct, frozen=True, kw_only=True, omit_defaults=True):

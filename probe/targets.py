@@ -42,6 +42,7 @@ class Form(Struct, frozen=True):
     planes: tuple[Plane, ...]
     expects: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    key_bytes: int = 0  # how long each of the `keys` is that it may expect
 
 
 FORMS = {
@@ -60,6 +61,11 @@ FORMS = {
     "sip-echo": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
     "zoom": Form((UDP,), (MEDIA,)),
     "webex": Form((UDP,), (MEDIA,)),
+    "noise": Form((TCP,), (SIGNALLING,), ("keys",), (), 32),
+    "noise-routed": Form((TCP,), (SIGNALLING,), ("keys",), (), 32),
+    "mtproto-abridged": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),
+    "mtproto-intermediate": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),
+    "mtproto-obfuscated": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),
 }
 ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
 
@@ -206,7 +212,20 @@ def _expect(handshake: str, endpoint: Block) -> Expect:
         realm=block.maybe("realm"),
         body=block.maybe("body"),
         path=block.maybe("path"),
+        keys=tuple(_keys(block, FORMS[handshake].key_bytes)),
     )
+
+
+def _keys(block: Block, size: int) -> Iterator[str]:
+    """Keys or fingerprints of keys, as lower-case hex, none of them twice."""
+    known: set[str] = set()
+    for text in block.texts("keys") if block.has("keys") else ():
+        if re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text) is None:
+            raise block.refused("keys", f"a key must be {size} bytes in hex, {2 * size} digits in lower case.")
+        if text in known:
+            raise block.refused("keys", f"the key {text} stands there twice; keep one.")
+        known.add(text)
+        yield text
 
 
 def _host(block: Block, key: str) -> str:

@@ -21,6 +21,8 @@ from probe.model import (
     HelloFacts,
     HttpFacts,
     IcmpFacts,
+    MtprotoFacts,
+    NoiseFacts,
     Observation,
     Operation,
     SipFacts,
@@ -70,6 +72,8 @@ class StepRecord:
     sip: SipFacts | None = None
     hello: HelloFacts | None = None
     icmp: IcmpFacts | None = None
+    noise: NoiseFacts | None = None
+    mtproto: MtprotoFacts | None = None
     counted: list[tuple[Counters, Counters]] = field(default_factory=list)  # a socket's, and as it was before
 
     def count(self, counters: Counters) -> None:
@@ -105,6 +109,8 @@ class StepRecord:
             sip=self.sip,
             hello=self.hello,
             icmp=self.icmp,
+            noise=self.noise,
+            mtproto=self.mtproto,
         )
 
 

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from probe.handshakes import dns, http, msturn, sip, sip_echo, sip_register, stun, tcp, tls, turn, webex, zoom
+from probe.handshakes import (
+    dns,
+    http,
+    msturn,
+    mtproto,
+    noise,
+    sip,
+    sip_echo,
+    sip_register,
+    stun,
+    tcp,
+    tls,
+    turn,
+    webex,
+    zoom,
+)
 from probe.model import Endpoint, Grade
 from probe.trace import Trace
 
@@ -27,4 +42,9 @@ HANDSHAKES: dict[str, Handshake] = {
     "sip-twin": sip_echo.twin,
     "zoom": zoom.handshake,
     "webex": webex.handshake,
+    "noise": noise.handshake,
+    "noise-routed": noise.routed,
+    "mtproto-abridged": mtproto.abridged,
+    "mtproto-intermediate": mtproto.intermediate,
+    "mtproto-obfuscated": mtproto.obfuscated,
 }

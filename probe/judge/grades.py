@@ -24,6 +24,20 @@ BEST = {
     "sip-echo": Grade.BOUND,
     "zoom": Grade.MARKED,
     "webex": Grade.TRANSPORT,
+    "noise": Grade.BOUND,
+    "noise-routed": Grade.BOUND,
+    "mtproto-abridged": Grade.BOUND,
+    "mtproto-intermediate": Grade.BOUND,
+    "mtproto-obfuscated": Grade.BOUND,
+}
+
+# What the genuine service proves where the targets file gives its keys.
+KEYED = {
+    "noise": Grade.CRYPTO,
+    "noise-routed": Grade.CRYPTO,
+    "mtproto-abridged": Grade.MARKED,
+    "mtproto-intermediate": Grade.MARKED,
+    "mtproto-obfuscated": Grade.MARKED,
 }
 
 CERTIFIED = frozenset({"tls", "quic"})  # handshakes that end with a verified certificate
@@ -33,6 +47,8 @@ CERTIFIED_TRANSPORTS = frozenset({Transport.TLS, Transport.WSS, Transport.HTTPS}
 def expected_grade(endpoint: Endpoint) -> Grade:
     """What the genuine service's answer proves, given what the targets file knows of it."""
     own = Grade.MARKED if endpoint.expect.realm else BEST.get(endpoint.handshake, Grade.TRANSPORT)
+    if endpoint.expect.keys:
+        own = KEYED.get(endpoint.handshake, own)
     return stronger(own, _certificate(endpoint))
 
 

@@ -159,7 +159,39 @@ def test_over_tls_any_handshake_has_a_name_and_an_authority() -> None:
     assert refused == "my.yaml, line 4: the handshake `stun` over tcp has no use for `server_name`; leave it out."
 
 
-@pytest.mark.parametrize("handshake", ["tls", "tcp", "dns", "http"])
+ROOT = "1a" * 32
+
+
+@pytest.mark.parametrize("handshake", ["noise", "noise-routed"])
+def test_keys_that_a_service_has_to_prove(handshake: str) -> None:
+    body = endpoint(GOOD.replace("tls", handshake) + f", expect: {{keys: [{ROOT}, {'2b' * 32}]}}")
+    assert reader.parse(body, "my.yaml").targets[0].endpoints[0].expect == Expect(keys=(ROOT, "2b" * 32))
+
+
+@pytest.mark.parametrize(
+    ("expect", "sentence"),
+    [
+        ("{keys: []}", "`keys` must be a list with at least one entry."),
+        (f"{{keys: {ROOT}}}", "`keys` must be a list with at least one entry."),
+        (f"{{keys: [{ROOT[2:]}]}}", "a key must be 32 bytes in hex, 64 digits in lower case."),
+        (f"{{keys: [{ROOT.upper()}]}}", "a key must be 32 bytes in hex, 64 digits in lower case."),
+        (f"{{keys: ['{'12' * 32}', 7]}}", "`keys` must be text; put it in quotes."),
+        (f"{{keys: [{ROOT}, {ROOT}]}}", f"the key {ROOT} stands there twice; keep one."),
+        (f"{{key: [{ROOT}]}}", "`expect` of the handshake `noise` has no key `key`; write `keys`."),
+    ],
+)
+def test_wrong_keys_get_a_sentence_with_their_line(expect: str, sentence: str) -> None:
+    body = endpoint(GOOD.replace("tls", "noise") + f", expect: {expect}")
+    assert complaint(body).startswith("my.yaml, line 4: ")
+    assert sentence in complaint(body)
+
+
+def test_a_fingerprint_is_shorter_than_a_key() -> None:
+    body = endpoint(GOOD.replace("tls", "mtproto-abridged") + f", expect: {{keys: [{ROOT}]}}")
+    assert "a key must be 8 bytes in hex, 16 digits in lower case." in complaint(body)
+
+
+@pytest.mark.parametrize("handshake", ["tls", "tcp", "dns", "http", "noise", "mtproto-obfuscated"])
 def test_a_call_accepts_media_evidence_only(handshake: str) -> None:
     sentence = complaint(endpoint(GOOD.replace("tls", handshake), "call"))
     media = ", ".join(name for name, form in reader.FORMS.items() if Plane.MEDIA in form.planes)
