@@ -16,7 +16,7 @@ import h11
 
 from probe.dialer import Counters, Stream
 from probe.failure import UNEXPECTED_REPLY, Failed
-from probe.handshakes.http import Page
+from probe.handshakes.http import Reading
 from probe.model import HttpFacts, Operation
 from probe.trace import StepRecord, Trace
 
@@ -61,11 +61,11 @@ async def _page(trace: Trace, read: bytes, stream: Stream) -> HttpFacts | None:
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))  # for h11's own order; never sent
     connection.send(h11.EndOfMessage())
-    page = Page()
+    reading = Reading()
     with suppress(OSError, EOFError, Failed, TimeoutError):
         async with asyncio.timeout(trace.scaled(PAGE_LIMIT)):
-            await page.read(connection, _Resumed(read, stream))
-    return page.facts(trace.instruments.fingerprints)
+            await reading.read(connection, _Resumed(read, stream))
+    return None if reading.page is None else reading.page.facts(trace.instruments.fingerprints)
 
 
 class _Resumed:

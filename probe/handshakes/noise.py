@@ -19,6 +19,7 @@ from probe.codecs.whatsapp import ServerHello, Session
 from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, Failed
 from probe.handshakes import dialogue, stream
 from probe.model import Endpoint, Expect, Grade, NoiseFacts, Operation, Step, Transport
+from probe.secure.websocket import Upgrade
 from probe.trace import Trace
 
 LIMIT = 10.0  # seconds
@@ -35,8 +36,12 @@ async def routed(trace: Trace, endpoint: Endpoint) -> Grade:
 
 
 async def _shake_hands(trace: Trace, endpoint: Endpoint, prefix: bytes) -> Grade:
-    header = whatsapp.PHONE if endpoint.transport is Transport.TCP else whatsapp.BROWSER
-    async with stream.opened(trace, endpoint) as opened, trace.step(Step.NOISE, LIMIT) as record:
+    header = whatsapp.BROWSER if endpoint.transport is Transport.WSS else whatsapp.PHONE
+    upgrade = Upgrade(origin=f"https://{endpoint.server_name or endpoint.host}")
+    async with (
+        stream.opened(trace, endpoint, upgrade=upgrade) as opened,
+        trace.step(Step.NOISE, LIMIT) as record,
+    ):
         record.count(opened.stream.counters)
         session = Session(trace.instruments.random_bytes(32), header, prefix)
         record.operation = Operation.WRITE

@@ -101,15 +101,6 @@ def sip(address: Address) -> bool:
     return reply.startswith(b"SIP/2.0 ") and dialogue in reply
 
 
-def tcp(address: Address) -> bool:
-    """It accepts a connection: enough for a server of our own, which answers as soon as it does."""
-    try:
-        with connect(address):
-            return True
-    except OSError:
-        return False
-
-
 def ask_udp(address: Address, request: bytes) -> bytes:
     """The first reply within the patience, or nothing."""
     with socket.socket(family(address), socket.SOCK_DGRAM) as sock:

@@ -111,7 +111,8 @@ def mtproto_server(
     inside: str | None = None,
 ) -> Iterator[str]:
     """As a process of its own; gives the fingerprint, in hex, for the targets file."""
-    with streams.program("tests.servers.mtproto", directory, places, ["--key", key.hex(), "--as", guise], inside):
+    more = ["--key", key.hex(), "--as", guise]
+    with streams.program("tests.servers.mtproto", directory, {"--listen": places}, more, inside):
         yield key.hex()
 
 

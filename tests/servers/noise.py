@@ -1,6 +1,7 @@
 """WhatsApp's chat server up to its hello, with a root key of our own, on the primitives of the package noiseprotocol.
 
     python -m tests.servers.noise --root SEED --listen ADDRESS:PORT …     SEED: 32 bytes in hex
+        --wss ADDRESS:PORT --certificate PEM --key PEM                    the same inside a WebSocket
 
 `Signer(bytes.fromhex(SEED)).public.hex()` is the root key for the targets file.
 """
@@ -23,10 +24,12 @@ from noise.noise_protocol import NoiseProtocol
 from noise.state import SymmetricState
 
 from tests.servers import streams
+from tests.servers.certificates import Leaf
 from tests.servers.streams import IMPOSTORS, Makes
 
 SEED = bytes(range(32))  # of a root for tests that need no other
 DAY = 86400
+PATH = "/ws/chat"  # of the WebSocket
 PREFIX, HELLO = b"ED\0\1", b"\x12\x22\x0a\x20"  # a routing prefix begins so, a client hello so
 
 
@@ -143,18 +146,31 @@ def noise_server(
     root: bytes = SEED,
     guise: str = "genuine",
     inside: str | None = None,
+    websockets: tuple[Leaf, Sequence[tuple[str, int]]] | None = None,
 ) -> Iterator[str]:
-    """As a process of its own; gives the root key, in hex, for the targets file."""
-    with streams.program("tests.servers.noise", directory, places, ["--root", root.hex(), "--as", guise], inside):
+    """As a process of its own; gives the root key, in hex, for the targets file.
+
+    `websockets` is a certificate, and where the same server is inside a WebSocket over TLS, at PATH.
+    """
+    more, listen = ["--root", root.hex(), "--as", guise], {"--listen": places}
+    if websockets is not None:
+        certificate, key = websockets[0].write(directory, "websockets")
+        more += ["--certificate", str(certificate), "--key", str(key)]
+        listen["--wss"] = websockets[1]
+    with streams.program("tests.servers.noise", directory, listen, more, inside):
         yield Signer(root).public.hex()
 
 
 def main() -> None:
     parser = streams.arguments("WhatsApp's chat server up to its hello, with a root key of our own.")
     parser.add_argument("--root", default=SEED.hex(), help="seed of the root key, 32 bytes in hex")
+    parser.add_argument("--wss", action="append", default=[], type=streams.place, metavar="ADDRESS:PORT")
+    parser.add_argument("--certificate", help="of the WebSockets, PEM")
+    parser.add_argument("--key", help="of that certificate, PEM")
     given = parser.parse_args()
     makes: Callable[[], streams.Responder] = guises(Signer(bytes.fromhex(given.root)))[given.guise]
-    asyncio.run(streams.serve(makes, given.listen))
+    websockets = streams.Inside(given.wss, given.certificate, given.key, PATH) if given.wss else None
+    asyncio.run(streams.serve(makes, given.listen, websockets))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ssl
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from aiohttp import web
 
 from tests.servers.process import running, where
 
@@ -46,7 +49,16 @@ IMPOSTORS: dict[str, Makes] = {
 }
 
 
-async def serve(makes: Makes, places: Sequence[tuple[str, int]]) -> None:
+class Inside(NamedTuple):
+    """Where the same responders are inside a WebSocket over TLS: its places, its certificate and key, its path."""
+
+    places: Sequence[tuple[str, int]]
+    certificate: str
+    key: str
+    path: str
+
+
+async def serve(makes: Makes, places: Sequence[tuple[str, int]], inside: Inside | None = None) -> None:
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         responder = makes()
         with suppress(OSError, ValueError):
@@ -57,12 +69,34 @@ async def serve(makes: Makes, places: Sequence[tuple[str, int]]) -> None:
 
     for host, port in places:
         await asyncio.start_server(converse, host, port, reuse_address=True)
+    if inside is not None:
+        await _serve_websockets(makes, inside)
     await asyncio.Event().wait()
+
+
+async def _serve_websockets(makes: Makes, inside: Inside) -> None:
+    async def converse(request: web.Request) -> web.WebSocketResponse:
+        websocket, responder = web.WebSocketResponse(), makes()
+        await websocket.prepare(request)
+        with suppress(OSError, ValueError):
+            async for message in websocket:
+                if reply := responder.receive(message.data):
+                    await websocket.send_bytes(reply)
+        return websocket
+
+    app = web.Application()
+    app.router.add_get(inside.path, converse)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(inside.certificate, inside.key)
+    for host, port in inside.places:
+        await web.TCPSite(runner, host, port, ssl_context=context, reuse_address=True).start()
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--listen", action="append", required=True, type=place, metavar="ADDRESS:PORT")
+    parser.add_argument("--listen", action="append", default=[], type=place, metavar="ADDRESS:PORT")
     parser.add_argument("--as", dest="guise", default="genuine", help="genuine, or one of the impostors")
     return parser
 
@@ -74,10 +108,17 @@ def place(text: str) -> tuple[str, int]:
 
 @contextmanager
 def program(
-    module: str, directory: Path, places: Sequence[tuple[str, int]], more: Sequence[str] = (), inside: str | None = None
+    module: str,
+    directory: Path,
+    places: Mapping[str, Sequence[tuple[str, int]]],
+    more: Sequence[str] = (),
+    inside: str | None = None,
 ) -> Iterator[None]:
-    """The module as a process of its own, in the network namespace `inside` if given, until it accepts connections."""
-    listen = [word for address, port in places for word in ("--listen", where(address, port))]
-    command = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", module, *listen, *more]
-    with running(command, directory, [f"tcp:{where(address, port)}" for address, port in places], inside):
+    """The module as a process of its own, in the network namespace `inside` if given, until it accepts connections.
+
+    `places` has those of each option, `--listen` and the like.
+    """
+    listen = [(option, where(*each)) for option, several in places.items() for each in several]
+    command = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", module, *(word for pair in listen for word in pair)]
+    with running([*command, *more], directory, [f"tcp:{each}" for _, each in listen], inside):
         yield
