@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 # A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: run setup test lab demo test-deps check format-check lint types lock clean
+.PHONY: run setup test lab demo dashboards test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -34,6 +34,10 @@ lab: setup
 # The simulated country under a ban, to look at: prints where.
 demo: setup
 	@exec $(BIN)/python -m tests.lab.demo $(ARGS)
+
+# Grafana's dashboards and alert rules, from the program in grafana/building.
+dashboards: setup
+	$(BIN)/python -m grafana.building
 
 # The Debian packages that the tests need (tests/packages.txt); needs root.
 test-deps:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("probe", "collector")
+PACKAGES = ("probe", "collector", "grafana")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

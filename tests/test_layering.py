@@ -74,13 +74,21 @@ def detect(one: Import) -> bool:
 
 
 def probe(one: Import) -> bool:
-    return not under(one.target, "collector") and top(one.target) not in COLLECTOR_ONLY
+    return not under(one.target, "collector", "grafana") and top(one.target) not in COLLECTOR_ONLY
 
 
 def collector(one: Import) -> bool:
     if one.target == "probe":  # its version
         return True
+    if under(one.target, "grafana") or top(one.target) == "grafana_foundation_sdk":
+        return False
     return not under(one.target, "probe") or under(one.target, *(f"probe.{name}" for name in SHARED))
+
+
+def grafana(one: Import) -> bool:
+    """The dashboards take words and signs from where the product has them, and nothing that runs."""
+    ours = under(one.target, "probe", "collector")
+    return not ours or under(one.target, "probe.model", "probe.explain", "collector.site")
 
 
 def scapy(one: Import) -> bool:
@@ -94,6 +102,7 @@ RULES: list[tuple[str, Callable[[Import], bool]]] = [
     ("collector.detect", detect),
     ("probe", probe),
     ("collector", collector),
+    ("grafana", grafana),
     ("probe", scapy),
     ("collector", scapy),
 ]
@@ -129,6 +138,8 @@ def test_the_layers_hold() -> None:
         ("collector.detect.changes", "from random import random"),
         ("collector.app", "from probe.cycle import run"),
         ("collector.app", "from probe import upload"),
+        ("collector.app", "from grafana import building"),
+        ("grafana.building.frame", "from collector import app"),
     ],
 )
 def test_the_rules_can_fail(name: str, text: str) -> None:

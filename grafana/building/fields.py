@@ -1,0 +1,80 @@
+"""What Grafana calls field configuration: mappings from values to words and colours, thresholds, overrides, links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
+from grafana_foundation_sdk.models import dashboard as model
+
+from grafana.building.palette import COLOURS, LOOKS, QUIET, SIMULATED
+from probe.model import State
+
+SIMULATED_WORDS = "SIMULATED DATA IS SHOWN HERE: not measured on real lines"
+MEASURED_WORDS = "none: measured on real lines"
+LEAST = 0.000_001  # the smallest share that is more than nothing
+Property = tuple[str, object]
+
+
+def state_mappings() -> list[model.ValueMapping]:
+    """Each state's sign and words in its colour. There is none for null: no data stays empty."""
+    options = {
+        state.value: model.ValueMappingResult(text=look.text, color=look.colour, index=i)
+        for i, (state, look) in enumerate(LOOKS.items())
+    }
+    return [model.ValueMap(options=options)]
+
+
+def simulated_mappings() -> list[model.ValueMapping]:
+    return [
+        model.ValueMap(options={"0": model.ValueMappingResult(text=MEASURED_WORDS, color=QUIET, index=0)}),
+        ranged(1, None, SIMULATED_WORDS, SIMULATED, 1),
+    ]
+
+
+def words(texts: Mapping[str, str]) -> list[model.ValueMapping]:
+    """Values that are shown as words, without a colour."""
+    options = {value: model.ValueMappingResult(text=text, index=i) for i, (value, text) in enumerate(texts.items())}
+    return [model.ValueMap(options=options)]
+
+
+def ranged(low: float, high: float | None, text: str, colour: str, index: int) -> model.RangeMap:
+    result = model.ValueMappingResult(text=text, color=colour, index=index)
+    return model.RangeMap(options=model.DashboardRangeMapOptions(from_val=low, to=high, result=result))
+
+
+def steps(*limits: tuple[float | None, str]) -> ThresholdsConfig:
+    """Colours from a value on; the first has None."""
+    built = [model.Threshold(value=value, color=colour) for value, colour in limits]
+    return ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(built)
+
+
+def share_steps() -> ThresholdsConfig:
+    """The share of what was judged in which interference was seen, in the colours of the states that it is made of."""
+    some, most, all_ = COLOURS[State.DEGRADED], COLOURS[State.LIKELY_BLOCKED], COLOURS[State.BLOCKED]
+    return steps((None, COLOURS[State.OK]), (LEAST, some), (1 / 3, most), (2 / 3, all_))
+
+
+def fixed(colour: str) -> FieldColor:
+    return FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(colour)
+
+
+def properties(pairs: Sequence[Property]) -> list[model.DynamicConfigValue]:
+    return [model.DynamicConfigValue(id_val=name, value=value) for name, value in pairs]
+
+
+def share_properties() -> list[Property]:
+    """A share as per cent in a table's column, coloured and in figures."""
+    return [
+        ("unit", "percentunit"),
+        ("decimals", 0),
+        ("thresholds", share_steps().build()),
+        ("color", {"mode": "thresholds"}),
+        ("custom.cellOptions", {"type": "color-text"}),
+    ]
+
+
+def link_to(uid: str, title: str, tags: Sequence[str]) -> Property:
+    """A data link that opens another dashboard with these tags of the row as its variables, at the same time."""
+    variables = "".join(f"&var-{tag}=${{__data.fields.{tag}:percentencode}}" for tag in tags)
+    return ("links", [{"title": title, "url": f"/d/{uid}?${{__url_time_range}}{variables}"}])

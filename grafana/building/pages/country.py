@@ -1,0 +1,108 @@
+"""One country: every operator, access and service over time. The best single picture of a ban."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from grafana.building import frame
+from grafana.building.influxql import CELLS, MEASURED, NOT_EMPTIED, NOT_NEUTRAL, chosen, is_, latest, select
+from grafana.building.palette import LOOKS
+from grafana.building.panels import At, Panel, series, state_colours, states, table
+from grafana.building.query import RAW, Asked
+from grafana.building.query import table as as_table
+
+PAGE = frame.Page(
+    uid="ringback-country",
+    title="Ringback: country",
+    about="Calls and messages in one country, by operator, access and service, over time.",
+)
+ROWS = ("operator", "access", "service")
+NAMED = "$tag_operator · $tag_access · $tag_service"
+EVIDENCE = ("operator", "access", "service", "role", "state", "mechanism", "step", "rule", "depth", "uid", "simulated")
+
+
+def build() -> Dashboard:
+    where = chosen(*frame.CHAIN)
+    panels = [
+        frame.simulated(CELLS, *where),
+        _states(3, "Calls", "call", where),
+        _states(4, "Messages", "chat", where),
+        _states(5, "Websites", "web", where, height=8),
+        _counts(where),
+        _lines(where),
+        _evidence(where),
+        frame.legend(),
+    ]
+    built = frame.dashboard(PAGE, panels)
+    variables = (
+        frame.one("country", "Country"),
+        frame.many("operator", "Operator", "country"),
+        frame.many("access", "Access", "country", "operator"),
+        frame.many("service", "Service", "country", "operator", "access"),
+        frame.per(),
+    )
+    built.variables(list(variables))
+    return frame.linked(frame.annotated(built, *chosen("country")))
+
+
+def _states(id_: int, what: str, role: str, where: list[str], height: int = 12) -> Panel:
+    at = At(
+        id=id_,
+        title=f"{what} in ${{country}}, by operator, access and service",
+        about=f"The state of each cell ({what.lower()}): of the latest verdict of each line in the hour or day. "
+        "A gap is a time without data, not a time without interference.",
+        height=height,
+    )
+    conditions = [*where, is_("role", role), NOT_EMPTIED]
+    text = select('last("state") AS "state"', CELLS, conditions, ROWS, every="$per")
+    return states(at, Asked(text=text, alias=NAMED))
+
+
+def _counts(where: list[str]) -> Panel:
+    at = At(
+        id=6,
+        title="Cells by state",
+        about="How many cells were in which state. Countries have no state; this is the count of their cells.",
+        width=12,
+    )
+    queries = [
+        Asked(
+            text=select(
+                'count("state")',
+                CELLS,
+                [*where, NOT_NEUTRAL, is_("state", state.value)],
+                every="$__interval",
+                fill="none",  # with null, InfluxDB counts 0 where there is no data
+            ),
+            alias=look.text,
+        )
+        for state, look in LOOKS.items()
+    ]
+    return state_colours(series(at, *queries, stacked=True))
+
+
+def _lines(where: list[str]) -> Panel:
+    at = At(
+        id=7,
+        title="Lines and controls behind the cells",
+        about="The largest number of distinct lines in one cell, by operator and access, and of controls. "
+        "Below three lines a cell has no state.",
+        width=12,
+    )
+    measured = [*where, NOT_NEUTRAL, MEASURED]
+    lines = select('max("lines")', CELLS, measured, ["operator", "access"], every="$__interval")
+    controls = select('max("controls")', CELLS, measured, every="$__interval")
+    return series(at, Asked(text=lines, alias="$tag_operator · $tag_access"), Asked(text=controls, alias="controls"))
+
+
+def _evidence(where: list[str]) -> Panel:
+    at = At(
+        id=8,
+        title="Latest verdicts with interference",
+        about="Single verdicts, each about one line at one time, with the rule that decided and the measurement's id. "
+        "One row accuses nobody: a claim needs several lines, controls and rounds.",
+        uid=RAW,
+        height=12,
+    )
+    conditions = [*where, NOT_NEUTRAL, '"interfered" = 1', '"control" = 0']
+    return table(at, as_table(latest(EVIDENCE, '"verdict"', conditions, 200), RAW), columns={})

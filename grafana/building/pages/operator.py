@@ -1,0 +1,108 @@
+"""One operator: 3G, 4G, 5G, WiFi, ADSL … side by side, and lines of the same network that disagree."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from grafana.building import fields, frame
+from grafana.building.influxql import (
+    CELLS,
+    LINES_INTERFERED,
+    LINES_JUDGED_FLOOR,
+    NOT_EMPTIED,
+    SHARE_OF_LINES,
+    chosen,
+    select,
+)
+from grafana.building.panels import At, Columns, Panel, beside, series, states, table
+from grafana.building.query import Asked
+from grafana.building.query import table as as_table
+
+PAGE = frame.Page(
+    uid="ringback-operator",
+    title="Ringback: operator",
+    about="One operator in one country: its kinds of access side by side.",
+)
+
+
+def build() -> Dashboard:
+    where = chosen(*frame.CHAIN, "role")
+    panels = [
+        frame.simulated(CELLS, *where),
+        _states(where),
+        _shares(where),
+        _over_time(where),
+        _venues(where),
+        frame.legend(),
+    ]
+    built = frame.dashboard(PAGE, panels)
+    variables = (
+        frame.one("country", "Country"),
+        frame.one("operator", "Operator", "country"),
+        frame.many("access", "Access", "country", "operator"),
+        frame.many("service", "Service", "country", "operator", "access"),
+        frame.role(),
+        frame.per(),
+    )
+    built.variables(list(variables))
+    return frame.linked(frame.annotated(built, *chosen("country")))
+
+
+def _states(where: list[str]) -> Panel:
+    at = At(
+        id=3,
+        title="${operator}: access by access",
+        about="The state of each cell of this operator. Rows of one access stand together, so that mobile and fixed "
+        "lines are compared at a glance. A gap is a time without data.",
+        height=14,
+    )
+    by = ("access", "service", "role")
+    text = select('last("state") AS "state"', CELLS, [*where, NOT_EMPTIED], by, every="$per")
+    return states(at, Asked(text=text, alias="$tag_access · $tag_service · $tag_role"))
+
+
+def _shares(where: list[str]) -> Panel:
+    at = At(
+        id=4,
+        title="Share of lines with interference by access",
+        about="Of the line-hours (or line-days) about which something could be concluded (n), the share in which "
+        "interference was seen, over the whole range.",
+        width=12,
+    )
+    text = select(SHARE_OF_LINES, CELLS, [*where, LINES_JUDGED_FLOOR], ["access", "role"])
+    columns: Columns = {
+        "Time": [("custom.hidden", True)],
+        "share": [("displayName", "lines with interference"), *fields.share_properties()],
+        "n": [("displayName", "n (judged line-hours)")],
+    }
+    return table(at, as_table(text), columns=columns)
+
+
+def _over_time(where: list[str]) -> Panel:
+    at = At(
+        id=5,
+        title="Share of lines with interference over time",
+        about="The same share by access over time; dashed, on the right, the n behind each point. "
+        "No point means that nothing could be judged.",
+        width=12,
+    )
+    text = select(SHARE_OF_LINES, CELLS, [*where, LINES_JUDGED_FLOOR], ["access"], every="$__interval")
+    panel = series(at, Asked(text=text, alias="$tag_access $col"), unit="percentunit")
+    return beside(panel, "/ n$/", "n (judged line-hours)")
+
+
+def _venues(where: list[str]) -> Panel:
+    at = At(
+        id=6,
+        title="Lines of the same access that disagree",
+        about="Lines that saw no interference beside lines that did, in cells where both occur. A venue that is "
+        "exempted (a conference, a hotel, an office) shows here, as does a ban that is being rolled out.",
+    )
+    conditions = [*where, '"ok" > 0', '"ok" + "insufficient" < "lines"']
+    seen = select(f"{LINES_INTERFERED}", CELLS, conditions, ["access"], every="$__interval")
+    not_seen = select('sum("ok")', CELLS, conditions, ["access"], every="$__interval")
+    return series(
+        at,
+        Asked(text=seen, alias="$tag_access: interference seen"),
+        Asked(text=not_seen, alias="$tag_access: no interference seen"),
+    )

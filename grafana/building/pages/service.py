@@ -1,0 +1,88 @@
+"""One service: its messages against its calls, on every operator of a country."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from collector.site.words import ROLES
+from grafana.building import fields, frame
+from grafana.building.influxql import CELLS, LINES_JUDGED_FLOOR, NOT_EMPTIED, SHARE_OF_LINES, chosen, is_, select
+from grafana.building.panels import At, Columns, Panel, mechanisms, states, table
+from grafana.building.query import Asked
+from grafana.building.query import table as as_table
+
+PAGE = frame.Page(
+    uid="ringback-service",
+    title="Ringback: service",
+    about="One service in one country: messages against calls, operator by operator.",
+)
+NAMED = "$tag_operator · $tag_access"
+ROWS = ("operator", "access")
+
+
+def build() -> Dashboard:
+    where = chosen(*frame.CHAIN)
+    panels = [
+        frame.simulated(CELLS, *where),
+        _states(3, "Calls", "call", where),
+        _states(4, "Messages", "chat", where),
+        _shares(where),
+        _mechanisms(where),
+        frame.legend(),
+    ]
+    built = frame.dashboard(PAGE, panels)
+    variables = (
+        frame.one("country", "Country"),
+        frame.one("service", "Service", "country"),
+        frame.many("operator", "Operator", "country", "service"),
+        frame.many("access", "Access", "country", "service", "operator"),
+        frame.per(),
+    )
+    built.variables(list(variables))
+    return frame.linked(frame.annotated(built, *chosen("country")))
+
+
+def _states(id_: int, what: str, role: str, where: list[str]) -> Panel:
+    at = At(
+        id=id_,
+        title=f"{what}: ${{service}} in ${{country}}",
+        about=f"The state of each cell ({what.lower()} of the service) by operator and access. "
+        "A gap is a time without data. Compare the two halves: a ban on calls often leaves messages alone.",
+        width=12,
+        height=12,
+    )
+    text = select('last("state") AS "state"', CELLS, [*where, is_("role", role), NOT_EMPTIED], ROWS, every="$per")
+    return states(at, Asked(text=text, alias=NAMED))
+
+
+def _shares(where: list[str]) -> Panel:
+    at = At(
+        id=5,
+        title="Share of lines with interference, messages against calls",
+        about="Of the line-hours (or line-days) about which something could be concluded (n), the share in which "
+        "interference was seen. What could not be judged is left out of both numbers.",
+        width=12,
+        height=10,
+    )
+    text = select(SHARE_OF_LINES, CELLS, [*where, LINES_JUDGED_FLOOR], [*ROWS, "role"])
+    columns: Columns = {
+        "Time": [("custom.hidden", True)],
+        "role": [("mappings", fields.words(ROLES))],
+        "share": [("displayName", "lines with interference"), *fields.share_properties()],
+        "n": [("displayName", "n (judged line-hours)")],
+        "operator": [fields.link_to("ringback-operator", "Open the operator", ["operator"])],
+    }
+    return table(at, as_table(text), columns=columns)
+
+
+def _mechanisms(where: list[str]) -> Panel:
+    at = At(
+        id=6,
+        title="How the calls and messages are interfered with",
+        about="The most frequent mechanism among the lines of each cell, where one was found.",
+        width=12,
+        height=10,
+    )
+    conditions = [*where, NOT_EMPTIED, "\"mechanism\" != ''"]
+    text = select('last("mechanism") AS "mechanism"', CELLS, conditions, [*ROWS, "role"], every="$per")
+    return mechanisms(at, Asked(text=text, alias=f"{NAMED} · $tag_role"))

@@ -1,0 +1,96 @@
+"""The dashboards keep the rules, and each rule can be broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.grafana.boards import Board, board, boards
+from tests.grafana.lint import LINTS, faults
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.mark.parametrize("one", boards(), ids=lambda one: one.name)
+def test_the_dashboards_keep_the_rules(one: Board) -> None:
+    assert faults(one) == []
+
+
+def query_of(page: dict[str, Any], panel: int, letter: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in page["panels"] if one["id"] == panel)["targets"][letter]
+    return found
+
+
+def asked(panel: int, old: str, new: str) -> Change:
+    def change(page: dict[str, Any]) -> None:
+        target = query_of(page, panel)
+        assert old in target["query"]
+        target["query"] = target["query"].replace(old, new)
+
+    return change
+
+
+def panel_of(page: dict[str, Any], panel: int) -> dict[str, Any]:
+    return next(one for one in page["panels"] if one["id"] == panel)
+
+
+BROKEN: list[tuple[str, str, Change]] = [
+    ("identity", "map", lambda page: page.update(id=3)),
+    ("identity", "map", lambda page: page.update(timezone="browser")),
+    ("ids", "map", lambda page: panel_of(page, 4).update(id=3)),
+    ("ids", "map", lambda page: query_of(page, 4, 1).update(refId="A")),
+    ("grid", "map", lambda page: panel_of(page, 4)["gridPos"].update(w=20)),
+    ("texts", "map", lambda page: panel_of(page, 4).update(description="Countries.")),
+    ("texts", "map", lambda page: panel_of(page, 4).update(title="Where WhatsApp works")),
+    ("sources", "country", lambda page: query_of(page, 8)["datasource"].update(uid="ringback-rollup")),
+    ("names", "country", asked(7, '"lines"', '"probes"')),
+    ("dialect", "country", asked(7, "max(", "integral(")),
+    ("dialect", "country", asked(7, "GROUP BY", "SLIMIT 3 GROUP BY")),
+    ("variables", "map", lambda page: page["templating"]["list"].pop(1)),
+    ("variables", "map", lambda page: page["templating"]["list"].reverse()),
+    ("formats", "country", asked(7, "${operator:regex}", "$operator")),
+    ("links", "map", lambda page: _link(page, "/d/ringback-nowhere?x=1")),
+    ("links", "map", lambda page: _link(page, "/d/ringback-country?var-asn=${__data.fields.country}")),
+    ("aliases", "country", lambda page: query_of(page, 7).update(alias="$tag_asn")),
+    ("aliases", "operator", lambda page: query_of(page, 5).update(alias="$tag_access")),
+    ("shares", "operator", asked(4, 'AS "n"', 'AS "lines"')),
+    ("shares", "operator", asked(4, '"lines" > "insufficient"', '"lines" = "lines"')),
+    ("absence", "operator", asked(5, "fill(null)", "fill(0)")),
+    ("absence", "operator", asked(5, " fill(null)", "")),
+    ("absence", "operator", lambda page: panel_of(page, 5)["fieldConfig"]["defaults"].update(noValue="0")),
+    ("absence", "operator", lambda page: panel_of(page, 5)["fieldConfig"]["defaults"]["custom"].update(spanNulls=True)),
+    ("palette", "country", lambda page: _mappings(page)["mixed"].update(text="mixed")),
+    ("palette", "country", lambda page: _mappings(page).pop("down")),
+    ("buckets", "country", asked(3, "time($per)", "time($__interval)")),
+    ("buckets", "operator", lambda page: panel_of(page, 5).pop("interval")),
+    ("simulated", "country", lambda page: page["panels"].pop(0)),
+    ("floor", "public", asked(4, '"shown" = 1 AND', "")),
+    ("floor", "public", asked(4, 'sum("judged") AS "n"', 'sum("lines") AS "n"')),
+    ("floor", "public", lambda page: page["tags"].append("ringback")),
+]
+
+
+def _link(page: dict[str, Any], url: str) -> None:
+    overrides = panel_of(page, 4)["fieldConfig"]["overrides"]
+    overrides.append({"matcher": {}, "properties": [{"id": "links", "value": [{"title": "x", "url": url}]}]})
+
+
+def _mappings(page: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = panel_of(page, 3)["fieldConfig"]["defaults"]["mappings"][0]["options"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "change"), BROKEN, ids=[f"{i}-{rule}" for i, (rule, _, _) in enumerate(BROKEN)]
+)
+def test_a_broken_dashboard_is_found(rule: str, name: str, change: Change) -> None:
+    page = json.loads(json.dumps(next(one for one in boards() if one.name == name).json))
+    change(page)
+    assert list(LINTS[rule](board(name, json.dumps(page))))
+
+
+def test_every_rule_is_broken_once() -> None:
+    assert {rule for rule, _, _ in BROKEN} == set(LINTS)
