@@ -28,6 +28,7 @@ from probe.model import (
     NotAttempted,
     Target,
     Targets,
+    Transport,
     Via,
     Void,
 )
@@ -110,9 +111,11 @@ async def run_cycle(
 
 
 def is_silent(target: Target, findings: Findings) -> bool:
-    """Something did not answer that the target needs: worth a second look."""
+    """Something did not answer that the target needs: worth a second look. A fallback does not make up for UDP."""
     paths = _paths(findings)
-    if target.combine is Combine.ANY_OF and any(attempt.grade for attempt in paths):
+    over_udp = [attempt for attempt in paths if attempt.transport is Transport.UDP]
+    ways = [way for way in (over_udp, [each for each in paths if each not in over_udp]) if way]
+    if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
         return False
     answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in paths if attempt.grade}
     silent_attempt = any(

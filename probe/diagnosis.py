@@ -2,7 +2,8 @@
 
 A relay that does not answer an Allocate is asked in the second round for a plain Binding as well: same address, same
 port, another method. If that is answered, it is the Allocate that somebody drops, and not the address. Our own server
-that does not answer SIP is asked again with every bit inverted.
+that does not answer SIP is asked again with every bit inverted. A server that does not answer QUIC is asked with a
+neutral name too: if that is answered, it is the service's name that is dropped.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ EXPERIMENTS = {  # at the same address and port
     "turn-4571": "stun-4571",
     "turn-google": "stun",
     "sip-echo": "sip-twin",
+    "quic": "quic-other-name",
 }
 
 

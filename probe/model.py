@@ -317,6 +317,17 @@ class MtprotoFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refused: int | None = None  # the code with which the server's transport refused
 
 
+class QuicFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of the datagrams of a handshake: what was sent, and what kinds of packet came in answer."""
+
+    sends: int = 1  # datagrams, those that were sent again among them
+    unmatched: int = 0  # datagrams that do not repeat our connection id
+    initial: bool = False
+    retry: bool = False
+    versions: tuple[str, ...] = ()  # of a Version Negotiation
+    close_code: int | None = None  # 0x100 and an alert of TLS, or an error of QUIC's own
+
+
 class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: int
     code: int
@@ -341,6 +352,7 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     http: HttpFacts | None = None
     sip: SipFacts | None = None
     hello: HelloFacts | None = None
+    quic: QuicFacts | None = None
     icmp: IcmpFacts | None = None
     noise: NoiseFacts | None = None
     mtproto: MtprotoFacts | None = None

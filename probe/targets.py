@@ -50,6 +50,7 @@ FORMS = {
     "tcp": Form((TCP,), (SIGNALLING, WEB)),
     "tls": Form((TCP,), (SIGNALLING, WEB), (), ("server_name", "ca")),
     "http": Form((TCP, TLS), (SIGNALLING, WEB), ("status", "body", "path"), ("server_name",)),
+    "quic": Form((UDP,), (SIGNALLING, WEB), ("status", "body", "path"), ("server_name", "ca")),
     "stun": Form((UDP, TCP, TLS), (MEDIA,)),
     "stun-4571": Form((TCP, TLS), (MEDIA,)),
     "turn": Form((UDP, TCP, TLS), (MEDIA,), ("realm",)),

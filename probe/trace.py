@@ -25,6 +25,7 @@ from probe.model import (
     NoiseFacts,
     Observation,
     Operation,
+    QuicFacts,
     SipFacts,
     Step,
     StunFacts,
@@ -71,6 +72,7 @@ class StepRecord:
     http: HttpFacts | None = None
     sip: SipFacts | None = None
     hello: HelloFacts | None = None
+    quic: QuicFacts | None = None
     icmp: IcmpFacts | None = None
     noise: NoiseFacts | None = None
     mtproto: MtprotoFacts | None = None
@@ -108,6 +110,7 @@ class StepRecord:
             http=self.http,
             sip=self.sip,
             hello=self.hello,
+            quic=self.quic,
             icmp=self.icmp,
             noise=self.noise,
             mtproto=self.mtproto,

@@ -23,7 +23,7 @@ from probe.failure import (
 )
 from probe.judge.attempts import AttemptCase
 from probe.judge.controls import Control
-from probe.judge.grades import CERTIFIED_TRANSPORTS
+from probe.judge.grades import CERTIFIED, CERTIFIED_TRANSPORTS
 from probe.judge.rule import ADD_A_CONTROL, Rule
 from probe.model import Operation, State, Step, Transport
 from probe.silence import is_unanswered
@@ -73,7 +73,7 @@ def _is_udp(case: AttemptCase) -> bool:
 
 def _in_a_session(case: AttemptCase) -> bool:
     """The certificate was verified first: whoever answers is the service."""
-    return case.attempt.transport in CERTIFIED_TRANSPORTS
+    return case.attempt.transport in CERTIFIED_TRANSPORTS or case.attempt.handshake in CERTIFIED
 
 
 def _relay_refuses(case: AttemptCase) -> bool:
@@ -399,6 +399,30 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "tcp.payload.drop",
         "the connection opens, and what the app says on it stays unanswered, twice",
         "TCP connects; the first bytes of the app's own protocol stay unanswered; neutral TLS or HTTP passes.",
+    ),
+    Rule(
+        "quic_name_dropped",
+        lambda case: _fails(Step.QUIC, TIMEOUT)(case) and case.other_name_passed,
+        State.LIKELY_BLOCKED,
+        "quic.sni.drop",
+        "the same address answers QUIC with a neutral name, and not with the service's, twice",
+        "Two names, one address, in one round; a server that knows only its own names still answers the other.",
+    ),
+    Rule(
+        "quic_dropped",
+        lambda case: _fails(Step.QUIC, TIMEOUT)(case) and case.tcp_passed,
+        State.LIKELY_BLOCKED,
+        "quic.drop",
+        "an address that answers QUIC elsewhere and TCP here does not answer QUIC here, twice",
+        "Initials in two rounds; TCP to the same address connects, neutral QUIC passes.",
+    ),
+    Rule(
+        "quic_endpoint_dropped",
+        _fails(Step.QUIC, TIMEOUT),
+        State.LIKELY_BLOCKED,
+        "udp.endpoint.drop",
+        "an address that answers QUIC elsewhere stays silent, twice, while neutral ones answer",
+        "Nothing tells whether it is QUIC, UDP or the address that is dropped.",
     ),
     Rule(
         "udp_endpoint_dropped",

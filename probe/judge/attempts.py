@@ -26,6 +26,7 @@ NEUTRAL_OVER_UDP = {
     Step.SIP: DATAGRAMS,
     Step.HELLO: DATAGRAMS,
     Step.QUIC: frozenset({"quic"}),
+    Step.HTTP: frozenset({"quic"}),
 }
 NEUTRAL_OVER_TCP = {
     Step.TCP: frozenset({"tcp", "tls", "http"}),
@@ -65,6 +66,8 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     neutral_altered: bool  # a neutral name's certificate was replaced too
     binding_passed: bool  # plain STUN to the same address and port was answered
     twin_passed: bool  # the same conversation with every bit inverted passed at the same address and port
+    tcp_passed: bool  # a TCP connection to the same address was accepted
+    other_name_passed: bool  # QUIC with a neutral name to the same address and port was answered
     clock_measured: bool
 
     @property
@@ -122,6 +125,8 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
         binding_passed=any(_is_binding_beside(each, attempt) for each in evidence.measurement.attempts),
         twin_passed=any(_is_twin_beside(each, attempt) for each in evidence.measurement.attempts),
+        tcp_passed=any(_connected(each, attempt.address) for each in evidence.measurement.attempts),
+        other_name_passed=any(_is_other_name_beside(each, attempt) for each in evidence.measurement.attempts),
         clock_measured=evidence.measurement.clock_offset_ms is not None,
     )
 
@@ -138,6 +143,15 @@ def _is_twin_beside(other: Attempt, attempt: Attempt) -> bool:
 def _is_answered_at(other: Attempt, attempt: Attempt) -> bool:
     same = (other.address, other.port, other.transport) == (attempt.address, attempt.port, attempt.transport)
     return same and other.grade is not None
+
+
+def _connected(other: Attempt, address: str | None) -> bool:
+    opened = any(each.step is Step.TCP and each.failure is None for each in other.observations)
+    return other.address == address and opened
+
+
+def _is_other_name_beside(other: Attempt, attempt: Attempt) -> bool:
+    return other.handshake == "quic-other-name" and _is_answered_at(other, attempt)
 
 
 def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:

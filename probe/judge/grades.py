@@ -13,6 +13,7 @@ BEST = {
     "http": Grade.TRANSPORT,
     "dns": Grade.BOUND,
     "tls": Grade.BOUND,
+    "quic": Grade.BOUND,
     "stun": Grade.BOUND,
     "stun-4571": Grade.BOUND,
     "turn": Grade.BOUND,

@@ -29,6 +29,7 @@ from probe.model import (
     Step,
     Target,
     Targets,
+    Transport,
     Via,
     Void,
 )
@@ -343,6 +344,14 @@ def test_silence_is_looked_at_again_where_the_target_needs_it(combine: Combine, 
     attempts = (attempt(ONE, PASSED, grade=Grade.BOUND), attempt(TWO, second, grade=grade))
     what = target("svc/call", ONE, TWO, combine=combine)
     assert is_silent(what, Findings(started_ms=0, attempts=attempts)) is silent
+
+
+def test_a_fallback_that_works_does_not_spare_udp_the_second_look() -> None:
+    fallback = endpoint("turn", ONE.host, 443, transport=Transport.TCP)
+    silent, works = attempt(ONE, observation(Step.STUN, TIMEOUT)), attempt(fallback, PASSED, grade=Grade.BOUND)
+    what = target("svc/call", ONE, fallback)
+    assert is_silent(what, Findings(started_ms=0, attempts=(silent, works)))
+    assert not is_silent(what, Findings(started_ms=0, attempts=(attempt(ONE, PASSED, grade=Grade.BOUND), works)))
 
 
 def given(via: Via, failure: str | None) -> Any:

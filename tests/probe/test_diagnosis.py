@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from probe.diagnosis import second_look
 from probe.model import Expect, Transport
-from tests.probe.judge.evidence import CALL, CHAT, STUN, TURN
+from tests.probe.judge.evidence import CALL, CHAT, STUN, TLS, TURN
 
 
 def test_a_relay_gets_its_binding() -> None:
@@ -23,6 +23,12 @@ def test_our_own_sip_server_gets_its_twin() -> None:
     echo = replace(TURN, handshake="sip-echo", expect=Expect())
     target = replace(CHAT, endpoints=(echo,))
     assert second_look(target).endpoints == (echo, replace(echo, handshake="sip-twin"))
+
+
+def test_a_server_that_is_silent_to_quic_is_asked_with_another_name() -> None:
+    quic = replace(TLS, transport=Transport.UDP, handshake="quic")
+    target = replace(CHAT, endpoints=(TLS, quic))
+    assert second_look(target).endpoints == (TLS, quic, replace(quic, handshake="quic-other-name"))
 
 
 def test_nothing_is_asked_twice() -> None:

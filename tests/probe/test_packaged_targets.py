@@ -27,6 +27,8 @@ OPERATORS = {  # of the baselines' hosts, so that no one network's fault silence
     "detectportal.firefox.com": "mozilla",
     "8.8.8.8": "google",
     "9.9.9.10": "quad9",
+    "2001:4860:4860::8888": "google",
+    "1.1.1.1": "cloudflare",
     "www.example.com": "iana",
     "9.9.9.9": "quad9",
     "2620:fe::fe": "quad9",

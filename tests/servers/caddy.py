@@ -1,4 +1,4 @@
-"""caddy: HTTPS with certificates of our own making, and plain HTTP with a captive-portal check and a Date."""
+"""caddy: HTTPS with certificates of our own making, plain HTTP with a portal check and a Date, and HTTP/3 if asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG = """\
 	http_port {http_port}
 	https_port {https_port}
 	servers {{
-		protocols h1 h2
+		protocols h1 h2{h3}
 	}}
 }}
 :{http_port} {{
@@ -46,11 +46,12 @@ class Caddy:
 
 
 def config(
-    sites: dict[str, Leaf], addresses: Sequence[str], ports: tuple[int, int], body: str, check: str, directory: Path
-) -> str:
+    sites: dict[str, Leaf], addresses: Sequence[str], ports: tuple[int, int], body: str, check: str, directory: Path,
+    h3: bool = False,
+) -> str:  # fmt: skip
     """One HTTP site for every name, one HTTPS site for each name with its own certificate."""
-    bound, quoted = " ".join(addresses), f"`{body}`"
-    text = CONFIG.format(http_port=ports[0], https_port=ports[1], addresses=bound, body=quoted, check=check)
+    bound, quoted, more = " ".join(addresses), f"`{body}`", " h3" if h3 else ""
+    text = CONFIG.format(http_port=ports[0], https_port=ports[1], addresses=bound, body=quoted, check=check, h3=more)
     for number, (name, leaf) in enumerate(sites.items()):
         certificate, key = leaf.write(directory, f"site{number}")
         text += SITE.format(
@@ -68,12 +69,13 @@ def caddy(
     body: str = "hello",
     inside: str | None = None,
     check_status: int = 204,
+    h3: bool = False,
 ) -> Iterator[Caddy]:
     """`check_status` is what a captive-portal check (/generate_204) gets; a portal's own is not 204."""
     check = "204" if check_status == 204 else f"`{body}` {check_status}"
     http_port, https_port = ports or (free_port(), free_port())
     path = directory / "Caddyfile"
-    path.write_text(config(sites, addresses, (http_port, https_port), body, check, directory))
+    path.write_text(config(sites, addresses, (http_port, https_port), body, check, directory, h3))
     command = ["env", f"HOME={directory}", program("caddy"), "run", "--adapter", "caddyfile", "--config", str(path)]
     questions = [f"http:{where(address, http_port)}" for address in addresses]
     questions += [f"tls:{where(address, https_port)}" for address in addresses if sites]

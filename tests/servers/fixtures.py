@@ -36,7 +36,8 @@ def coturn_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority
 
 @pytest.fixture(scope="session")
 def caddy_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Caddy]:
-    with caddy(tmp_path_factory.mktemp("caddy"), sites_for(authority, "chat.example", "web.example")) as server:
+    sites = sites_for(authority, "chat.example", "web.example")
+    with caddy(tmp_path_factory.mktemp("caddy"), sites, h3=True) as server:
         yield server
 
 
