@@ -328,6 +328,12 @@ class QuicFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     close_code: int | None = None  # 0x100 and an alert of TLS, or an error of QUIC's own
 
 
+class XmppFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    starttls: str | None = None  # `offered`, `required`; None: neither, as over TLS or when somebody took it out
+    mechanisms: tuple[str, ...] = ()  # of SASL
+    error: str | None = None  # the condition of a stream error
+
+
 class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: int
     code: int
@@ -351,6 +357,7 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stun: StunFacts | None = None
     http: HttpFacts | None = None
     sip: SipFacts | None = None
+    xmpp: XmppFacts | None = None
     hello: HelloFacts | None = None
     quic: QuicFacts | None = None
     icmp: IcmpFacts | None = None

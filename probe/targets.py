@@ -57,6 +57,8 @@ FORMS = {
     "turn-4571": Form((TCP, TLS), (MEDIA,), ("realm",)),
     "turn-google": Form((UDP,), (MEDIA,), ("realm",)),
     "msturn": Form((UDP,), (MEDIA,), ("realm",)),
+    "xmpp": Form((TCP, TLS), (SIGNALLING,), (), ("server_name",)),
+    "discord": Form((WSS,), (SIGNALLING,), ("path",)),
     "sip": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
     "sip-register": Form((UDP, TCP, TLS), (SIGNALLING,), ("realm",), ("server_name",)),
     "sip-echo": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),

@@ -30,6 +30,7 @@ from probe.model import (
     Step,
     StunFacts,
     TlsFacts,
+    XmppFacts,
 )
 from probe.secure.trust import Trust
 
@@ -71,6 +72,7 @@ class StepRecord:
     stun: StunFacts | None = None
     http: HttpFacts | None = None
     sip: SipFacts | None = None
+    xmpp: XmppFacts | None = None
     hello: HelloFacts | None = None
     quic: QuicFacts | None = None
     icmp: IcmpFacts | None = None
@@ -109,6 +111,7 @@ class StepRecord:
             stun=self.stun,
             http=self.http,
             sip=self.sip,
+            xmpp=self.xmpp,
             hello=self.hello,
             quic=self.quic,
             icmp=self.icmp,

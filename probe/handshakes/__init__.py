@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from probe.handshakes import (
+    discord,
     dns,
     http,
     msturn,
@@ -19,6 +20,7 @@ from probe.handshakes import (
     tls,
     turn,
     webex,
+    xmpp,
     zoom,
 )
 from probe.model import Endpoint, Grade
@@ -39,6 +41,8 @@ HANDSHAKES: dict[str, Handshake] = {
     "turn-4571": turn.handshake_4571,
     "turn-google": turn.handshake_google,
     "msturn": msturn.handshake,
+    "xmpp": xmpp.handshake,
+    "discord": discord.handshake,
     "sip": sip.handshake,
     "sip-register": sip_register.handshake,
     "sip-echo": sip_echo.handshake,

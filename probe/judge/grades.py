@@ -20,6 +20,8 @@ BEST = {
     "turn-4571": Grade.BOUND,
     "turn-google": Grade.BOUND,
     "msturn": Grade.BOUND,
+    "xmpp": Grade.BOUND,
+    "discord": Grade.MARKED,
     "sip": Grade.BOUND,
     "sip-register": Grade.BOUND,
     "sip-echo": Grade.BOUND,

@@ -101,6 +101,17 @@ def sip(address: Address) -> bool:
     return reply.startswith(b"SIP/2.0 ") and dialogue in reply
 
 
+def xmpp(address: Address) -> bool:
+    """A stream is opened in return, or refused in XML."""
+    try:
+        with connect(address) as plain:
+            plain.sendall(b"<?xml version='1.0'?><stream:stream to='nobody.invalid' version='1.0' ")
+            plain.sendall(b"xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>")
+            return b"stream" in plain.recv(2048)
+    except OSError:
+        return False
+
+
 def ask_udp(address: Address, request: bytes) -> bytes:
     """The first reply within the patience, or nothing."""
     with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
@@ -128,6 +139,7 @@ PROTOCOLS: dict[str, Callable[[Address], bool]] = {
     "tls": tls,
     "http": http,
     "sip": sip,
+    "xmpp": xmpp,
     "zoom": zoom,
     "webex": webex,
     "tcp": tcp,
