@@ -17,6 +17,8 @@ from msgspec.structs import replace
 from probe import link as links
 from probe.budget import Budget
 from probe.diagnosis import second_look
+from probe.failure import BROKEN_OFF
+from probe.judge import dialects
 from probe.measure import Findings, Measurer
 from probe.model import (
     Access,
@@ -116,7 +118,7 @@ def is_silent(target: Target, findings: Findings) -> bool:
     over_udp = [attempt for attempt in paths if attempt.transport is Transport.UDP]
     ways = [way for way in (over_udp, [each for each in paths if each not in over_udp]) if way]
     if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
-        return False
+        return any(_fails_in_one_dialect(attempt, paths) for attempt in paths)
     answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in paths if attempt.grade}
     silent_attempt = any(
         is_unanswered(observation)
@@ -125,6 +127,13 @@ def is_silent(target: Target, findings: Findings) -> bool:
         for observation in attempt.observations
     )
     return silent_attempt or any(is_unanswered(each.observation) for each in findings.resolutions)
+
+
+def _fails_in_one_dialect(attempt: Attempt, paths: Sequence[Attempt]) -> bool:
+    """The same request in other bytes was answered, at the same address and port."""
+    last = attempt.observations[-1] if attempt.observations else None
+    failed = last is not None and (is_unanswered(last) or last.failure in BROKEN_OFF)
+    return failed and any(other.grade for other in dialects.beside(attempt, paths))
 
 
 def _paths(findings: Findings) -> list[Attempt]:

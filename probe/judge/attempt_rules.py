@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from probe.failure import (
+    BROKEN_OFF,
     CERTIFICATE_FAILURES,
-    EOF,
     HOST_UNREACHABLE,
     NETWORK_UNREACHABLE,
     PERMISSION_DENIED,
@@ -53,7 +53,6 @@ def _hello_acknowledged(case: AttemptCase) -> bool:
 PAYLOAD_STEPS = frozenset(
     [Step.HTTP, Step.WEBSOCKET, Step.STUN, Step.TURN, Step.NOISE, Step.MTPROTO, Step.XMPP, Step.SIP, Step.HELLO]
 )
-BROKEN_OFF = (RESET, EOF, "connection_aborted")
 UDP_STEPS = frozenset({Step.STUN, Step.TURN, Step.HELLO})
 
 
@@ -61,10 +60,25 @@ def _payload_fails(*failures: str) -> Callable[[AttemptCase], bool]:
     return lambda case: case.step in PAYLOAD_STEPS and not _is_udp(case) and case.failure in failures
 
 
+def _payload_unanswered(case: AttemptCase) -> bool:
+    """Not half an answer, which may be junk; inside TLS there are bytes of TLS's own."""
+    nothing_came = not _bytes_received(case) or _in_a_session(case)
+    return _payload_fails(TIMEOUT)(case) and nothing_came
+
+
 def _sip_in_clear_fails(case: AttemptCase) -> bool:
     """Where a home router's SIP helper could read it; what is silent was so twice, by the rules before."""
     in_clear = case.attempt.transport in (Transport.UDP, Transport.TCP)
     return in_clear and _fails(Step.SIP, TIMEOUT, *BROKEN_OFF)(case)
+
+
+def _of_another(case: AttemptCase) -> bool:
+    return case.failure in (TLS_AUTHORITY, TLS_HOSTNAME)
+
+
+def _self_made(case: AttemptCase) -> bool:
+    """No service shows such a certificate in TLS; inside Noise its own chain may come to begin at another root."""
+    return case.failure == TLS_AUTHORITY and case.step is not Step.NOISE
 
 
 def _is_udp(case: AttemptCase) -> bool:
@@ -210,11 +224,12 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "tls_mitm",
-        lambda case: case.failure == TLS_AUTHORITY or (case.failure == TLS_HOSTNAME and case.answered_elsewhere),
+        lambda case: _self_made(case) or (_of_another(case) and case.answered_elsewhere),
         State.BLOCKED,
         "tls.mitm",
         "somebody else's certificate is presented in the service's name",
-        "Signed by nobody whom we trust, or for another name at an address that is the service's elsewhere.",
+        "Signed by nobody whom we trust, or for another name, or by another root than the one that the service has had "
+        "pinned, at an address that is the service's elsewhere.",
     ),
     Rule(
         "controls_disagree",
@@ -377,6 +392,22 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "Neither the bytes, the port nor the address can be named, and routers' SIP helpers are often broken.",
     ),
     Rule(
+        "payload_recognised_reset",
+        lambda case: _payload_fails(*BROKEN_OFF)(case) and case.dialect_passed and case.broken_off_twice,
+        State.BLOCKED,
+        "tcp.payload.reset",
+        "the connection is broken off, twice, when the app says it in one form, and not when it does in another",
+        "One thing was changed, the bytes of the same request to the same address: a paired comparison.",
+    ),
+    Rule(
+        "payload_recognised_dropped",
+        lambda case: _payload_unanswered(case) and case.dialect_passed,
+        State.BLOCKED,
+        "tcp.payload.drop",
+        "what the app says in one form stays unanswered, twice, and is answered when it says the same in another",
+        "One thing was changed, the bytes of the same request to the same address: a paired comparison.",
+    ),
+    Rule(
         "payload_reset",
         _payload_fails(*BROKEN_OFF),
         State.LIKELY_BLOCKED,
@@ -394,7 +425,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "payload_dropped",
-        _payload_fails(TIMEOUT),
+        _payload_unanswered,
         State.LIKELY_BLOCKED,
         "tcp.payload.drop",
         "the connection opens, and what the app says on it stays unanswered, twice",

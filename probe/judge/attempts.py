@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of
-from probe.failure import ANSWERED, CERTIFICATE_FAILURES
-from probe.judge import controls
+from probe.failure import ANSWERED, BROKEN_OFF, CERTIFICATE_FAILURES
+from probe.judge import controls, dialects
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
@@ -65,6 +65,8 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
     neutral_altered: bool  # a neutral name's certificate was replaced too
     binding_passed: bool  # plain STUN to the same address and port was answered
+    dialect_passed: bool  # the same request in other bytes was answered properly at the same address and port
+    broken_off_twice: bool  # in round 1 the connection to this address was broken off at the same step
     twin_passed: bool  # the same conversation with every bit inverted passed at the same address and port
     tcp_passed: bool  # a TCP connection to the same address was accepted
     other_name_passed: bool  # QUIC with a neutral name to the same address and port was answered
@@ -105,7 +107,6 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
     last = attempt.observations[-1] if attempt.observations else None
     neutrals = _neutrals(evidence.measurement, attempt, last)
     reached = controls.addresses_reached(endpoint, evidence.controls)
-    leaf = last.tls.leaf_sha256 if last and last.tls else None
     return AttemptCase(
         attempt=attempt,
         endpoint=endpoint,
@@ -116,7 +117,7 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         controls_disagree=controls.disagree_on_endpoint(endpoint, evidence.controls),
         calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
         answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,
-        same_leaf_elsewhere=leaf in controls.leaves_seen(endpoint, evidence.controls),
+        same_leaf_elsewhere=controls.leaf_of(last) in controls.leaves_seen(endpoint, evidence.controls),
         silent_twice=evidence.earlier is not None and _was_silent(evidence.earlier, attempt),
         opened_before=evidence.earlier is not None and _had_opened(evidence.earlier, attempt),
         family_usable=_family_usable(evidence.measurement, attempt),
@@ -124,6 +125,10 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         neutral_port_dead=_port_dead(neutrals, attempt.port),
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
         binding_passed=any(_is_binding_beside(each, attempt) for each in evidence.measurement.attempts),
+        dialect_passed=any(
+            is_positive(each, endpoint) for each in dialects.beside(attempt, evidence.measurement.attempts)
+        ),
+        broken_off_twice=evidence.earlier is not None and _was_broken_off(evidence.earlier, attempt),
         twin_passed=any(_is_twin_beside(each, attempt) for each in evidence.measurement.attempts),
         tcp_passed=any(_connected(each, attempt.address) for each in evidence.measurement.attempts),
         other_name_passed=any(_is_other_name_beside(each, attempt) for each in evidence.measurement.attempts),
@@ -186,6 +191,16 @@ def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:
         and each.observations
     ]
     return bool(same) and all(is_unanswered(each.observations[-1]) for each in same)
+
+
+def _was_broken_off(earlier: Measurement, attempt: Attempt) -> bool:
+    return any(
+        each.observations[-1].step is attempt.observations[-1].step and each.observations[-1].failure in BROKEN_OFF
+        for each in earlier.attempts
+        if (each.address, each.port, each.handshake) == (attempt.address, attempt.port, attempt.handshake)
+        and each.observations
+        and attempt.observations
+    )
 
 
 def _had_opened(earlier: Measurement, attempt: Attempt) -> bool:

@@ -12,7 +12,8 @@ from probe.model import Combine, PathVerdict, State, Target, Transport
 
 WEAKEST_FIRST = (State.INSUFFICIENT, State.IMPAIRED, State.LIKELY_BLOCKED, State.BLOCKED)
 INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
-UNCOUNTED = frozenset({"not_attempted", "family_unusable"})  # say something about the link, not about the service
+# What says something about the link, or about how little we know of an endpoint, and nothing about the service.
+UNCOUNTED = frozenset({"not_attempted", "family_unusable", "uncalibrated"})
 NOTHING = PathVerdict(
     host="", port=None, transport=Transport.UNKNOWN, family=None, state=State.INSUFFICIENT, rule="nothing_tried"
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from probe.judge.grades import is_positive
-from probe.model import AlsoDial, Attempt, ControlMeasurement, Endpoint, Network, Via
+from probe.model import AlsoDial, Attempt, ControlMeasurement, Endpoint, Network, Observation, Via
 
 
 class Control(StrEnum):
@@ -89,13 +89,19 @@ def addresses_given(host: str, controls: Iterable[ControlMeasurement]) -> set[st
 
 def leaves_seen(endpoint: Endpoint, controls: Iterable[ControlMeasurement]) -> set[str]:
     """Hashes of the certificates that controls were shown at this endpoint, good or not."""
-    return {
-        observation.tls.leaf_sha256
+    leaves = {
+        leaf_of(observation)
         for control in usable(controls)
         for attempt in attempts_at(endpoint, control)
         for observation in attempt.observations
-        if observation.tls and observation.tls.leaf_sha256
     }
+    return {leaf for leaf in leaves if leaf}
+
+
+def leaf_of(observation: Observation | None) -> str | None:
+    """The hash of the certificate that was shown in this step, if one was."""
+    facts = observation and (observation.noise or observation.tls)
+    return facts.leaf_sha256 if facts else None
 
 
 def usable(controls: Iterable[ControlMeasurement]) -> list[ControlMeasurement]:

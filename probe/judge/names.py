@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of, is_private
-from probe.failure import NO_ANSWER, NXDOMAIN, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME
+from probe.failure import NO_ANSWER, NXDOMAIN, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME, UNEXPECTED_REPLY
 from probe.judge import controls
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
-from probe.model import Measurement, Resolution, Target
+from probe.model import Measurement, Observation, Resolution, Target
 
 QTYPES = {4: "A", 6: "AAAA"}
 
@@ -195,7 +195,25 @@ def _is_not_the_service(evidence: Evidence, target: Target, host: str, address: 
         return True
     agreed = address in _given_here(measurement, host, family_of(address))
     telling = {TLS_AUTHORITY} if agreed else {TLS_AUTHORITY, TLS_HOSTNAME}
-    return any(each.observations and each.observations[-1].failure in telling for each in attempts)
+    last = [each.observations[-1] for each in attempts if each.observations]
+    if not agreed and any(_is_a_web_servers(each) for each in last) and _is_met_elsewhere(measurement, target, host):
+        return True
+    return any(each.failure in telling for each in last)
+
+
+def _is_a_web_servers(observation: Observation) -> bool:
+    """HTTP, in answer to a messenger's own protocol."""
+    return observation.failure == UNEXPECTED_REPLY and observation.http is not None
+
+
+def _is_met_elsewhere(measurement: Measurement, target: Target, host: str) -> bool:
+    """From this very line, at another address: so nobody on the way answers for every address."""
+    return any(
+        each.host == host and each.handshake != "tcp" and is_positive(each, one)
+        for each in measurement.attempts
+        for one in target.endpoints
+        if controls.is_of(each, one)
+    )
 
 
 def _proved(evidence: Evidence, target: Target, host: str, elsewhere: set[str]) -> bool:

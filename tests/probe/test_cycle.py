@@ -374,6 +374,31 @@ def test_only_what_an_app_would_dial_decides_whether_to_look_again(attempts: lis
     assert is_silent(CHAT_TARGET, Findings(started_ms=0, attempts=tuple(attempts))) is silent
 
 
+@pytest.mark.parametrize(
+    ("failure", "beside", "silent"),
+    [
+        (TIMEOUT, "mtproto-obfuscated", True),
+        ("connection_reset", "mtproto-obfuscated", True),
+        ("unexpected_reply", "mtproto-obfuscated", False),
+        (None, "mtproto-obfuscated", False),
+        (TIMEOUT, "noise", False),
+    ],
+)
+def test_a_form_that_fails_where_another_passes_is_worth_a_second_look(
+    failure: str | None, beside: str, silent: bool
+) -> None:
+    plain, other = endpoint("mtproto-abridged"), endpoint(beside)
+    grade = None if failure else Grade.MARKED
+    attempts = (
+        attempt(plain, PASSED, observation(Step.MTPROTO, failure), grade=grade),
+        attempt(other, PASSED, grade=Grade.MARKED),
+    )
+    found = Findings(started_ms=0, attempts=attempts)
+    assert is_silent(target("svc/chat", plain, other), found) is silent
+    distant = msgspec.structs.replace(found, attempts=(attempts[0], msgspec.structs.replace(attempts[1], port=80)))
+    assert not is_silent(target("svc/chat", plain, other), distant)
+
+
 def test_a_resolver_that_stayed_silent_is_asked_again_though_another_led_somewhere() -> None:
     asked = observation(Step.DNS, TIMEOUT)
     found = Findings(
