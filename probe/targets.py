@@ -64,6 +64,8 @@ FORMS = {
     "sip-echo": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
     "zoom": Form((UDP,), (MEDIA,)),
     "webex": Form((UDP,), (MEDIA,)),
+    "viber": Form((TCP,), (SIGNALLING,)),
+    "threema": Form((TCP,), (SIGNALLING,), ("keys",), (), 32),
     "noise": Form((TCP, WSS), (SIGNALLING,), ("keys", "path"), (), 32),
     "noise-routed": Form((TCP,), (SIGNALLING,), ("keys",), (), 32),
     "mtproto-abridged": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),

@@ -32,8 +32,10 @@ class Session:
         return bytes(self._secret.public_key) + self._cookie
 
     def receive(self, data: bytes) -> bytes | None:
-        """The server's hello; None while more is to come. The server says no more until we have logged in."""
+        """The server's hello; None while more is to come. Raises ValueError as soon as it cannot be one."""
         self._read += data
+        if self._read[:COOKIE_BYTES] == self.hello()[:COOKIE_BYTES]:
+            raise ValueError("That is what we said.")
         if len(self._read) > ANSWER_BYTES:
             raise ValueError(f"Threema's server says {ANSWER_BYTES} bytes, and waits.")
         return self._read if len(self._read) == ANSWER_BYTES else None

@@ -27,6 +27,8 @@ BEST = {
     "sip-echo": Grade.BOUND,
     "zoom": Grade.MARKED,
     "webex": Grade.TRANSPORT,
+    "viber": Grade.TRANSPORT,
+    "threema": Grade.TRANSPORT,
     "noise": Grade.BOUND,
     "noise-routed": Grade.BOUND,
     "mtproto-abridged": Grade.BOUND,
@@ -38,6 +40,7 @@ BEST = {
 KEYED = {
     "noise": Grade.CRYPTO,
     "noise-routed": Grade.CRYPTO,
+    "threema": Grade.CRYPTO,
     "mtproto-abridged": Grade.MARKED,
     "mtproto-intermediate": Grade.MARKED,
     "mtproto-obfuscated": Grade.MARKED,

@@ -15,9 +15,9 @@ from probe.model import Expect, Grade, Operation, Step, StunFacts
 from tests.probe.builders import endpoint, really_shake, refusal, scripted_shake
 from tests.probe.test_msturn import refusal as genuine
 from tests.scripted import OWN, Later, Now, ScriptedDialer, Turn, Udp
+from tests.servers import datagrams
 from tests.servers import msturn as server
-from tests.servers import speaking
-from tests.servers.process import free_port, running
+from tests.servers.process import free_port
 
 HOST = "203.0.113.4"
 TEAMS = Expect(realm='"rtcmedia"')
@@ -117,7 +117,7 @@ def test_no_reply_raises(body: bytes) -> None:
 
 
 async def test_over_real_sockets() -> None:
-    async with speaking.udp(server.answer) as port:
+    async with datagrams.answering(server.answer) as port:
         seen = await really_shake(endpoint("msturn", "127.0.0.1", port, expect=TEAMS))
     assert seen.grade is Grade.MARKED
     assert seen.last.stun is not None
@@ -126,7 +126,6 @@ async def test_over_real_sockets() -> None:
 
 async def test_the_relay_is_a_program(tmp_path: Path) -> None:
     port = free_port()
-    command = speaking.command(server, f"127.0.0.1:{port}")
-    with running(command, tmp_path, [f"msturn:127.0.0.1:{port}"]):
+    with datagrams.program("msturn", tmp_path, [("127.0.0.1", port)]):
         seen = await really_shake(endpoint("msturn", "127.0.0.1", port, expect=TEAMS))
     assert seen.grade is Grade.MARKED

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from cryptography import x509
 
 from probe import targets as reader
 from probe.addresses import is_address
+from probe.budget import ALLOCATES_PER_HOUR, ALLOCATING
 from probe.model import Plane, Transport
 
 PACKAGED = reader.packaged()
@@ -21,7 +23,13 @@ SHIPPED = {
     "signal": {"chat", "call", "web"},
     "imo": {"chat", "call", "web"},
     "tango": {"chat", "call", "web"},
+    "meet": {"call", "web"},
+    "zoom": {"chat", "call", "web"},
+    "webex": {"call", "web"},
+    "threema": {"chat", "call", "web"},
+    "facetime": {"call", "web"},
 }
+MISSION = ("whatsapp", "viber", "messenger", "teams", "skype", "telegram", "signal", "imo", "tango", "baseline")
 OPERATORS = {  # of the baselines' hosts, so that no one network's fault silences all of them
     "connectivitycheck.gstatic.com": "google",
     "detectportal.firefox.com": "mozilla",
@@ -55,10 +63,29 @@ def test_every_service_ships_every_role() -> None:
 def test_call_roles_hold_media_evidence_or_say_why_not() -> None:
     calls = [target for target in PACKAGED.targets if target.role == "call"]
     assert {target.plane for target in calls} == {Plane.MEDIA}
-    assert {point.handshake for target in calls for point in target.endpoints} <= {"stun", "turn", "msturn"}
-    assert {target.service for target in calls if target.not_measurable} == {"whatsapp", "imo", "tango"}
-    realms = {point.expect.realm for target in calls for point in target.endpoints if point.handshake != "stun"}
-    assert realms == {"viber.com", "turner.facebook", "telegram.org", "signal.org", '"rtcmedia"'}
+    assert {target.service for target in calls if target.not_measurable} == {
+        "whatsapp",
+        "imo",
+        "tango",
+        "threema",
+        "facetime",
+    }
+    realms = {target.service: {point.expect.realm for point in target.endpoints} - {None} for target in calls}
+    assert {service: realm for service, realm in realms.items() if realm} == {
+        "viber": {"viber.com"},
+        "messenger": {"turner.facebook"},
+        "teams": {'"rtcmedia"'},
+        "telegram": {"telegram.org"},
+        "signal": {"signal.org"},
+        "meet": {"turn.l.google.com"},
+    }
+
+
+def test_no_relay_is_asked_oftener_than_two_cycles_an_hour_allow() -> None:
+    """Twice where it answers, four times where it is silent: what one hour may spend on one address."""
+    for target in PACKAGED.targets:
+        asked = Counter((point.host, point.transport) for point in target.endpoints if point.handshake in ALLOCATING)
+        assert all(times <= ALLOCATES_PER_HOUR // 2 for times in asked.values()), target.id
 
 
 def test_baselines_hang_on_several_networks_for_each_transport() -> None:
@@ -75,7 +102,13 @@ def test_baselines_hang_on_several_networks_for_each_transport() -> None:
 def test_every_endpoint_that_ships_has_a_source_and_a_date() -> None:
     points = [point for target in PACKAGED.targets for point in target.endpoints]
     assert all(point.source and point.date for point in points)
-    assert len(points) <= 60, "a volunteer's data plan pays for each of them"
+    unasked = [point for target in reader.chosen(PACKAGED).targets for point in target.endpoints]
+    assert len(unasked) <= 90, "a volunteer's data plan pays for each of them"
+    assert len(points) <= 150
+
+
+def test_what_is_measured_unasked_is_the_missions() -> None:
+    assert {target.service for target in reader.chosen(PACKAGED).targets} == set(MISSION)
 
 
 def test_relays_known_by_old_addresses_are_uncalibrated() -> None:

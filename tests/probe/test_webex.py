@@ -12,9 +12,9 @@ from probe.codecs import webex
 from probe.model import Grade, HelloFacts, Step
 from tests.probe.builders import endpoint, really_shake, scripted_shake
 from tests.scripted import Later, Now, ScriptedDialer, Turn, Udp
-from tests.servers import speaking
+from tests.servers import datagrams
 from tests.servers import webex as server
-from tests.servers.process import free_port, running
+from tests.servers.process import free_port
 
 HOST = "203.0.113.4"
 SERVER = endpoint("webex", HOST, 9000)
@@ -56,6 +56,6 @@ def test_junk(data: bytes) -> None:
 
 async def test_the_server_is_a_program(tmp_path: Path) -> None:
     port = free_port()
-    with running(speaking.command(server, f"127.0.0.1:{port}"), tmp_path, [f"webex:127.0.0.1:{port}"]):
+    with datagrams.program("webex", tmp_path, [("127.0.0.1", port)]):
         seen = await really_shake(endpoint("webex", "127.0.0.1", port))
     assert seen.grade is Grade.TRANSPORT

@@ -15,9 +15,9 @@ from probe.model import Grade, HelloFacts, IcmpFacts, Step
 from tests.probe.builders import endpoint, really_shake, scripted_shake
 from tests.probe.test_stun import vector
 from tests.scripted import OWN, Icmp, Later, Now, ScriptedDialer, Turn, Udp
-from tests.servers import speaking
+from tests.servers import datagrams
 from tests.servers import zoom as server
-from tests.servers.process import free_port, running
+from tests.servers.process import free_port
 
 HOST = "203.0.113.4"
 ID = bytes(range(16))
@@ -137,6 +137,6 @@ def test_our_own_controller_answers_nothing_else(data: bytes) -> None:
 
 async def test_the_controller_is_a_program(tmp_path: Path) -> None:
     port = free_port()
-    with running(speaking.command(server, f"127.0.0.1:{port}"), tmp_path, [f"zoom:127.0.0.1:{port}"]):
+    with datagrams.program("zoom", tmp_path, [("127.0.0.1", port)]):
         seen = await really_shake(endpoint("zoom", "127.0.0.1", port))
     assert seen.grade is Grade.MARKED

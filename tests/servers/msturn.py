@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-import sys
 from collections.abc import Sequence
 from functools import partial
 
-from tests.servers import speaking
-from tests.servers.speaking import Address
+from tests.servers import datagrams
+from tests.servers.datagrams import Address
 
 REALM = '"rtcmedia"'
 REASON = b"The request did not contain a Message-Integrity attribute"
@@ -49,12 +48,10 @@ def _xored(address: Address, transaction_id: bytes) -> bytes:
     return bytes([0, 1 if ip.version == 4 else 2]) + bytes(one ^ two for one, two in zip(plain, mask, strict=False))
 
 
-def main(arguments: Sequence[str]) -> None:
-    parser = speaking.parser("a relay of Teams, up to the door")
-    parser.add_argument("--realm", default=REALM)
-    given = parser.parse_args(arguments)
-    speaking.serve_udp(partial(answer, realm=given.realm), given.listen)
-
+GUISES: dict[str, datagrams.Answer] = {
+    "genuine": answer,
+    "other-realm": partial(answer, realm="relay.example"),
+}
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    datagrams.main("a relay of Teams, up to the door", GUISES)

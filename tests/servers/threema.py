@@ -1,19 +1,34 @@
-"""A chat server of Threema's with a key of our own: proves itself, and waits for a login that does not come."""
+"""A chat server of Threema's with a key of our own: proves itself, and waits for a login that does not come.
+
+python -m tests.servers.threema --listen 203.0.113.4:5222 [--secret HEX] [--as IMPOSTOR]
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import nacl.bindings
 
-from tests.servers import speaking
+from tests.servers import streams
+from tests.servers.streams import IMPOSTORS, Makes
 
 SECRET = bytes(range(1, 33))  # nobody's
 PUBLIC = nacl.bindings.crypto_scalarmult_base(SECRET)
+HELLO_BYTES = 48
+
+
+class Server:
+    def __init__(self, secret: bytes = SECRET) -> None:
+        self._secret, self._read = secret, b""
+
+    def receive(self, data: bytes) -> bytes:
+        self._read += data
+        if len(self._read) > HELLO_BYTES:
+            raise ValueError("That would be a login.")
+        return answer(self._read, self._secret) if len(self._read) == HELLO_BYTES else b""
 
 
 def answer(hello: bytes, secret: bytes = SECRET, cookie: bytes | None = None) -> bytes:
@@ -26,17 +41,23 @@ def answer(hello: bytes, secret: bytes = SECRET, cookie: bytes | None = None) ->
     return cookie + nacl.bindings.crypto_box_afternm(fresh + challenge, nonce, shared)
 
 
-async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secret: bytes = SECRET) -> None:
-    writer.write(answer(await reader.readexactly(48), secret))
-    await reader.read()  # until the client goes
+def guises(secret: bytes) -> Mapping[str, Makes]:
+    """The genuine server and its impostors, by name."""
+    recorded = answer(PUBLIC + bytes(16), secret)
+    return {
+        "genuine": partial(Server, secret),
+        "other-key": lambda: Server(os.urandom(32)),
+        "replay": lambda: streams.Says(recorded),
+        **IMPOSTORS,
+    }
 
 
-def main(arguments: Sequence[str]) -> None:
-    parser = speaking.parser("a chat server of Threema's")
-    parser.add_argument("--secret", type=bytes.fromhex, default=SECRET, help="32 bytes in hex")
-    given = parser.parse_args(arguments)
-    speaking.serve_tcp(partial(converse, secret=given.secret), given.listen)
+def main() -> None:
+    parser = streams.arguments("A chat server of Threema's, up to its proof.")
+    parser.add_argument("--secret", type=bytes.fromhex, default=SECRET, help="its key, 32 bytes in hex")
+    given = parser.parse_args()
+    asyncio.run(streams.serve(guises(given.secret)[given.guise], given.listen))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from tests.servers import speaking
-from tests.servers.speaking import Address
+from tests.servers import datagrams
+from tests.servers.datagrams import Address
 
 
 def answer(data: bytes, sender: Address) -> Sequence[bytes]:
@@ -15,9 +14,5 @@ def answer(data: bytes, sender: Address) -> Sequence[bytes]:
     return (bytes([2, 0, 0, 0, 0, *sender[1].to_bytes(2), data[7]]),)
 
 
-def main(arguments: Sequence[str]) -> None:
-    speaking.serve_udp(answer, speaking.parser("a media server of Webex").parse_args(arguments).listen)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    datagrams.main("a media server of Webex", {"genuine": answer})

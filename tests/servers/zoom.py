@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-import sys
 from collections.abc import Sequence
 
-from tests.servers import speaking
-from tests.servers.speaking import Address
+from tests.servers import datagrams
+from tests.servers.datagrams import Address
 
 QUESTION = bytes.fromhex("01010014") + b"1234567890123456789\0"
 
@@ -22,9 +21,5 @@ def answer(data: bytes, sender: Address) -> Sequence[bytes]:
     return (bytes.fromhex("0002000c") + data[4:20] + bytes.fromhex("01030008") + seen,)
 
 
-def main(arguments: Sequence[str]) -> None:
-    speaking.serve_udp(answer, speaking.parser("a zone controller of Zoom").parse_args(arguments).listen)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    datagrams.main("a zone controller of Zoom", {"genuine": answer})
