@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 # A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: run setup test lab demo dashboards test-deps check format-check lint types lock clean
+.PHONY: run setup test lab demo dashboards grafana-load test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -38,6 +38,10 @@ demo: setup
 # Grafana's dashboards and alert rules, from the program in grafana/building.
 dashboards: setup
 	$(BIN)/python -m grafana.building
+
+# The dashboards' queries on a month of rollups of 10,000 probes: some five minutes.
+grafana-load: setup
+	$(BIN)/python -m tests.grafana.load
 
 # The Debian packages that the tests need (tests/packages.txt); needs root.
 test-deps:

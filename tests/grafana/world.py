@@ -26,6 +26,8 @@ TELECOM = {"country": "MA", "asn": "36903", "operator": "Maroc Telecom"}
 OTHER = {"country": "MA", "asn": "64500", "operator": STRANGE}
 ORANGE = {"country": "FR", "asn": "3215", "operator": "Orange"}
 COUNTRY_1D = structs.replace(schema.COUNTRY_1H, name="country_1d")
+COVERAGE_1D = structs.replace(schema.COVERAGE_1H, name="coverage_1d")
+STEP_1D = structs.replace(schema.STEP_1H, name="step_1d")
 STATES = [state.value for state in schema.STATES]
 INTERFERED = ("blocked", "likely_blocked", "degraded", "mixed")
 FLOWS: Mapping[str, Value] = {
