@@ -28,6 +28,18 @@ SHIPPED = {
     "webex": {"call", "web"},
     "threema": {"chat", "call", "web"},
     "facetime": {"call", "web"},
+    "discord": {"chat", "call", "web"},
+    "snapchat": {"chat", "call", "web"},
+    "line": {"chat", "call", "web"},
+    "wechat": {"chat", "call", "web"},
+    "kakaotalk": {"chat", "call", "web"},
+    "botim": {"call", "web"},
+    "totok": {"chat"},
+    "jitsi": {"call", "web"},
+    "wire": {"chat", "call", "web"},
+    "matrix": {"chat", "call", "web"},
+    "linphone": {"chat", "call"},
+    "conversations": {"chat"},
 }
 MISSION = ("whatsapp", "viber", "messenger", "teams", "skype", "telegram", "signal", "imo", "tango", "baseline")
 OPERATORS = {  # of the baselines' hosts, so that no one network's fault silences all of them
@@ -69,6 +81,12 @@ def test_call_roles_hold_media_evidence_or_say_why_not() -> None:
         "tango",
         "threema",
         "facetime",
+        "discord",
+        "snapchat",
+        "line",
+        "wechat",
+        "kakaotalk",
+        "botim",
     }
     realms = {target.service: {point.expect.realm for point in target.endpoints} - {None} for target in calls}
     assert {service: realm for service, realm in realms.items() if realm} == {
