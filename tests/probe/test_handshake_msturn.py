@@ -17,6 +17,7 @@ from tests.probe.test_msturn import refusal as genuine
 from tests.scripted import OWN, Later, Now, ScriptedDialer, Turn, Udp
 from tests.servers import datagrams
 from tests.servers import msturn as server
+from tests.servers.coturn import Coturn
 from tests.servers.process import free_port
 
 HOST = "203.0.113.4"
@@ -122,6 +123,15 @@ async def test_over_real_sockets() -> None:
     assert seen.grade is Grade.MARKED
     assert seen.last.stun is not None
     assert (seen.last.stun.mapped_is_local, seen.last.stun.port_preserved) == (True, True)
+
+
+@pytest.mark.needs("coturn")
+async def test_a_stock_relay_in_its_place_is_not_taken_for_it(coturn_server: Coturn) -> None:
+    expect = Expect(realm=coturn_server.realm)
+    seen = await really_shake(endpoint("msturn", coturn_server.address, coturn_server.port, expect=expect))
+    assert (seen.grade, seen.failure) == (None, "unexpected_reply")
+    assert seen.last.stun == StunFacts()
+    assert seen.last.bytes_received > 0
 
 
 async def test_the_relay_is_a_program(tmp_path: Path) -> None:

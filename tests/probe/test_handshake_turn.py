@@ -7,8 +7,9 @@ import pytest
 
 from probe.codecs.stun import Address, ErrorCode, MessageClass, Method, parse
 from probe.model import Expect, Grade, IcmpFacts, Operation, Step, StunFacts
-from tests.probe.builders import endpoint, patched, refusal, scripted_shake, stun_reply
+from tests.probe.builders import endpoint, patched, really_shake, refusal, scripted_shake, stun_reply
 from tests.scripted import Icmp, Later, Now, ScriptedDialer, Turn, Udp
+from tests.servers.coturn import Coturn
 
 HOST = "203.0.113.4"
 MARKED = endpoint("turn", HOST, expect=Expect(realm="relay.example"))
@@ -47,6 +48,14 @@ def test_google_is_asked_as_its_clients_ask() -> None:
         network([refusal(401)]), endpoint("turn-google", HOST, expect=Expect(realm="turn.l.google.com"))
     )
     assert other.grade is Grade.BOUND
+
+
+@pytest.mark.needs("coturn")
+async def test_a_real_relay_answers_google_clients_too(coturn_server: Coturn) -> None:
+    """It passes over what it may pass over: the attribute's number says that it need not be understood."""
+    expect = Expect(realm=coturn_server.realm)
+    seen = await really_shake(endpoint("turn-google", coturn_server.address, coturn_server.port, expect=expect))
+    assert seen.grade is Grade.MARKED
 
 
 def test_what_is_sent_is_one_request_without_credentials() -> None:

@@ -250,6 +250,15 @@ def test_a_relay_is_asked_four_times_an_hour_and_no_more() -> None:
     assert len(dialer.sent) == 8
 
 
+@pytest.mark.parametrize("handshake", ["turn", "turn-google", "msturn"])
+def test_every_way_of_asking_a_relay_spends_of_the_same_hour(handshake: str) -> None:
+    dialer, _ = relay("203.0.113.4")
+    budget = AllocateBudget()
+    asked = target("svc/call", *(endpoint(handshake, "203.0.113.4", port) for port in range(3478, 3483)))
+    attempts = measured(dialer, asked, budget=budget).attempts
+    assert [attempt.not_attempted for attempt in attempts].count(NotAttempted.COOLDOWN) == 1
+
+
 def test_the_budget_holds_for_what_is_dialled_for_others() -> None:
     where = endpoint("turn", "relay.example", expect=Expect(realm="relay.example"))
     scripts: dict[Key, Udp] = {("udp", FOUR[0], 3478): Udp(always=[refusal(401)])}

@@ -15,7 +15,7 @@ from probe.model import Grade, HelloFacts, IcmpFacts, Step
 from tests.probe.builders import endpoint, really_shake, scripted_shake
 from tests.probe.test_stun import vector
 from tests.scripted import OWN, Icmp, Later, Now, ScriptedDialer, Turn, Udp
-from tests.servers import datagrams
+from tests.servers import datagrams, tshark
 from tests.servers import zoom as server
 from tests.servers.process import free_port
 
@@ -45,6 +45,14 @@ def test_we_ask_as_zoom_does() -> None:
     assert zoom.request(genuine[4:20]) == genuine
     assert zoom.pack(zoom.parse(genuine)) == genuine
     assert len(genuine) == 44
+
+
+@pytest.mark.needs("tshark")
+def test_wireshark_reads_both_as_classic_stun(tmp_path: Path) -> None:
+    names = ["classicstun.type", "classicstun.id", "classicstun.length", "classicstun.att.type"]
+    asked, told = zoom.request(ID), controller(zoom.request(ID))
+    assert tshark.fields(tmp_path, asked, 3478, names) == ["0x0001", ID.hex(), "0x0018", "0x0101"]
+    assert tshark.fields(tmp_path, told, 3478, names) == ["0x0002", ID.hex(), "0x000c", "0x0103"]
 
 
 def test_a_zone_controller_is_marked() -> None:
