@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 # A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: run setup test lab demo dashboards grafana-load test-deps check format-check lint types lock clean
+.PHONY: run setup test lab demo dashboards grafana-load oonidata test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -43,6 +43,12 @@ dashboards: setup
 grafana-load: setup
 	$(BIN)/python -m tests.grafana.load
 
+# OONI's own parser reads an export. It needs old releases of what we need new ones of, so it has an environment of its own.
+oonidata: setup
+	test -x $(VENV)-oonidata/bin/pip || $(PYTHON) -m venv $(VENV)-oonidata
+	$(VENV)-oonidata/bin/pip install --quiet --disable-pip-version-check -r tests/collector/exports/oonidata.txt
+	$(BIN)/pytest tests/collector/exports/test_oonidata.py $(ARGS)
+
 # The Debian packages that the tests need (tests/packages.txt); needs root.
 test-deps:
 	@tests/install-packages.sh
@@ -64,5 +70,5 @@ lock: setup
 		--output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oonidata dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,6 +13,8 @@ from aiohttp.typedefs import Handler
 from collector import queries, site
 from collector.access import ACCESS, Access
 from collector.api import Api, Parts
+from collector.exports import routes
+from collector.exports.source import Source
 from collector.projector import Projector
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ def create_app(parts: Parts, access: Access) -> web.Application:
     app.add_routes(Api(parts).routes())
     queries.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
     site.add_routes(app, parts.warehouse, parts.now_ms)
+    routes.add_routes(app, Source(log=parts.log, warehouse=parts.warehouse), parts.now_ms)
     app.on_response_prepare.append(_add_headers)
     app.cleanup_ctx.append(lambda _: _projecting(parts.projector))
     return app

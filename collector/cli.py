@@ -11,9 +11,12 @@ from pathlib import Path
 
 from collector import local, replay
 from collector.access import TOKEN_FILE
+from collector.exports import command as exporting
+from collector.exports.source import Wanted
+from collector.exports.writing import FORMATS
 from collector.hourly import Rules
 from collector.replay import instance
-from collector.serving import Options, address_of, listening, open_socket, opened, signalled
+from collector.serving import Options, address_of, listening, now_ms, open_socket, opened, signalled
 from probe.failure import UserError
 from probe.judge.cells import access_of, cell
 from probe.judge.rules import RULES_VERSION
@@ -21,6 +24,7 @@ from probe.judge.verdict import judge
 
 RULES = Rules(judge=judge, cell=cell, access_of=access_of, version=RULES_VERSION)
 LOCAL_PORT = 8321
+DATA_HELP = "where everything is kept"
 EXIT_USER_ERROR = 2
 
 
@@ -91,7 +95,42 @@ def replay_(arguments: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"serve": serve, "rebuild": rebuild, "local": local_, "replay": replay_}
+def export_(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Write what was measured as a data package: OONI's format, Parquet, CSV or JSON Lines.
+
+    Without --admin-token it is what everybody may see: cells that pass the privacy floor, with counts in bands.
+    """
+    token = None if arguments.admin_token is None else exporting.read_token(arguments.admin_token)
+    order = exporting.Order(
+        out=arguments.out,
+        format=arguments.format,
+        wanted=_wanted(arguments, full=token is not None),
+        publisher=arguments.publisher,
+        now_ms=now_ms(),
+    )
+    asyncio.run(exporting.export_from(order, arguments.data, arguments.collector, token, RULES, _say_aside))
+    return 0
+
+
+COMMANDS = {"serve": serve, "rebuild": rebuild, "local": local_, "replay": replay_, "export": export_}
+
+
+def _wanted(arguments: argparse.Namespace, *, full: bool) -> Wanted:
+    """Raises UserError."""
+    country, until_ms = arguments.country, arguments.until or now_ms() + 1
+    if country is not None and not (
+        len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()
+    ):
+        raise UserError(f"--country takes two capital letters, such as MA, not {country!r}.")
+    if arguments.since >= until_ms:
+        raise UserError("--until must be later than --since.")
+    return Wanted(
+        since_ms=arguments.since, until_ms=until_ms, country=country, simulated=arguments.simulated, full=full
+    )
+
+
+def _say_aside(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _say(sentence: str) -> None:
@@ -106,8 +145,10 @@ def _parser() -> argparse.ArgumentParser:
         for name, command in COMMANDS.items()
     }
     for name, one in parsers.items():
-        _add_common(one)
-        if name != "replay":  # whose networks and controls are the episode's
+        one.add_argument("--data", metavar="DIR", type=Path, required=name != "export", help=DATA_HELP)
+        if name != "export":  # which reads what is judged already
+            one.add_argument("--targets", metavar="FILE", type=Path, help="what probes are told to measure")
+        if name not in ("export", "replay"):  # whose networks and controls are the episode's
             _add_outside(one)
     parsers["serve"].add_argument("--listen", metavar="HOST:PORT", required=True)
     parsers["serve"].add_argument(
@@ -117,12 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     parsers["local"].add_argument("--port", type=int, default=LOCAL_PORT, help=f"{LOCAL_PORT}, or the next free one")
     parsers["local"].epilog = "Other options are the probe's: see `ringback run --help`."
     _add_replay(parsers["replay"])
+    _add_export(parsers["export"])
     return parser
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", metavar="DIR", type=Path, required=True, help="where everything is kept")
-    parser.add_argument("--targets", metavar="FILE", type=Path, help="what probes are told to measure")
 
 
 def _add_outside(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +178,18 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", metavar="X", type=_speed, help="seconds of the story in one; else as fast as it goes"
     )
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=tuple(FORMATS), required=True)
+    parser.add_argument("--since", metavar="DATE", type=_moment, required=True, help="such as 2026-02-26, UTC")
+    parser.add_argument("--until", metavar="DATE", type=_moment, help="not included; now")
+    parser.add_argument("--country", metavar="CC", help="such as MA; all of them")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="to be made")
+    parser.add_argument("--collector", metavar="URL", help="from the one that runs there, instead of --data")
+    parser.add_argument("--admin-token", metavar="FILE", type=Path, help="single lines and exact counts too")
+    parser.add_argument("--simulated", action="store_true", help="what was simulated, instead of what was measured")
+    parser.add_argument("--publisher", metavar="NAME", default="Ringback", help="whom to cite")
 
 
 def _hours(text: str) -> int:

@@ -2,7 +2,7 @@
 
     DATA/lock  log.sqlite  warehouse.duckdb  admin.token
 
-One process at a time holds a data directory; `lock` says so before any file is touched.
+One process at a time holds a data directory; `lock` says so before any file is touched, and where that one listens.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from collector.warehouse import Warehouse
 from probe import targets as targets_file
 from probe.failure import UserError
 
+LOCK_FILE, LOG_FILE, WAREHOUSE_FILE = "lock", "log.sqlite", "warehouse.duckdb"
+
 
 class Options(Struct, frozen=True, kw_only=True):
     """As on the command line; None and () where not given."""
@@ -47,6 +49,14 @@ class Options(Struct, frozen=True, kw_only=True):
     targets: Path | None = None
     control_keys: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+
+
+class Held(UserError):
+    """Another process holds the data directory; `address` is where it listens, None when it does not, or not yet."""
+
+    def __init__(self, data: Path, address: str | None) -> None:
+        super().__init__(f"Another ringback-collector runs on {data}: stop it, or give another --data.")
+        self.address = address
 
 
 @contextmanager
@@ -63,8 +73,8 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
     metrics = Metrics(CollectorRegistry())
     with (
         _held(options.data),
-        closing(SqliteLog(options.data / "log.sqlite")) as log,
-        closing(Warehouse(options.data / "warehouse.duckdb")) as warehouse,
+        closing(SqliteLog(options.data / LOG_FILE)) as log,
+        closing(Warehouse(options.data / WAREHOUSE_FILE)) as warehouse,
     ):
         projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse)
         yield Parts(
@@ -88,6 +98,7 @@ async def listening(parts: Parts, options: Options, sock: socket.socket) -> Asyn
     await served.setup()
     try:
         await web.SockSite(served, sock).start()
+        (options.data / LOCK_FILE).write_text(address_of(sock))
         yield
     finally:
         await served.cleanup()
@@ -140,7 +151,7 @@ def _held(data: Path) -> Iterator[None]:
     """Holds the data directory, which is made when it lacks. Raises UserError when another process has it."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise UserError(f"The data directory {data} cannot be used: {error.strerror}. Give another.") from error
     try:
@@ -148,9 +159,10 @@ def _held(data: Path) -> Iterator[None]:
     except OSError as error:
         os.close(descriptor)
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise UserError(f"Another ringback-collector runs on {data}: stop it, or give another --data.") from error
+            raise Held(data, (data / LOCK_FILE).read_text() or None) from error
         raise
     try:
+        os.truncate(descriptor, 0)  # who held it before listens no more
         yield
     finally:
         os.close(descriptor)

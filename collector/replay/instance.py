@@ -24,13 +24,12 @@ from collector.origin import COLUMNS
 from collector.replay.episode import Episode
 from collector.replay.play import Pace, Played, Reached, play
 from collector.replay.sending import Uploads, control_keys
-from collector.serving import Options, address_of, listening, open_socket, signalled
+from collector.serving import LOG_FILE, Options, address_of, listening, open_socket, signalled
 from probe.failure import UserError
 
 SECRET_FILE = "replay.secret"
 SECRET_BYTES = 32
 NETWORKS_FILE = "networks.csv"
-LOG_FILE = "log.sqlite"
 HERE = "127.0.0.1"
 
 Say = Callable[[str], None]

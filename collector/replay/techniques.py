@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from probe.failure import PROHIBITED, RESET, TIMEOUT
 from probe.model import (
     Endpoint,
@@ -23,15 +25,17 @@ from probe.model import (
 Observations = tuple[Observation, ...]
 Technique = Callable[[Endpoint, int], Observations | None]  # the round trip in µs
 
-STEPS = {  # the steps of a handshake, in order
-    "tcp": (Step.TCP,),
-    "tls": (Step.TCP, Step.TLS),
-    "http": (Step.TCP, Step.HTTP),
-    "stun": (Step.STUN,),
-    "turn": (Step.TURN,),
+CARRIERS = {  # the steps before a handshake's own
+    Transport.TCP: (Step.TCP,),
+    Transport.TLS: (Step.TCP, Step.TLS),
+    Transport.WSS: (Step.TCP, Step.TLS, Step.WEBSOCKET),
+    Transport.HTTPS: (Step.TCP, Step.TLS, Step.HTTP),
 }
-OF_TRANSPORT = {Transport.TCP: (Step.TCP,), Transport.UDP: (Step.TURN,)}  # of a handshake that is not told above
-GIVEN_UP_US = {Step.TCP: 10_000_000, Step.TLS: 10_000_000, Step.STUN: 8_000_000, Step.TURN: 8_000_000}
+OWN = {"msturn": Step.TURN}  # where the step is not named as the handshake
+STUN = (Step.STUN, Step.TURN)
+GIVEN_UP_US = {Step.TCP: 10_000_000, Step.TLS: 10_000_000, Step.QUIC: 10_000_000}
+OTHERWISE_GIVEN_UP_US = 8_000_000
+HELLO_BYTES = 517
 SENDS = 7  # of a UDP request that stays unanswered
 UNAUTHORIZED = 401
 UNREACHABLE, ADMINISTRATIVELY = 3, 13  # ICMP
@@ -45,26 +49,22 @@ def answered(endpoint: Endpoint, rtt_us: int) -> Observations:
 
 def silence(endpoint: Endpoint, rtt_us: int) -> Observations | None:
     """Nothing comes back from the address."""
-    step = _steps(endpoint)[0]
-    return (_failure(step, TIMEOUT, took_us=GIVEN_UP_US[step]),)
+    return (_failure(endpoint, _steps(endpoint)[0], TIMEOUT),)
 
 
 def reject(endpoint: Endpoint, rtt_us: int) -> Observations | None:
     """A box on the way answers with ICMP: prohibited."""
-    step = _steps(endpoint)[0]
     icmp = IcmpFacts(type=UNREACHABLE, code=ADMINISTRATIVELY, from_target=False)
-    return (_failure(step, PROHIBITED, took_us=GIVEN_UP_US[step], icmp=icmp),)
+    return (replace(_failure(endpoint, _steps(endpoint)[0], PROHIBITED), icmp=icmp),)
 
 
 def reset(endpoint: Endpoint, rtt_us: int) -> Observations | None:
     """TLS is broken off after the service's name was read; what is not TLS passes."""
     if Step.TLS not in _steps(endpoint):
         return None
-    tls = TlsFacts(hello_bytes=517)
-    return (
-        _answer(Step.TCP, endpoint, 0, rtt_us),
-        _failure(Step.TLS, RESET, started_us=rtt_us, took_us=rtt_us // 2, bytes_sent=517, tls=tls),
-    )
+    seen = {"started_us": rtt_us, "took_us": rtt_us // 2, "bytes_sent": HELLO_BYTES}
+    broken = replace(_failure(endpoint, Step.TLS, RESET), **seen, tls=TlsFacts(hello_bytes=HELLO_BYTES))
+    return (_answer(Step.TCP, endpoint, 0, rtt_us), broken)
 
 
 def allocate(endpoint: Endpoint, rtt_us: int) -> Observations | None:
@@ -81,52 +81,38 @@ TECHNIQUES: Mapping[str, Technique] = {
 
 
 def _steps(endpoint: Endpoint) -> tuple[Step, ...]:
-    return STEPS.get(endpoint.handshake, OF_TRANSPORT[endpoint.transport])
+    """What carries the handshake, then its own; one that has no step of its name says hello."""
+    carriers = CARRIERS.get(endpoint.transport, ())
+    own = OWN.get(endpoint.handshake) or Step(endpoint.handshake)
+    if own in carriers:
+        return carriers
+    return (*carriers, Step.HELLO if own is Step.UNKNOWN else own)
 
 
 def _answer(step: Step, endpoint: Endpoint, started_us: int, took_us: int) -> Observation:
-    tls = TlsFacts(hello_bytes=517, version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384") if step is Step.TLS else None
-    http = HttpFacts(status=endpoint.expect.status or 200) if step is Step.HTTP else None
-    stun = None
-    if step in (Step.STUN, Step.TURN):
+    seen = Observation(step=step, started_us=started_us, took_us=took_us, failure=None)
+    if endpoint.transport is Transport.UDP:
+        seen = replace(seen, bytes_sent=28, bytes_received=96, packets_sent=1, packets_received=1)
+    if step in STUN:
         code = UNAUTHORIZED if step is Step.TURN else None
-        stun = StunFacts(error_code=code, realm=endpoint.expect.realm)
-    sent, received = (1, 1) if stun else (0, 0)
-    return Observation(
-        step=step,
-        started_us=started_us,
-        took_us=took_us,
-        failure=None,
-        bytes_sent=28 * sent,
-        bytes_received=96 * received,
-        packets_sent=sent,
-        packets_received=received,
-        stun=stun,
-        tls=tls,
-        http=http,
-    )
+        return replace(seen, stun=StunFacts(error_code=code, realm=endpoint.expect.realm))
+    if step is Step.TLS:
+        facts = TlsFacts(hello_bytes=HELLO_BYTES, version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384")
+        return replace(seen, bytes_sent=HELLO_BYTES, tls=facts)
+    if step is Step.HTTP:
+        return replace(seen, http=HttpFacts(status=endpoint.expect.status or 200))
+    return seen
 
 
-def _failure(
-    step: Step,
-    failure: str,
-    *,
-    took_us: int,
-    started_us: int = 0,
-    bytes_sent: int = 0,
-    icmp: IcmpFacts | None = None,
-    tls: TlsFacts | None = None,
-) -> Observation:
-    over_udp = step in (Step.STUN, Step.TURN)
-    return Observation(
+def _failure(endpoint: Endpoint, step: Step, failure: str) -> Observation:
+    """After as long as a probe waits."""
+    seen = Observation(
         step=step,
-        started_us=started_us,
-        took_us=took_us,
+        started_us=0,
+        took_us=GIVEN_UP_US.get(step, OTHERWISE_GIVEN_UP_US),
         failure=failure,
-        operation=Operation.READ if over_udp or step is Step.TLS else Operation.CONNECT,
-        bytes_sent=28 * SENDS if over_udp else bytes_sent,
-        packets_sent=SENDS if over_udp else 0,
-        stun=StunFacts(sends=SENDS) if over_udp else None,
-        tls=tls,
-        icmp=icmp,
+        operation=Operation.CONNECT if step is Step.TCP else Operation.READ,
     )
+    if endpoint.transport is Transport.UDP:
+        seen = replace(seen, bytes_sent=28 * SENDS, packets_sent=SENDS)
+    return replace(seen, stun=StunFacts(sends=SENDS)) if step in STUN else seen
