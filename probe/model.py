@@ -170,6 +170,7 @@ class Expect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: str | None = None  # HTTP: the body begins with this
     path: str | None = None  # HTTP: what to ask for; None means /
     name: str | None = None  # DNS: the name to ask for
+    alpn: str | None = None  # TLS: the application protocol to ask for
     keys: tuple[str, ...] = ()  # hex: the service's own public keys, or their fingerprints; one of them is to be proved
 
 

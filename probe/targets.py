@@ -48,7 +48,7 @@ class Form(Struct, frozen=True):
 FORMS = {
     "dns": Form((UDP, TCP), (SIGNALLING,), ("name",)),
     "tcp": Form((TCP,), (SIGNALLING, WEB)),
-    "tls": Form((TCP,), (SIGNALLING, WEB), (), ("server_name", "ca")),
+    "tls": Form((TCP,), (SIGNALLING, WEB), ("alpn",), ("server_name", "ca")),
     "http": Form((TCP, TLS), (SIGNALLING, WEB), ("status", "body", "path"), ("server_name",)),
     "quic": Form((UDP,), (SIGNALLING, WEB), ("status", "body", "path"), ("server_name", "ca")),
     "stun": Form((UDP, TCP, TLS), (MEDIA,)),
@@ -66,7 +66,8 @@ FORMS = {
     "webex": Form((UDP,), (MEDIA,)),
     "viber": Form((TCP,), (SIGNALLING,)),
     "threema": Form((TCP,), (SIGNALLING,), ("keys",), (), 32),
-    "noise": Form((TCP, WSS), (SIGNALLING,), ("keys", "path"), (), 32),
+    "reflector": Form((UDP,), (MEDIA,)),
+    "noise": Form((TCP, WSS), (SIGNALLING, WEB), ("keys", "path"), (), 32),
     "noise-routed": Form((TCP,), (SIGNALLING,), ("keys",), (), 32),
     "mtproto-abridged": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),
     "mtproto-intermediate": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),
@@ -217,6 +218,7 @@ def _expect(handshake: str, endpoint: Block) -> Expect:
         realm=block.maybe("realm"),
         body=block.maybe("body"),
         path=block.maybe("path"),
+        alpn=block.maybe("alpn"),
         keys=tuple(_keys(block, FORMS[handshake].key_bytes)),
     )
 

@@ -1,6 +1,7 @@
 """TLS 1.2 or 1.3 to the service's port, with its name in the ClientHello (RFC 8446, RFC 6066 section 3).
 
-Sent: a ClientHello with SNI and one key share; after the handshake nothing, then a close. Answer: a certificate
+Sent: a ClientHello with SNI, one key share and, where the targets file has one, an application protocol (ALPN); after
+the handshake nothing, then a close. Answer: a certificate
 chain for that name, verified afterwards: `crypto` when it ends in the service's own pinned authority, `bound` when
 in a public root. A middlebox can drop or reset after reading the name, drop the reply, or present its own
 certificate (then the step fails at `verify`, and the facts keep the hashes of leaf and issuer).
@@ -24,7 +25,8 @@ LIMIT = 10.0  # seconds
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
     """Connects, shakes hands, verifies. Raises StepFailed."""
     async with tcp.connect(trace, endpoint) as stream:
-        _, grade = await secured(trace, stream, endpoint)
+        alpn = endpoint.expect.alpn
+        _, grade = await secured(trace, stream, endpoint, (alpn,) if alpn else ())
     return grade
 
 

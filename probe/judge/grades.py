@@ -29,6 +29,7 @@ BEST = {
     "webex": Grade.TRANSPORT,
     "viber": Grade.TRANSPORT,
     "threema": Grade.TRANSPORT,
+    "reflector": Grade.BOUND,
     "noise": Grade.BOUND,
     "noise-routed": Grade.BOUND,
     "mtproto-abridged": Grade.BOUND,
@@ -45,6 +46,9 @@ KEYED = {
     "mtproto-intermediate": Grade.MARKED,
     "mtproto-obfuscated": Grade.MARKED,
 }
+
+# What any answer is only a fact of: it makes no path complete, and its absence accuses nobody.
+FACTS_ONLY = frozenset({"reflector"})
 
 CERTIFIED = frozenset({"tls", "quic"})  # handshakes that end with a verified certificate
 CERTIFIED_TRANSPORTS = frozenset({Transport.TLS, Transport.WSS, Transport.HTTPS})
@@ -67,7 +71,7 @@ def _certificate(endpoint: Endpoint) -> Grade | None:
 
 def is_positive(attempt: Attempt, endpoint: Endpoint) -> bool:
     """The service answered as itself. From a private address only a verified certificate or key says so."""
-    if attempt.grade is None or attempt.address is None:
+    if attempt.grade is None or attempt.address is None or attempt.handshake in FACTS_ONLY:
         return False
     if is_private(attempt.address) and not _is_verified(attempt):
         return False

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from probe.dialer import SocketDialer
 from probe.handshakes import HANDSHAKES
-from probe.model import Grade, Operation, Step, TlsFacts
+from probe.model import Expect, Grade, Operation, Step, TlsFacts
 from probe.secure.tls import TlsStream
 from probe.secure.trust import Trust
 from probe.trace import StepRecord, Trace
@@ -72,6 +72,16 @@ async def test_a_public_root_is_bound(tmp_path: Path) -> None:
 async def test_the_pinned_authority_is_crypto(tmp_path: Path) -> None:
     seen = await shaken(OWN.leaf("chat.example"), tmp_path, {"ca": "service"})
     assert seen.grade is Grade.CRYPTO
+
+
+@pytest.mark.parametrize(("asked", "agreed"), [("apns-security-v3", "apns-security-v3"), ("other", None), (None, None)])
+async def test_an_application_protocol_is_asked_for(asked: str | None, agreed: str | None, tmp_path: Path) -> None:
+    context = context_of(PUBLIC.leaf("chat.example"), tmp_path)
+    context.set_alpn_protocols(["apns-security-v3"])
+    async with serving(until_closed, context) as port:
+        where = endpoint("tls", "127.0.0.1", port, server_name="chat.example", expect=Expect(alpn=asked))
+        seen = await shake(tools(), where)
+    assert (seen.grade, seen.last.tls and seen.last.tls.alpn) == (Grade.BOUND, agreed)
 
 
 async def test_the_hello_fits_one_segment_and_is_counted(tmp_path: Path) -> None:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from telethon.crypto import rsa
 
 from probe import targets as reader
 from probe.addresses import is_address
 from probe.budget import ALLOCATES_PER_HOUR, ALLOCATING
+from probe.codecs import xeddsa
 from probe.model import Plane, Transport
+from tests.probe.test_mtproto import CURRENT_KEY
 
 PACKAGED = reader.packaged()
 SHIPPED = {
     "whatsapp": {"chat", "call", "web"},
+    "whatsapp-registration": {"web"},
+    "apple-push": {"push"},
+    "google-push": {"push"},
     "viber": {"chat", "call", "web"},
     "messenger": {"chat", "call", "web"},
     "teams": {"chat", "call", "web", "push"},
@@ -41,7 +50,8 @@ SHIPPED = {
     "linphone": {"chat", "call"},
     "conversations": {"chat"},
 }
-MISSION = ("whatsapp", "viber", "messenger", "teams", "skype", "telegram", "signal", "imo", "tango", "baseline")
+APPS = ("whatsapp", "viber", "messenger", "teams", "skype", "telegram", "signal", "imo", "tango")
+MISSION = (*APPS, "whatsapp-registration", "apple-push", "google-push", "baseline")
 OPERATORS = {  # of the baselines' hosts, so that no one network's fault silences all of them
     "connectivitycheck.gstatic.com": "google",
     "detectportal.firefox.com": "mozilla",
@@ -138,14 +148,58 @@ def test_the_marker_of_a_retired_service_is_web_only() -> None:
     assert [(target.id, target.legacy) for target in PACKAGED.targets if target.legacy] == [("skype/web", True)]
 
 
-def test_signals_own_authority_ships_and_pins_its_chat() -> None:
-    (pem,) = PACKAGED.authorities.values()
-    (root,) = x509.load_pem_x509_certificates(pem.encode())
-    root.verify_directly_issued_by(root)
-    assert root.subject.rfc4514_string().startswith("CN=Signal Messenger,O=Signal Messenger\\, LLC")
-    assert root.not_valid_after_utc.year == 2032
-    pinned = {target.id for target in PACKAGED.targets for point in target.endpoints if point.ca == "signal"}
-    assert pinned == {"signal/chat"}
+@pytest.mark.parametrize(
+    ("name", "subject", "until", "sha256", "pinned"),
+    [
+        (
+            "signal",
+            "CN=Signal Messenger,O=Signal Messenger",
+            2032,
+            "ddb0f92bb95c8d6fd202ea6e8cc5ccd182b544f8cd696f47d580659ddc9df65a",
+            {"signal/chat"},
+        ),
+        (
+            "apple",
+            "CN=Apple Root CA,OU=Apple Certification Authority",
+            2035,
+            "b0b1730ecbc7ff4505142c49f1295e6eda6bcaed7e2c68c5be91b5a11001f024",
+            {"apple-push/push"},
+        ),
+    ],
+)
+def test_services_own_authorities_ship(name: str, subject: str, until: int, sha256: str, pinned: set[str]) -> None:
+    assert set(PACKAGED.authorities) == {"signal", "apple"}
+    (root,) = x509.load_pem_x509_certificates(PACKAGED.authorities[name].encode())
+    assert root.subject.rfc4514_string().startswith(subject)
+    assert root.not_valid_after_utc.year == until
+    assert root.fingerprint(hashes.SHA256()).hex() == sha256
+    assert {target.id for target in PACKAGED.targets for point in target.endpoints if point.ca == name} == pinned
+
+
+def keys_of(service: str) -> set[str]:
+    points = [point for target in PACKAGED.targets if target.service == service for point in target.endpoints]
+    return {key for point in points for key in point.expect.keys}
+
+
+def test_whatsapps_root_key_is_a_point_that_can_sign() -> None:
+    (root,) = keys_of("whatsapp")
+    Ed25519PublicKey.from_public_bytes(xeddsa.edwards(bytes.fromhex(root), negative=False))
+
+
+def test_telegrams_fingerprints_are_of_keys_that_clients_ship() -> None:
+    rsa.add_key(CURRENT_KEY, old=False)
+    shipped = {fingerprint.to_bytes(8, "little", signed=True).hex() for fingerprint in rsa._server_keys}
+    assert len(keys_of("telegram")) == 3
+    assert keys_of("telegram") < shipped
+
+
+def test_telegrams_two_forms_are_compared_at_one_address() -> None:
+    (chat,) = [target for target in PACKAGED.targets if target.id == "telegram/chat"]
+    ways: dict[tuple[str, int], set[str]] = {}
+    for point in chat.endpoints:
+        ways.setdefault((point.host, point.port), set()).add(point.handshake)
+    assert {"mtproto-obfuscated", "mtproto-abridged"} in ways.values()
+    assert {"mtproto-obfuscated", "mtproto-intermediate"} in ways.values()
 
 
 def test_independent_resolvers_are_two_and_of_different_owners() -> None:

@@ -121,7 +121,7 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         (GOOD + ", ca: own", "`own` is no known ca; there is none to choose from."),
         (GOOD.replace("tls", "tcp") + ", ca: own", "the handshake `tcp` has no use for `ca`; leave it out."),
         (GOOD.replace("tls", "tcp") + ", server_name: a", "the handshake `tcp` has no use for `server_name`; leave it"),
-        (GOOD + ", expect: {realm: r}", "`expect` of the handshake `tls` has no key `realm`; there is none to choose"),
+        (GOOD + ", expect: {realm: r}", "`expect` of the handshake `tls` has no key `realm`; use one of alpn."),
         (GOOD + ", expect: 3", "`expect` of the handshake `tls` must be a mapping, `key: value` on each line."),
         (GOOD.replace("tls", "dns"), "an endpoint of svc/chat needs the key `expect`."),
         (GOOD.replace("tls", "dns") + ", transport: udp, expect: {}", "the handshake `dns` needs the key `name`."),
