@@ -32,7 +32,7 @@ SHIPPED = {
     "signal": {"chat", "call", "web"},
     "imo": {"chat", "call", "web"},
     "tango": {"chat", "call", "web"},
-    "meet": {"call", "web"},
+    "google-meet": {"call", "web"},
     "zoom": {"chat", "call", "web"},
     "webex": {"call", "web"},
     "threema": {"chat", "call", "web"},
@@ -105,7 +105,7 @@ def test_call_roles_hold_media_evidence_or_say_why_not() -> None:
         "teams": {'"rtcmedia"'},
         "telegram": {"telegram.org"},
         "signal": {"signal.org"},
-        "meet": {"turn.l.google.com"},
+        "google-meet": {"turn.l.google.com"},
     }
 
 
