@@ -148,7 +148,7 @@ class Gatherer:
             clock_known=record.clock_known,
             earlier=self._earlier(record),
             network=record.network,
-            resolver_networks=record.resolver_networks,
+            networks=record.resolver_networks,
             controls=seen.near(record),
             calibrating=seen.calibrating(record) if uncalibrated else (),
             neighbours=reached.by_others(record),

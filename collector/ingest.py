@@ -24,6 +24,7 @@ from probe.model import Measurement, Network
 
 CONTENT_TYPE = "application/vnd.ringback.batch+gzip"
 RETRY_AFTER_S = 60
+MOST_PREFIXES = 1000  # of one batch that are looked up
 
 # Reasons of a SealError that are not the plain 400 of something that is no batch.
 STATUSES = {
@@ -102,9 +103,9 @@ class Ingest:
         return await self._append(batch, data, received_ms, self._origin(request))
 
     async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, network: Network) -> Appended:
-        resolvers = {prefix: lookup_prefix(self._networks, prefix) for prefix in resolver_prefixes(batch.measurements)}
+        named = {prefix: lookup_prefix(self._networks, prefix) for prefix in prefixes(batch.measurements)}
         try:
-            return await self._log.append(batch, data, received_ms, network, resolvers)
+            return await self._log.append(batch, data, received_ms, network, named)
         except Conflict as error:
             raise Refusal(409, "conflict", str(error)) from error
         except LogFull as error:
@@ -122,10 +123,13 @@ class Ingest:
             self._stored()
 
 
-def resolver_prefixes(measurements: Iterable[Measurement]) -> set[str]:
-    """The prefixes of those resolvers whose network the collector is to name."""
-    steps = [resolution.observation for seen in measurements for resolution in seen.resolutions]
-    return {step.dns.resolver_prefix for step in steps if step.dns and step.dns.resolver_prefix}
+def prefixes(measurements: Iterable[Measurement]) -> list[str]:
+    """Those whose network the collector is to name: of resolvers, and of routers on the path. At most MOST_PREFIXES."""
+    found: dict[str | None, None] = {}
+    for seen in measurements:
+        found |= {each.observation.dns.resolver_prefix: None for each in seen.resolutions if each.observation.dns}
+        found |= {hop.prefix: None for sweep in seen.sweeps for hop in sweep.hops}
+    return [prefix for prefix in found if prefix][:MOST_PREFIXES]
 
 
 def _check_headers(request: web.Request, limits: IngestLimits) -> None:

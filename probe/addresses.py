@@ -23,6 +23,9 @@ PRIVATE = tuple(
 )
 
 
+SHARED = ipaddress.ip_network("100.64.0.0/10")  # RFC 6598: between a carrier and its customers
+
+
 def is_private(address: str) -> bool:
     """True for addresses that no service on the internet has: loopback, private, CGNAT, link-local, multicast."""
     parsed = ipaddress.ip_address(address)
@@ -39,6 +42,16 @@ def is_public(text: str) -> bool:
         return False
     parsed = ipaddress.ip_address(text)
     return str(parsed) == text and "%" not in text and getattr(parsed, "ipv4_mapped", None) is None
+
+
+def is_shared(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return parsed.version == SHARED.version and parsed in SHARED
+
+
+def prefix_of(address: str) -> str:
+    """The /24 or /48 that it lies in: enough to name its network, and shared by many."""
+    return str(ipaddress.ip_network((address, 24 if family_of(address) == 4 else 48), strict=False))
 
 
 def family_of(address: str) -> int:

@@ -66,10 +66,10 @@ async def fetch_controls(url: str, since_ms: int, until_ms: int) -> list[Control
 
 
 class Whereabouts(Struct, frozen=True, kw_only=True):
-    """Whose the line and its resolvers are: known to whoever has a table of networks, which a probe has not."""
+    """Whose the line, its resolvers and the routers before it are: a probe has no table by which to know that."""
 
     network: Network = Network()
-    resolvers: dict[str, Network] = {}  # DnsFacts.resolver_prefix → network
+    networks: dict[str, Network] = {}  # prefix → network
 
 
 UNKNOWN_WHEREABOUTS = Whereabouts()
@@ -92,7 +92,7 @@ def judge_all(
             target=by_id.get(measurement.target),
             earlier=first_rounds.get(measurement.target) if measurement.round > 1 else None,
             network=whereabouts.network,
-            resolver_networks=whereabouts.resolvers,
+            networks=whereabouts.networks,
             controls=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= WINDOW_MS),
             calibrating=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= CALIBRATION_MS),
         )

@@ -1,6 +1,7 @@
 """One round over the targets: self-check, then everything else, then a second look at what was silent.
 
-A failed handshake is a successful measurement. What was not tried is `not_attempted`, with its reason.
+A failed handshake is a successful measurement. What was not tried is `not_attempted`, with its reason. What failed for
+good is followed along the path at the end.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from msgspec.structs import replace
 
 from probe import link as links
 from probe.budget import Budget
-from probe.diagnosis import second_look
+from probe.diagnosis import paths, second_look
 from probe.failure import BROKEN_OFF
 from probe.judge import dialects
-from probe.measure import Findings, Measurer
+from probe.locate import Follower
+from probe.measure import Findings, Look, Measurer
 from probe.model import (
     Access,
     AlsoDial,
@@ -31,7 +33,6 @@ from probe.model import (
     Target,
     Targets,
     Transport,
-    Via,
     Void,
 )
 from probe.network import (
@@ -78,16 +79,6 @@ class SelfCheck(Struct, frozen=True, kw_only=True):
     findings: Mapping[str, Findings]
 
 
-class Look(Struct, frozen=True):
-    """One target in one round."""
-
-    target: Target
-    round: int
-    findings: Findings
-    not_attempted: NotAttempted | None = None
-    link: Link | None = None  # as it was just then; None: as the cycle's self-check found it
-
-
 async def run_cycle(
     targets: Targets, instruments: Instruments, settings: Settings, budget: Budget, progress: Progress
 ) -> Cycle:
@@ -100,6 +91,8 @@ async def run_cycle(
     instruments = replace(instruments, clock_offset_ms=check.clock_offset_ms)
     looks = [Look(target, 1, check.findings[target.id]) for target in targets.targets if target.id in check.findings]
     looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress, settings.also)
+    if check.link.void is None:
+        looks = await _located(looks, instruments, resolvers, budget)
     after = await footing(instruments.dialer, settings.root)
     link = check.link if after == before else replace(check.link, void=check.link.void or Void.CHANGED)
     measurements = [_measurement(look, uid, _link_of(look, link), check.clock_offset_ms, instruments) for look in looks]
@@ -114,37 +107,26 @@ async def run_cycle(
 
 def is_silent(target: Target, findings: Findings) -> bool:
     """Something did not answer that the target needs: worth a second look. A fallback does not make up for UDP."""
-    paths = _paths(findings)
-    over_udp = [attempt for attempt in paths if attempt.transport is Transport.UDP]
-    ways = [way for way in (over_udp, [each for each in paths if each not in over_udp]) if way]
+    tried = paths(findings)
+    over_udp = [attempt for attempt in tried if attempt.transport is Transport.UDP]
+    ways = [way for way in (over_udp, [each for each in tried if each not in over_udp]) if way]
     if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
-        return any(_fails_in_one_dialect(attempt, paths) for attempt in paths)
-    answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in paths if attempt.grade}
+        return any(_fails_in_one_dialect(attempt, tried) for attempt in tried)
+    answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in tried if attempt.grade}
     silent_attempt = any(
         is_unanswered(observation)
-        for attempt in paths
+        for attempt in tried
         if (attempt.host, attempt.port, attempt.handshake) not in answered
         for observation in attempt.observations
     )
     return silent_attempt or any(is_unanswered(each.observation) for each in findings.resolutions)
 
 
-def _fails_in_one_dialect(attempt: Attempt, paths: Sequence[Attempt]) -> bool:
+def _fails_in_one_dialect(attempt: Attempt, tried: Sequence[Attempt]) -> bool:
     """The same request in other bytes was answered, at the same address and port."""
     last = attempt.observations[-1] if attempt.observations else None
     failed = last is not None and (is_unanswered(last) or last.failure in BROKEN_OFF)
-    return failed and any(other.grade for other in dialects.beside(attempt, paths))
-
-
-def _paths(findings: Findings) -> list[Attempt]:
-    """Without those that no app here would make: where the link's resolver gave addresses, or was silent about them."""
-    own = {attempt.host for attempt in findings.attempts if attempt.via is Via.SYSTEM}
-    own |= {each.host for each in findings.resolutions if is_unanswered(each.observation)}
-    return [
-        attempt
-        for attempt in findings.attempts
-        if attempt.via is not Via.ALSO and not (attempt.via is Via.INDEPENDENT and attempt.host in own)
-    ]
+    return failed and any(other.grade for other in dialects.beside(attempt, tried))
 
 
 def _resolvers(targets: Targets, settings: Settings, families: frozenset[int]) -> list[LinkResolver]:
@@ -226,6 +208,19 @@ async def _look_again(
     return [replace(look, link=link) for look in second]
 
 
+async def _located(
+    looks: Sequence[Look], instruments: Instruments, resolvers: Sequence[LinkResolver], budget: Budget
+) -> list[Look]:
+    """With where on the path it dies, in each record of a target: it is found out once, after the last look."""
+    if instruments.sweeper is None:
+        return list(looks)
+    last = {look.target.id: look for look in looks}
+    baseline = [look for look in last.values() if links.is_baseline(look.target)]
+    others = [look for look in last.values() if not links.is_baseline(look.target)]
+    sweeps = await Follower(instruments.sweeper, instruments, resolvers, budget).follow(others, baseline)
+    return [replace(look, sweeps=sweeps.get(look.target.id, ())) for look in looks]
+
+
 async def _look(
     measurer: Measurer, targets: Iterable[Target], round_: int, instruments: Instruments, progress: Progress,
     also: Sequence[AlsoDial] = (),
@@ -263,4 +258,5 @@ def _measurement(look: Look, cycle: str, link: Link, offset_ms: int | None, inst
         not_attempted=look.not_attempted,
         resolutions=look.findings.resolutions,
         attempts=look.findings.attempts,
+        sweeps=look.sweeps,
     )

@@ -35,6 +35,7 @@ from probe.fetching import is_url
 from probe.identity import Identity, load_or_create
 from probe.model import ControlMeasurement, Targets
 from probe.output import write_json, write_table
+from probe.path import SocketSweeper
 from probe.renewal import renew
 from probe.secure.trust import load_trust
 from probe.spool import Spool, seal_measurements
@@ -126,6 +127,7 @@ async def _measure(options: Options, targets: Targets) -> Cycle:
         new_uid=lambda: options.secret_bytes(16).hex(),
         trust=load_trust(targets.authorities, options.ca_file),
         scale=options.scale,
+        sweeper=SocketSweeper(),
     )
     budget = AllocateBudget(options.data_dir / "allocates.json")
     try:

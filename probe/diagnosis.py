@@ -1,16 +1,42 @@
-"""Follow-up experiments: after a silence, change one thing and ask again.
+"""Follow-up experiments: after a failure, change one thing and ask again.
 
 A relay that does not answer an Allocate is asked in the second round for a plain Binding as well: same address, same
 port, another method. If that is answered, it is the Allocate that somebody drops, and not the address. Our own server
 that does not answer SIP is asked again with every bit inverted. A server that does not answer QUIC is asked with a
 neutral name too: if that is answered, it is the service's name that is dropped.
+
+What has failed for good is sent again with small TTLs (probe.locate); here is said which failures those are. Silence
+must have repeated; a reset, a foreign certificate or a resolver's denial need not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from msgspec.structs import replace
 
-from probe.model import Endpoint, Expect, Target
+from probe.addresses import family_of, is_private
+from probe.failure import (
+    CERTIFICATE_FAILURES,
+    DNS_MISBEHAVING,
+    DNS_REFUSED,
+    EOF,
+    NO_ANSWER,
+    NXDOMAIN,
+    REFUSED,
+    RESET,
+    SERVFAIL,
+)
+from probe.measure import Findings
+from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Step, Target, Via
+from probe.silence import is_unanswered
+
+BROKEN_OFF = {
+    Step.TCP: frozenset({REFUSED, RESET}),
+    Step.TLS: frozenset({RESET, EOF, "connection_aborted"}) | CERTIFICATE_FAILURES,
+}
+DENIED = frozenset({NXDOMAIN, SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING, NO_ANSWER})
+Identity = tuple[str, int, str, str]
 
 EXPERIMENTS = {  # at the same address and port
     "turn": "stun",
@@ -32,5 +58,87 @@ def second_look(target: Target) -> Target:
     return replace(target, endpoints=(*target.endpoints, *(each for each in others if identity(each) not in known)))
 
 
-def identity(endpoint: Endpoint) -> tuple[str, int, str, str]:
-    return endpoint.host, endpoint.port, endpoint.transport, endpoint.handshake
+def identity(dialled: Endpoint | Attempt) -> Identity:
+    return dialled.host, dialled.port, dialled.transport, dialled.handshake
+
+
+def paths(findings: Findings) -> list[Attempt]:
+    """Without those that no app here would make: where the link's resolver gave addresses, or was silent about them."""
+    own = {attempt.host for attempt in findings.attempts if attempt.via is Via.SYSTEM}
+    own |= {each.host for each in findings.resolutions if is_unanswered(each.observation)}
+    return [
+        attempt
+        for attempt in findings.attempts
+        if attempt.via is not Via.ALSO and not (attempt.via is Via.INDEPENDENT and attempt.host in own)
+    ]
+
+
+def failed_for_good(endpoints: Sequence[Endpoint], findings: Findings, round_: int) -> list[Attempt]:
+    """One for each endpoint and family of which no public address got through."""
+    known = {identity(endpoint) for endpoint in endpoints}
+    groups: dict[tuple[Identity, int], list[Attempt]] = {}
+    for attempt in paths(findings):
+        if identity(attempt) in known and attempt.address is not None and not is_private(attempt.address):
+            groups.setdefault((identity(attempt), family_of(attempt.address)), []).append(attempt)
+    chosen = (_first_for_good(group, round_) for group in groups.values())
+    return list(dict.fromkeys(_weakest(attempt, findings) for attempt in chosen if attempt is not None))
+
+
+def names_in_doubt(findings: Findings, own: Iterable[str], round_: int) -> list[Resolution]:
+    """One for each host that the link's own resolvers (by name) denied, or led where nothing was found."""
+    names = frozenset(own)
+    hosts = dict.fromkeys(each.host for each in findings.resolutions)
+    chosen = (_in_doubt(host, findings, names, round_) for host in hosts)
+    return [resolution for resolution in chosen if resolution is not None]
+
+
+def _first_for_good(group: Sequence[Attempt], round_: int) -> Attempt | None:
+    if any(attempt.grade for attempt in group):
+        return None
+    return next((each for each in group if each.observations and _is_for_good(each.observations[-1], round_)), None)
+
+
+def _weakest(attempt: Attempt, findings: Findings) -> Attempt:
+    """A relay that leaves a plain Binding unanswered too need not be asked for another Allocate."""
+    if attempt.handshake != "turn":
+        return attempt
+    place = identity(replace(attempt, handshake="stun"))
+    asked = [each for each in findings.attempts if (identity(each), each.address) == (place, attempt.address)]
+    return asked[0] if asked and not any(each.grade for each in asked) else attempt
+
+
+def _is_for_good(last: Observation, round_: int) -> bool:
+    if is_unanswered(last):
+        return round_ > 1
+    return last.failure in BROKEN_OFF.get(last.step, ())
+
+
+def _in_doubt(host: str, findings: Findings, own: frozenset[str], round_: int) -> Resolution | None:
+    asked = [each for each in findings.resolutions if each.host == host and each.observation.dns]
+    ours = [each for each in asked if _resolver(each) in own]
+    answered = [each for each in ours if each.observation.failure is None]
+    denied = [each for each in ours if _is_denied(each.observation, round_, bool(answered))]
+    raced = [each for each in ours if each.observation.dns and each.observation.dns.late]
+    others = {answer for each in asked if each not in ours for answer in _answers(each)}
+    disputed = [each for each in answered if others.isdisjoint(_answers(each))]
+    led_nowhere = [] if _got_through(host, findings) else disputed
+    return next(iter((*raced, *denied, *led_nowhere)), None)
+
+
+def _is_denied(observation: Observation, round_: int, answered: bool) -> bool:
+    """An empty answer in one family is no denial where the other has addresses."""
+    if is_unanswered(observation):
+        return round_ > 1
+    return observation.failure in DENIED and not (observation.failure == NO_ANSWER and answered)
+
+
+def _got_through(host: str, findings: Findings) -> bool:
+    return any(each.host == host and each.via is Via.SYSTEM and each.grade for each in findings.attempts)
+
+
+def _resolver(resolution: Resolution) -> str:
+    return resolution.observation.dns.resolver if resolution.observation.dns else ""
+
+
+def _answers(resolution: Resolution) -> tuple[str, ...]:
+    return resolution.observation.dns.answers if resolution.observation.dns else ()

@@ -96,9 +96,9 @@ class SocketDialer:
     """Dials for real. Each call makes a socket of its own, so each attempt has a fresh source port."""
 
     async def udp(self, address: str, port: int) -> Datagrams:
-        sock = _socket(address, socket.SOCK_DGRAM)
+        sock = open_socket(address, socket.SOCK_DGRAM)
         try:
-            _report_icmp(sock)
+            report_icmp(sock)
             sock.connect((address, port))
         except BaseException:
             sock.close()
@@ -106,7 +106,7 @@ class SocketDialer:
         return SocketDatagrams(sock, address)
 
     async def tcp(self, address: str, port: int) -> Stream:
-        sock = _socket(address, socket.SOCK_STREAM)
+        sock = open_socket(address, socket.SOCK_STREAM)
         try:
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
         except BaseException:
@@ -149,12 +149,9 @@ class SocketDatagrams:
         self._socket.close()
 
     def _read_error_queue(self) -> None:
-        try:
-            _, ancillary, _, _ = self._socket.recvmsg(512, 512, MSG_ERRQUEUE)
-        except OSError:
-            return
-        for level, kind, data in ancillary:
-            self.icmp = parse_extended_error(level, kind, data, self._address) or self.icmp
+        for error in read_error_queue(self._socket):
+            from_target = error.sender == ipaddress.ip_address(self._address).packed
+            self.icmp = IcmpFacts(type=error.type, code=error.code, from_target=from_target)
 
 
 class SocketStream:
@@ -183,7 +180,25 @@ class SocketStream:
         self._socket.close()
 
 
-def parse_extended_error(level: int, kind: int, data: bytes, target: str) -> IcmpFacts | None:
+@dataclass(frozen=True, slots=True)
+class IcmpError:
+    """One ICMP error, with the packed address of its sender: to compare with, never to keep."""
+
+    type: int
+    code: int
+    sender: bytes
+
+
+def read_error_queue(sock: socket.socket) -> list[IcmpError]:
+    """The ICMP errors of one entry of a socket's error queue; none where there is none, or no such queue."""
+    try:
+        _, ancillary, _, _ = sock.recvmsg(512, 512, MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+    except OSError:
+        return []
+    return [error for each in ancillary if (error := parse_extended_error(*each)) is not None]
+
+
+def parse_extended_error(level: int, kind: int, data: bytes) -> IcmpError | None:
     """A `struct sock_extended_err` and the sockaddr of the offender behind it (linux/errqueue.h); None for others."""
     if (level, kind) not in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)):
         return None
@@ -192,18 +207,19 @@ def parse_extended_error(level: int, kind: int, data: bytes, target: str) -> Icm
     _, origin, icmp_type, code, _, _, _ = EXTENDED_ERROR.unpack_from(data)
     if origin not in ICMP_ORIGINS:
         return None
-    offender = data[20:24] if level == socket.IPPROTO_IP else data[24:40]
-    return IcmpFacts(type=icmp_type, code=code, from_target=offender == ipaddress.ip_address(target).packed)
+    return IcmpError(icmp_type, code, data[20:24] if level == socket.IPPROTO_IP else data[24:40])
 
 
-def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
+def open_socket(address: str, kind: socket.SocketKind) -> socket.socket:
+    """Of the address's family, for asyncio."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, kind)
     sock.setblocking(False)
     return sock
 
 
-def _report_icmp(sock: socket.socket) -> None:
+def report_icmp(sock: socket.socket) -> None:
+    """Has the kernel keep ICMP errors, with their senders, in the socket's error queue."""
     level, option = (
         (socket.IPPROTO_IPV6, IPV6_RECVERR) if sock.family == socket.AF_INET6 else (socket.IPPROTO_IP, IP_RECVERR)
     )

@@ -21,7 +21,7 @@ from probe.budget import ALLOCATING, Budget
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.dns import Question, resolve
 from probe.judge.failing import is_at
-from probe.model import AlsoDial, Attempt, Endpoint, NotAttempted, Resolution, Target, Via
+from probe.model import AlsoDial, Attempt, Endpoint, Link, NotAttempted, Resolution, Sweep, Target, Via
 from probe.network import LinkResolver
 from probe.trace import Instruments, StepFailed, Trace
 
@@ -38,6 +38,17 @@ class Findings(Struct, frozen=True, kw_only=True):
     started_ms: int
     resolutions: tuple[Resolution, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+
+
+class Look(Struct, frozen=True):
+    """One target in one round."""
+
+    target: Target
+    round: int
+    findings: Findings
+    not_attempted: NotAttempted | None = None
+    link: Link | None = None  # as it was just then; None: as the cycle's self-check found it
+    sweeps: tuple[Sweep, ...] = ()
 
 
 class Answer(Struct, frozen=True):

@@ -159,6 +159,28 @@ class Via(Vocabulary):
     UNKNOWN = "unknown"
 
 
+class Came(Vocabulary):
+    """What came back of one packet with a small TTL, first."""
+
+    EXCEEDED = "exceeded"  # somebody on the way said that its TTL had run out
+    ANSWER = "answer"
+    RESET = "reset"  # RST, or the connection's end
+    REJECTED = "rejected"  # another ICMP error
+    SILENCE = "silence"
+    UNKNOWN = "unknown"
+
+
+class HopKind(Vocabulary):
+    """Whose the address is from which an ICMP error came."""
+
+    PRIVATE = "private"
+    SHARED = "shared"  # between a carrier and its customers (RFC 6598)
+    OWN = "own"  # the line's: its public address, or its own /64
+    NEAR = "near"  # public, in the line's own /24 or /48
+    PUBLIC = "public"
+    UNKNOWN = "unknown"
+
+
 # --- Targets: what to dial ------------------------------------------------------------------------------------
 
 
@@ -366,6 +388,33 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mtproto: MtprotoFacts | None = None
 
 
+class Hop(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came back of a packet that could go so far. Of an ICMP error's sender the address is not kept."""
+
+    ttl: int
+    came: Came
+    kind: HopKind | None = None  # None: no ICMP error, or its sender is not known
+    prefix: str | None = None  # of a public one that is not near: /24 or /48, by which the collector names its network
+
+
+class Sweep(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One packet, sent with TTL after TTL to see how far it gets: one that had failed, or a neutral one beside it.
+
+    `step` says which packet: tcp a SYN, tls a ClientHello in a connection that had opened, stun, turn and dns a
+    datagram. `family` is that of the address to which it was sent.
+    """
+
+    step: Step
+    host: str
+    port: int
+    family: int
+    neutral: bool = False
+    address: str | None = None  # None: a resolver's, or a neutral's
+    hops: tuple[Hop, ...] = ()  # by TTL
+    bytes_sent: int = 0
+    packets_sent: int = 0
+
+
 class Resolution(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One question about one host to one resolver."""
 
@@ -442,6 +491,7 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     not_attempted: NotAttempted | None = None
     resolutions: tuple[Resolution, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()  # where on the path it dies: made once a cycle, after the second round
     simulated: bool = False
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from probe.addresses import family_of, is_address, is_private
+from probe.addresses import family_of, is_address, is_private, prefix_of
 from probe.dialer import Dialer
 from probe.model import Access, Resolver
 
@@ -83,7 +83,7 @@ def describe_resolver(address: str, port: int, known: Sequence[Resolver]) -> Lin
     name = next((resolver.name for resolver in known if address in resolver.addresses), None)
     if name is None and is_private(address):
         name = "private"
-    prefix = None if name else str(ipaddress.ip_network((address, 24 if family_of(address) == 4 else 48), strict=False))
+    prefix = None if name else prefix_of(address)
     return LinkResolver(name=name or "isp", address=address, port=port, prefix=prefix)
 
 

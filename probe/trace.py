@@ -32,6 +32,7 @@ from probe.model import (
     TlsFacts,
     XmppFacts,
 )
+from probe.path import Sweeper
 from probe.secure.trust import Trust
 
 
@@ -52,6 +53,7 @@ class Instruments(Struct, frozen=True, kw_only=True):
     clock_offset_ms: int | None = None  # true time − wall_ms, once the self-check has measured it
     own_addresses: frozenset[str] = frozenset()  # the volunteer's: never to be recorded, even as an answer
     fingerprints: tuple[Fingerprint, ...] = ()
+    sweeper: Sweeper | None = None  # by which it is found out where on the path something dies; None: it is not
 
     def now_ms(self) -> int:
         """The corrected time."""

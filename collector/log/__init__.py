@@ -23,7 +23,7 @@ class Record(Struct, frozen=True, kw_only=True):
     clock_known: bool
     received_ms: int
     network: Network
-    resolver_networks: dict[str, Network]  # resolver_prefix → network
+    resolver_networks: dict[str, Network]  # prefix → network: of resolvers, and of routers on the path
     targets: str  # digest of the targets file that was measured
     software: str
 

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS batches (
     country TEXT NOT NULL,
     asn INTEGER NOT NULL,
     operator TEXT NOT NULL,
-    resolver_networks BLOB NOT NULL, -- JSON: prefix → network
+    resolver_networks BLOB NOT NULL, -- JSON: prefix → network; of routers too
     body BLOB NOT NULL -- exactly as received
 );
 CREATE TABLE IF NOT EXISTS measurements (

@@ -68,7 +68,7 @@ async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, reques
     """Its facts go to `record`. Raises OSError or Failed."""
     datagrams = await trace.udp(record, *_target(endpoint))
     record.operation = Operation.READ
-    asked = Transaction(datagrams, request, lambda data: _answer(data, request))
+    asked = Transaction(datagrams, request, lambda data: answer_to(request, data))
     try:
         message = await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
@@ -81,7 +81,7 @@ async def _over_stream(
     record: StepRecord, stream: Stream, framing: Framing, endpoint: Endpoint, request: bytes
 ) -> stun.Message:
     """Its facts go to `record`. Raises OSError, EOFError or Failed."""
-    asked = FramedTransaction(stream, framing, request, lambda data: _answer(data, request))
+    asked = FramedTransaction(stream, framing, request, lambda data: answer_to(request, data))
     try:
         message = await asked.run(record)
     finally:
@@ -94,7 +94,8 @@ def _target(endpoint: Endpoint) -> tuple[str, int]:
     return endpoint.address or endpoint.host, endpoint.port
 
 
-def _answer(data: bytes, request: bytes) -> stun.Message | None:
+def answer_to(request: bytes, data: bytes) -> stun.Message | None:
+    """The message in a datagram, if it answers this request."""
     try:
         message = stun.parse(data)
     except ValueError:

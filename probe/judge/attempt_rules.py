@@ -24,6 +24,7 @@ from probe.failure import (
 from probe.judge.attempts import AttemptCase
 from probe.judge.controls import Control
 from probe.judge.grades import CERTIFIED, CERTIFIED_TRANSPORTS
+from probe.judge.location import Place
 from probe.judge.rule import ADD_A_CONTROL, Rule
 from probe.model import Operation, State, Step, Transport
 from probe.silence import is_unanswered
@@ -79,6 +80,11 @@ def _of_another(case: AttemptCase) -> bool:
 def _self_made(case: AttemptCase) -> bool:
     """No service shows such a certificate in TLS; inside Noise its own chain may come to begin at another root."""
     return case.failure == TLS_AUTHORITY and case.step is not Step.NOISE
+
+
+def _was_accepted(case: AttemptCase) -> bool:
+    """The service took the ClientHello, or began to answer it: it keeps nobody out."""
+    return case.step is Step.TLS and (_hello_acknowledged(case) or _bytes_received(case) > 0)
 
 
 def _is_udp(case: AttemptCase) -> bool:
@@ -215,6 +221,22 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "Nobody measured it elsewhere in the same hour, or those who did disagree.",
     ),
     Rule(
+        "tls_read_at_home",
+        lambda case: case.place is Place.HOME and case.failure in CERTIFICATE_FAILURES,
+        State.IMPAIRED,
+        "local.tls",
+        "who shows another certificate stands at home or at work, before the first router of the network",
+        "An antivirus or a company's proxy that spares the neutral services: the connection opens with a small TTL.",
+    ),
+    Rule(
+        "stopped_at_home",
+        lambda case: case.place is Place.HOME,
+        State.IMPAIRED,
+        "local.firewall",
+        "it is stopped at home or at work, before the first router of the network",
+        "The same packet with a small TTL, beside a neutral one that passes there; design, section 4.",
+    ),
+    Rule(
         "certificate_expired",
         lambda case: case.failure == TLS_CERTIFICATE,
         State.IMPAIRED,
@@ -302,6 +324,31 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         None,
         "it was not answered, once: a second look is needed",
         "A timeout alone is at most `insufficient` in one round; an ICMP error, which a failing line sends, too.",
+    ),
+    Rule(
+        "refused_at_the_service",
+        lambda case: case.place is Place.SERVICE,
+        State.IMPAIRED,
+        "service.refusal",
+        "it is broken off from exactly as far away as the service is, beyond this network",
+        "The ClientHello draws a reset only with a TTL that takes it to where the connection is accepted.",
+    ),
+    Rule(
+        "refused_beyond",
+        lambda case: case.place is Place.BEYOND,
+        State.IMPAIRED,
+        None,
+        "it is refused from beyond this network: by the service, or on the way in another country",
+        "A router of another country's network has seen the packet before anybody refused it.",
+    ),
+    Rule(
+        "left_unanswered",
+        lambda case: case.place is Place.LEFT and not case.neighbour_reached and not _was_accepted(case),
+        State.IMPAIRED,
+        None,
+        "it leaves this network towards the service, and nothing comes back: whose doing that is cannot be told",
+        "A service that keeps a country out looks like replies that are dropped on their way in, unless another "
+        "network of the country reaches it.",
     ),
     Rule(
         "ip_reject",

@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from probe.addresses import family_of
 from probe.failure import ANSWERED, BROKEN_OFF, CERTIFICATE_FAILURES
-from probe.judge import controls, dialects
+from probe.judge import controls, dialects, location
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
+from probe.judge.location import Place
 from probe.judge.names import forged_addresses, own_resolutions
 from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Transport, Via
 from probe.silence import is_unanswered
@@ -71,6 +72,8 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     tcp_passed: bool  # a TCP connection to the same address was accepted
     other_name_passed: bool  # QUIC with a neutral name to the same address and port was answered
     clock_measured: bool
+    place: Place | None  # where on the path it dies, if that is known
+    neighbour_reached: bool  # another network of the country did, in the same hour
 
     @property
     def failure(self) -> str | None:
@@ -133,6 +136,8 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         tcp_passed=any(_connected(each, attempt.address) for each in evidence.measurement.attempts),
         other_name_passed=any(_is_other_name_beside(each, attempt) for each in evidence.measurement.attempts),
         clock_measured=evidence.measurement.clock_offset_ms is not None,
+        place=location.of_attempt(evidence, attempt, last),
+        neighbour_reached=attempt.address in evidence.neighbours,
     )
 
 

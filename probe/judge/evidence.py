@@ -15,7 +15,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     clock_known: bool = True
     earlier: Measurement | None = None  # round 1 of the same cycle, when `measurement` is round 2
     network: Network = Network()
-    resolver_networks: dict[str, Network] = {}  # DnsFacts.resolver_prefix → network
+    networks: dict[str, Network] = {}  # prefix of a resolver or of a router on the path → network
     controls: tuple[ControlMeasurement, ...] = ()  # of the same target, within ±60 min
     calibrating: tuple[ControlMeasurement, ...] = ()  # of the same target, within the 24 h before
     neighbours: frozenset[str] = frozenset()  # addresses that another network of the country reached, ±60 min

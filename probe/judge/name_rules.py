@@ -33,6 +33,14 @@ NAME_RULES: tuple[Rule[NameCase], ...] = (
         "At least two controls in different networks cannot resolve it either.",
     ),
     Rule(
+        "name_answered_at_home",
+        lambda case: case.at_home,
+        State.IMPAIRED,
+        "local.resolver",
+        "what answers or swallows the question stands at home or at work, before the first router of the network",
+        "The question with a small TTL, beside one for a neutral name; design, section 4.",
+    ),
+    Rule(
         "name_injected",
         lambda case: case.injected and case.proved,
         State.BLOCKED,

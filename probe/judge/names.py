@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from probe.addresses import family_of, is_private
 from probe.failure import NO_ANSWER, NXDOMAIN, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME, UNEXPECTED_REPLY
-from probe.judge import controls
+from probe.judge import controls, location
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
+from probe.judge.location import Place
 from probe.model import Measurement, Observation, Resolution, Target
 
 QTYPES = {4: "A", 6: "AAAA"}
@@ -34,6 +35,7 @@ class NameCase(Struct, frozen=True, kw_only=True):
     own_resolver: bool  # at least one of the resolvers is the network's
     truthful: bool | None  # about neutral names
     silent_twice: bool
+    at_home: bool  # what answered, or swallowed the question, stands at or before the first public hop
 
 
 def name_cases(evidence: Evidence, target: Target) -> list[NameCase]:
@@ -88,6 +90,7 @@ def _name_case(
         own_resolver=any(_is_the_networks(each, evidence) for each in own),
         truthful=_truthful(measurement, own),
         silent_twice=evidence.earlier is not None and _name_was_silent(evidence.earlier, host, family),
+        at_home=location.of_name(evidence, host) is Place.HOME,
     )
 
 
@@ -232,7 +235,7 @@ def _is_the_networks(resolution: Resolution, evidence: Evidence) -> bool:
     facts = resolution.observation.dns
     if facts is None or facts.resolver != "isp":
         return False
-    network = evidence.resolver_networks.get(facts.resolver_prefix or "")
+    network = evidence.networks.get(facts.resolver_prefix or "")
     return network is None or network.asn == 0 or evidence.network.asn == 0 or network.asn == evidence.network.asn
 
 

@@ -21,13 +21,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from collector.ingest import resolver_prefixes
+from collector.ingest import prefixes
 from collector.origin import Networks, lookup_prefix
 from probe.budget import AllocateBudget
 from probe.comparison import Whereabouts, judge_all, latest
 from probe.cycle import Cycle, Settings, run_cycle
 from probe.dialer import SocketDialer
 from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
+from probe.path import SocketSweeper
 from probe.secure.trust import Trust
 from probe.trace import Instruments
 from tests.lab.settings import Device, lay_out
@@ -115,12 +116,11 @@ def run(order: Order) -> Result:
 
 
 def whereabouts(order: Order, cycle: Cycle) -> Whereabouts:
-    """What a collector would know of this line and of its resolvers."""
+    """What a collector would know of this line, of its resolvers and of routers."""
     if order.networks is None:
         return Whereabouts()
-    prefixes = resolver_prefixes(cycle.measurements)
-    resolvers = {prefix: lookup_prefix(order.networks, prefix) for prefix in prefixes}
-    return Whereabouts(network=order.network, resolvers=resolvers)
+    named = {prefix: lookup_prefix(order.networks, prefix) for prefix in prefixes(cycle.measurements)}
+    return Whereabouts(network=order.network, networks=named)
 
 
 async def measured(order: Order) -> Cycle:
@@ -140,6 +140,7 @@ def instruments(order: Order) -> Instruments:
         new_uid=lambda: dice.randbytes(16).hex(),
         trust=order.trust,
         scale=order.scale,
+        sweeper=SocketSweeper(),
     )
 
 

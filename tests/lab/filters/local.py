@@ -18,6 +18,7 @@ from tests.lab.packets import (
     RST,
     SYN,
     TCP,
+    TTL,
     UDP,
     View,
     dns_question,
@@ -28,6 +29,7 @@ from tests.lab.packets import (
     reset_back,
     udp,
     unreachable,
+    with_ttl,
 )
 
 DNS, HTTP, SIP = 53, 80, 5060
@@ -67,7 +69,10 @@ def _server(view: View, page: bytes) -> list[Fate]:
 
 
 def make_tls_proxy(parameters: Parameters, random: Random) -> Filter:
-    """`to`: a server of either family that has a certificate for everybody · `spares`: addresses left alone."""
+    """`to`: a server of either family that has a certificate for everybody · `spares`: addresses left alone.
+
+    It accepts the connection itself and makes another: with whatever TTL a packet came, it goes on with a fresh one.
+    """
     servers = {len(each): each for each in map(packed, parameters["to"])}
     spared = frozenset(map(packed, parameters.get("spares", ())))
     genuine: dict[tuple[bytes, int], tuple[bytes, int]] = {}  # near end → whom it meant
@@ -78,7 +83,8 @@ def make_tls_proxy(parameters: Parameters, random: Random) -> Filter:
             return passes(packet, up)
         if up:
             genuine[view.near(up)] = view.far(up)
-            return passes(readdressed(packet, destination=(servers[len(view.destination)], 443)), up)
+            fresh = with_ttl(packet, TTL)
+            return passes(readdressed(fresh, destination=(servers[len(view.destination)], 443)), up)
         return passes(readdressed(packet, source=genuine.get(view.near(up), view.far(up))), up)
 
     return filter_

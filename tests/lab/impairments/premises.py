@@ -1,7 +1,6 @@
 """What stands at home, in a hotel or at a workplace: it interferes with its own users, and no operator is to blame.
 
-Whatever dies or is forged at or before the first public hop counts against no network (design, section 4). Where only
-the place on the path tells a box at home from one of the operator's, the entry waits for it.
+Whatever dies or is forged at or before the first public hop counts against no network (design, section 4).
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from tests.lab.impairments.words import (
     INSUFFICIENT,
     LOCAL_RESOLVER,
     LOCAL_TLS,
-    PATH,
     RESOLVERS,
     SERVICE_NUMBERS,
     SERVICES,
@@ -30,7 +28,7 @@ from tests.lab.settings import FOREIGN_RESOLVER, HOME_RESOLVER
 from tests.lab.techniques.aims import always, everywhere, only_v4, same, stage
 
 PORTAL = Expected("insufficient", "local.portal")
-FIREWALL = Expected("impaired", "local.firewall", not_yet=PATH)
+FIREWALL = Expected("impaired", "local.firewall")
 LOGIN = "http://login.hotel.example/"
 PROXY = everywhere(plan.PROXY)  # shows its own authority's certificates, for every name
 FILTERED = ("whatsapp.example", "telegram.example")
@@ -193,7 +191,7 @@ ENTRIES = (
         "The router answers DNS in the name of whoever is asked, and denies two services.",
         "endpoints-and-dpi C.5 no. 5; routers with parental control",
         always(stage("dns.answer", names=FILTERED, rcode="NXDOMAIN")),
-        expected=same(Expected("impaired", "local.resolver", not_yet=PATH), *FILTERED_TARGETS),
+        expected=same(LOCAL_RESOLVER, *FILTERED_TARGETS),
         at="home",
     ),
     Entry(
@@ -210,7 +208,7 @@ ENTRIES = (
         "An antivirus reads TLS and spares a list of well-known sites, the neutral ones among them.",
         "endpoints-and-dpi C.4 T28, guard; exclusion lists of TLS inspection",
         always(stage("home.tls_proxy", to=PROXY, spares=NEUTRAL)),
-        expected=same(Expected("impaired", "local.tls", not_yet=PATH), *BY_TLS),
+        expected=same(LOCAL_TLS, *BY_TLS),
         at="home",
     ),
     Entry(
@@ -219,7 +217,7 @@ ENTRIES = (
         "the issue; endpoints-and-dpi C.1, C.4 T10 and T22",
         app_control,
         {"by name": "one of tls.sni.drop | tls.sni.reset"},
-        # STUN is stopped for neutral relays too. What is stopped by name waits for the place on the path.
+        # STUN is stopped for neutral relays too.
         same(FIREWALL, *BY_TLS) | same(INSUFFICIENT, *CALLS),
         at="home",
         accesses=("wifi", "adsl"),

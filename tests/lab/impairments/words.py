@@ -33,7 +33,6 @@ IMPAIRED = Expected("impaired")
 LOCAL_RESOLVER = Expected("impaired", "local.resolver")
 LOCAL_TLS = Expected("impaired", "local.tls")
 REFUSED = Expected("impaired", "service.refusal")
-PATH = "where on the path it dies (path location)"
 
 
 def drawn(*make: Callable[[Random], Stage]) -> Callable[[Random], Sequence[Stage]]:

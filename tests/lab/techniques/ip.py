@@ -9,10 +9,15 @@ from tests.lab import plan
 from tests.lab.model import Entry, Expected, Stage
 from tests.lab.techniques.aims import CLEAN_CALL, OK, TTL_RANGE, everywhere, hidden_ttl, only_v4, same, stage
 
-WAYS = ("up", "down", "both")
-WAY = {"direction": "one of up | down | both"}
+WAYS = ("up", "both")
+WAY = {"direction": "one of up | both"}
 TCP_CODES, UDP_CODES = (0, 1, 9, 10, 13), (1, 3, 9, 10, 13)  # of ICMP 3; IPv6 has their like
 DROPPED = Expected("likely_blocked", "ip.drop")
+# Where only replies are dropped, the packets are seen to leave the network, and nothing comes back: as it is with a
+# service that keeps the country out at its own door (service.refuses-silently). No line by itself can tell the two
+# apart, so nobody may be accused; another network of the country that reaches the address could. (Until it was known
+# how far packets get, `down` was one of the directions above, and was expected to be told as they are.)
+CAUSE_UNCLEAR = Expected("impaired")
 RESET = Expected("likely_blocked", "ip.reset")
 REJECTED = Expected("likely_blocked", "ip.reject")
 
@@ -23,6 +28,10 @@ def drop(random: Random, addresses: Sequence[str], protocol: str = "tcp") -> Sta
 
 def literal(random: Random) -> Sequence[Stage]:
     return [drop(random, everywhere(plan.VIBER_CHAT))]
+
+
+def replies(random: Random) -> Sequence[Stage]:
+    return [stage("ip.drop", addresses=everywhere(plan.VIBER_CHAT, plan.TELEGRAM_WEB), direction="down")]
 
 
 def named(random: Random) -> Sequence[Stage]:
@@ -73,6 +82,13 @@ ENTRIES = (
         literal,
         WAY,
         same(DROPPED, "viber/chat"),
+    ),
+    Entry(
+        "ip.drop.replies",
+        "What Viber's chat server and Telegram's site send disappears; what is sent to them does not.",
+        "endpoints-and-dpi C.4 T04 and T14 (server to client)",
+        replies,
+        expected=same(CAUSE_UNCLEAR, "viber/chat", "telegram/web"),
     ),
     Entry(
         "ip.drop.named",

@@ -25,7 +25,7 @@ from tests.lab.techniques.aims import (
     same,
     stage,
 )
-from tests.lab.techniques.ip import WAY, drop
+from tests.lab.techniques.ip import CAUSE_UNCLEAR, WAY, WAYS, drop
 
 SILENT_RELAY = Expected("likely_blocked", "udp.endpoint.drop")
 PORT_DEAD_FOR_ALL = Expected("impaired", "udp.port.drop")
@@ -41,7 +41,7 @@ def all_relays(random: Random) -> Sequence[Stage]:
 
 
 def named_relay(random: Random) -> Sequence[Stage]:
-    return [stage("ip.drop", addresses=everywhere(plan.SIGNAL_RELAY), direction=random.choice(("up", "down", "both")))]
+    return [stage("ip.drop", addresses=everywhere(plan.SIGNAL_RELAY), direction=random.choice(WAYS))]
 
 
 def everything(random: Random) -> Sequence[Stage]:
@@ -56,6 +56,13 @@ ENTRIES = (
         viber,
         WAY,
         same(SILENT_RELAY, "viber/call") | same(OK, "viber/chat"),
+    ),
+    Entry(
+        "udp.endpoint.drop.replies",
+        "What Viber's relays send disappears; what is sent to them does not.",
+        "endpoints-and-dpi C.4 T14 (server to client)",
+        always(stage("ip.drop", addresses=everywhere(*plan.VIBER_RELAYS), protocol="udp", direction="down")),
+        expected=same(CAUSE_UNCLEAR, "viber/call"),
     ),
     Entry(
         "udp.endpoint.drop.all",

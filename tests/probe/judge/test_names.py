@@ -70,7 +70,7 @@ def test_accuses_when_the_service_is_where_others_say(
     [
         pytest.param({"link": replace(LINK, resolvers=(ResolverCheck(resolver=ISP, truthful=False),))}, id="fails all"),
         pytest.param({"resolutions": (lie(NXDOMAIN), lie(NXDOMAIN, PUBLIC)), "controls": ()}, id="nobody knows it"),
-        pytest.param({"resolver_networks": {"198.51.0.0/16": Network(asn=2)}, "network": Network(asn=1)}, id="foreign"),
+        pytest.param({"networks": {"198.51.0.0/16": Network(asn=2)}, "network": Network(asn=1)}, id="foreign"),
     ],
 )
 def test_innocent_explanations(failure: str, changed: dict[str, Any]) -> None:

@@ -1,0 +1,121 @@
+"""Where on the path it dies, as far as the sweeps of a measurement tell; None where they do not.
+
+The first public hop is the first router with a public address that said anything to any packet, failing or neutral.
+A packet that dies before it, while a neutral one that goes as far draws a word from it or from a router behind it, was
+stopped at home, and so was one that is answered no further away. A packet that a router of another country's network
+has seen got out of the line's own. Whether it was then the service that kept silent, or somebody who stands on the way
+back, cannot be told from here; who resets or rejects it out there is not this network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+from probe.addresses import family_of
+from probe.failure import CERTIFICATE_FAILURES
+from probe.judge.evidence import Evidence
+from probe.model import Attempt, Came, Hop, HopKind, Network, Observation, Step, Sweep
+
+PUBLIC = frozenset({HopKind.PUBLIC, HopKind.NEAR})
+ANSWERS = frozenset({Came.ANSWER, Came.RESET, Came.REJECTED})
+STEPS = {  # of an attempt's last step → the packets by which it may have been followed
+    Step.TCP: (Step.TCP,),
+    Step.TLS: (Step.TLS,),
+    Step.STUN: (Step.STUN,),
+    Step.TURN: (Step.TURN, Step.STUN),
+}
+COMPARED_WITH = {Step.TURN: Step.STUN}
+
+
+class Place(StrEnum):
+    HOME = "home"  # at or before the first public hop
+    LEFT = "left"  # it got out of the line's own network, and then nothing came
+    BEYOND = "beyond"  # it is answered, wrongly, from beyond that network
+    SERVICE = "service"  # the same, from exactly as far away as the service is
+
+
+def of_attempt(evidence: Evidence, attempt: Attempt, last: Observation | None) -> Place | None:
+    """`last` is what the attempt ended with."""
+    if last is None or last.failure is None:
+        return None
+    sweeps = evidence.measurement.sweeps
+    if last.failure in CERTIFICATE_FAILURES:  # who shows it is found by who opens the connection
+        return next((place for each in _followed(sweeps, attempt, Step.TCP) if (place := _at_home(each, sweeps))), None)
+    found = (sweep for step in STEPS.get(last.step, ()) for sweep in _followed(sweeps, attempt, step))
+    return next((_at_home(each, sweeps) or _abroad(each, evidence) for each in found), None)
+
+
+def of_name(evidence: Evidence, host: str) -> Place | None:
+    """Of a name's resolution: at home or not known, for whose a resolver is the judge knows by its own address."""
+    sweeps = evidence.measurement.sweeps
+    places = [_at_home(each, sweeps) for each in sweeps if each.step is Step.DNS and each.host == host]
+    return next((place for place in places if place), None)
+
+
+def _followed(sweeps: Iterable[Sweep], attempt: Attempt, step: Step) -> list[Sweep]:
+    """Another address of the same endpoint may stand for it: one is followed in each family."""
+    place = step, False, attempt.host, attempt.port, attempt.address and family_of(attempt.address)
+    return [each for each in sweeps if (each.step, each.neutral, each.host, each.port, each.family) == place]
+
+
+def _at_home(sweep: Sweep, sweeps: Sequence[Sweep]) -> Place | None:
+    first = _first_public(each for each in sweeps if each.family == sweep.family)
+    if first is None or sweep.neutral:
+        return None
+    answered = _answered_at(sweep)
+    if answered is not None:
+        return Place.HOME if answered <= first else None
+    silent = {hop.ttl for hop in sweep.hops if hop.came is Came.SILENCE and hop.ttl >= first}
+    stopped = max(_exceeded(sweep), default=0) < first and bool(silent & _neutrals_exceeded(sweep, sweeps))
+    return Place.HOME if stopped else None
+
+
+def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:
+    """The TTLs at which a neutral packet of the same kind was seen to run out."""
+    step = COMPARED_WITH.get(sweep.step, sweep.step)
+    same = [each for each in sweeps if each.neutral and (each.step, each.family) == (step, sweep.family)]
+    return {ttl for each in same for ttl in _exceeded(each)}
+
+
+def _first_public(sweeps: Iterable[Sweep]) -> int | None:
+    hops = [hop for sweep in sweeps for hop in _exceeded(sweep).values()]
+    return min((hop.ttl for hop in hops if hop.kind in PUBLIC), default=None)
+
+
+def _abroad(sweep: Sweep, evidence: Evidence) -> Place | None:
+    if any(hop.came is Came.ANSWER for hop in sweep.hops):
+        return None  # by now it gets through
+    syn = _syn_beside(sweep, evidence.measurement.sweeps)
+    routers = _exceeded(syn or sweep)
+    foreign = [ttl for ttl in _exceeded(sweep) if ttl in routers and _is_foreign(routers[ttl], evidence)]
+    refused = _answered_at(sweep)
+    if not foreign or (refused is not None and refused < min(foreign)):
+        return None
+    if refused is None:
+        return Place.LEFT
+    distance = _answered_at(syn) if syn else None
+    return Place.SERVICE if distance is not None and refused >= distance else Place.BEYOND
+
+
+def _syn_beside(hello: Sweep, sweeps: Iterable[Sweep]) -> Sweep | None:
+    """To the same place: it shows the routers, which a packet in a connection does not, and how far it is."""
+    place = Step.TCP, hello.neutral, hello.host, hello.port, hello.address
+    same = [each for each in sweeps if (each.step, each.neutral, each.host, each.port, each.address) == place]
+    return same[0] if same and hello.step is Step.TLS else None
+
+
+def _is_foreign(router: Hop, evidence: Evidence) -> bool:
+    """In a network of another country: what a neighbour in the same country does is done to its people too."""
+    own, there = evidence.network, evidence.networks.get(router.prefix or "", Network())
+    known = Network().country not in (own.country, there.country) and 0 not in (own.asn, there.asn)
+    return known and own.asn != there.asn and own.country != there.country
+
+
+def _exceeded(sweep: Sweep) -> Mapping[int, Hop]:
+    return {hop.ttl: hop for hop in sweep.hops if hop.came is Came.EXCEEDED}
+
+
+def _answered_at(sweep: Sweep) -> int | None:
+    """The smallest TTL with which it was answered by anybody but a router that counts."""
+    return min((hop.ttl for hop in sweep.hops if hop.came in ANSWERS), default=None)

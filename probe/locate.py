@@ -1,0 +1,178 @@
+"""What failed is followed along the path, beside neutral packets of the same kind; facts only, nothing is concluded.
+
+A neutral packet goes first: it shows which routers speak, and how far there is to go. Without one there is nothing to
+compare with, and nothing is followed. A neutral STUN server also tells under which address the internet knows the
+line: that address is compared with those of routers (probe.routers) and forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from probe.addresses import family_of
+from probe.budget import Budget
+from probe.diagnosis import failed_for_good, names_in_doubt
+from probe.handshakes.stun import answer_to
+from probe.measure import Look
+from probe.model import Attempt, Came, Step, Sweep
+from probe.network import LinkResolver
+from probe.path import Replies, Reply, Sweeper
+from probe.routers import describe
+from probe.routes import Route, can_be_followed_to, endpoint_of, neutrals_of, of_attempt, of_name
+from probe.trace import Instruments
+
+WAVES = (range(1, 9), range(9, 17), range(17, 25))  # TTLs of a neutral packet, until it is answered
+FURTHER = 3  # than the neutral one a failing packet is followed
+MOST = 16  # names and attempts that are followed in one cycle
+AT_ONCE = 4
+Kind = tuple[Step, int, str]
+
+
+class Followed(Struct, frozen=True):
+    route: Route
+    replies: Replies
+
+
+class Follower:
+    """Follows packets over one link, for one cycle."""
+
+    def __init__(
+        self, sweeper: Sweeper, instruments: Instruments, resolvers: Sequence[LinkResolver], budget: Budget
+    ) -> None:
+        self._sweeper, self._instruments, self._budget = sweeper, instruments, budget
+        self._resolvers = {each.name: each for each in reversed(resolvers) if can_be_followed_to(each)}
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def follow(self, looks: Iterable[Look], baseline: Iterable[Look]) -> dict[str, tuple[Sweep, ...]]:
+        """What is to be added to the record of each target, by id. `looks`: the last at each target."""
+        neutrals = {route.kind: route for look in baseline for route in reversed(self._neutrals(look))}
+        wanted = limited({look.target.id: list(self._groups(look, neutrals)) for look in looks})
+        if not wanted:
+            return {}
+        needed = {route.kind for routes in wanted.values() for route in routes}
+        neutral = await self._follow_neutrals(needed, neutrals)
+        own = self._instruments.own_addresses | seen_as(neutral.values())
+        followed = await asyncio.gather(*(self._follow_all(routes, neutral) for routes in wanted.values()))
+        return {
+            target: tuple(record(each, own) for each in (*found, *beside(found, neutral)))
+            for target, found in zip(wanted, followed, strict=True)
+            if found
+        }
+
+    def _groups(self, look: Look, neutrals: Mapping[Kind, Route]) -> Iterator[list[Route]]:
+        """What is to be followed of each name and of each attempt, where a neutral packet can be followed too."""
+        dice = self._instruments.random_bytes
+        for name in names_in_doubt(look.findings, self._resolvers, look.round):
+            if facts := name.observation.dns:
+                route = of_name(name.host, facts.qtype, self._resolvers[facts.resolver], dice)
+                yield from [[route]] if route.kind in neutrals else []
+        for attempt in failed_for_good(look.target.endpoints, look.findings, look.round):
+            routes = of_attempt(attempt, endpoint_of(attempt, look.target), dice)
+            if routes[-1].kind in neutrals and (attempt.handshake != "turn" or self._may_ask(attempt, look)):
+                yield routes
+
+    def _may_ask(self, attempt: Attempt, look: Look) -> bool:
+        """One more Allocate: those that get as far as the relay are one transaction."""
+        endpoint = replace(endpoint_of(attempt, look.target), address=attempt.address)
+        return self._budget.spend(endpoint, self._instruments.wall_ms())
+
+    def _neutrals(self, look: Look) -> list[Route]:
+        found = look.findings
+        dice = self._instruments.random_bytes
+        return neutrals_of(look.target, found.attempts, found.resolutions, self._resolvers, dice)
+
+    async def _follow_neutrals(self, needed: set[Kind], neutrals: Mapping[Kind, Route]) -> dict[Kind, Followed]:
+        """Also the SYN of those whose ClientHello is, and in each family a STUN server, which tells our address."""
+        needed = needed | {(Step.TCP, family, "") for step, family, _ in needed if step is Step.TLS}
+        needed |= {(Step.STUN, family, "") for _, family, _ in needed}
+        chosen = [route for kind, route in neutrals.items() if kind in needed]
+        found = await asyncio.gather(*map(self._to_its_end, chosen))
+        return {each.route.kind: each for each in found}
+
+    async def _to_its_end(self, route: Route) -> Followed:
+        parts: list[Replies] = []
+        for ttls in WAVES:
+            parts.append(await self._sweep(route, ttls))
+            if any(reply.came is not Came.EXCEEDED for reply in heard(parts[-1]).values()) or not heard(parts[-1]):
+                break
+        return Followed(route, joined(parts))
+
+    async def _follow_all(self, routes: Sequence[Route], neutral: Mapping[Kind, Followed]) -> list[Followed]:
+        ends = {route: end_of(neutral[route.kind]) for route in routes if route.kind in neutral}
+        followed = [route for route in routes if ends.get(route)]
+        replies = await asyncio.gather(*(self._sweep(each, range(1, ends[each] + FURTHER + 1)) for each in followed))
+        return list(map(Followed, followed, replies))
+
+    async def _sweep(self, route: Route, ttls: Sequence[int]) -> Replies:
+        async with self._turns:
+            return await self._sweeper.sweep(route.packet, ttls, self._instruments.scale)
+
+
+def limited(wanted: Mapping[str, Sequence[Sequence[Route]]]) -> dict[str, list[Route]]:
+    """MOST groups in all: the first of each target, then the second, and so on."""
+    in_turn = [(at, target, group) for target, groups in wanted.items() for at, group in enumerate(groups)]
+    in_turn.sort(key=lambda each: each[0])
+    chosen: dict[str, list[Route]] = {}
+    for _, target, group in in_turn[:MOST]:
+        chosen.setdefault(target, []).extend(group)
+    return chosen
+
+
+def heard(replies: Replies) -> dict[int, Reply]:
+    return {ttl: reply for ttl, reply in replies.by_ttl.items() if reply.came is not Came.SILENCE}
+
+
+def end_of(followed: Followed) -> int:
+    """How far it got: where it was answered, else the last router that saw it; 0 for nothing."""
+    answered = [ttl for ttl, reply in heard(followed.replies).items() if reply.came is not Came.EXCEEDED]
+    return min(answered) if answered else max(heard(followed.replies), default=0)
+
+
+def joined(parts: Iterable[Replies]) -> Replies:
+    every = list(parts)
+    return Replies(
+        by_ttl={ttl: reply for part in every for ttl, reply in part.by_ttl.items()},
+        bytes_sent=sum(part.bytes_sent for part in every),
+        packets_sent=sum(part.packets_sent for part in every),
+    )
+
+
+def seen_as(neutrals: Iterable[Followed]) -> frozenset[str]:
+    """The line's public addresses, as neutral STUN servers tell them."""
+    answers = [
+        (each.route.packet.payload, reply.data)
+        for each in neutrals
+        if each.route.step is Step.STUN
+        for reply in each.replies.by_ttl.values()
+        if reply.came is Came.ANSWER
+    ]
+    messages = [answer_to(request, data) for request, data in answers]
+    return frozenset(each.mapped_address.ip for each in messages if each and each.mapped_address)
+
+
+def beside(followed: Iterable[Followed], neutral: Mapping[Kind, Followed]) -> list[Followed]:
+    """The neutrals that it is to be compared with; of ClientHellos the SYN too, which shows the routers."""
+    kinds = dict.fromkeys(each.route.kind for each in followed)
+    syns = {(Step.TCP, family, "") for step, family, _ in kinds if step is Step.TLS}
+    return [neutral[kind] for kind in dict.fromkeys((*kinds, *sorted(syns))) if kind in neutral]
+
+
+def record(followed: Followed, own: frozenset[str]) -> Sweep:
+    """`own`: the line's addresses, which are compared with and not kept."""
+    route, replies = followed.route, followed.replies
+    named = route.neutral or route.step is Step.DNS
+    return Sweep(
+        step=route.step,
+        host=route.host,
+        port=route.packet.port,
+        family=family_of(route.packet.address),
+        neutral=route.neutral,
+        address=None if named else route.packet.address,
+        hops=tuple(describe(ttl, reply, own) for ttl, reply in replies.by_ttl.items()),
+        bytes_sent=replies.bytes_sent,
+        packets_sent=replies.packets_sent,
+    )
