@@ -214,7 +214,8 @@ async def _located(
     """With where on the path it dies, in each record of a target: it is found out once, after the last look."""
     if instruments.sweeper is None:
         return list(looks)
-    last = {look.target.id: look for look in looks}
+    given = {look.target.id: look.target for look in reversed(looks)}  # without the second round's experiments
+    last = {look.target.id: replace(look, target=given[look.target.id]) for look in looks}
     baseline = [look for look in last.values() if links.is_baseline(look.target)]
     others = [look for look in last.values() if not links.is_baseline(look.target)]
     sweeps = await Follower(instruments.sweeper, instruments, resolvers, budget).follow(others, baseline)

@@ -16,25 +16,22 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from probe.addresses import family_of, is_private
+from probe.budget import ALLOCATING
 from probe.failure import (
+    BROKEN_OFF,
     CERTIFICATE_FAILURES,
     DNS_MISBEHAVING,
     DNS_REFUSED,
-    EOF,
     NO_ANSWER,
     NXDOMAIN,
     REFUSED,
-    RESET,
     SERVFAIL,
 )
 from probe.measure import Findings
-from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Step, Target, Via
+from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Target, Via
 from probe.silence import is_unanswered
 
-BROKEN_OFF = {
-    Step.TCP: frozenset({REFUSED, RESET}),
-    Step.TLS: frozenset({RESET, EOF, "connection_aborted"}) | CERTIFICATE_FAILURES,
-}
+FOREIGN_ANSWERS = BROKEN_OFF | CERTIFICATE_FAILURES | {REFUSED}
 DENIED = frozenset({NXDOMAIN, SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING, NO_ANSWER})
 Identity = tuple[str, int, str, str]
 
@@ -100,17 +97,15 @@ def _first_for_good(group: Sequence[Attempt], round_: int) -> Attempt | None:
 
 def _weakest(attempt: Attempt, findings: Findings) -> Attempt:
     """A relay that leaves a plain Binding unanswered too need not be asked for another Allocate."""
-    if attempt.handshake != "turn":
+    if attempt.handshake not in ALLOCATING & EXPERIMENTS.keys():
         return attempt
-    place = identity(replace(attempt, handshake="stun"))
+    place = identity(replace(attempt, handshake=EXPERIMENTS[attempt.handshake]))
     asked = [each for each in findings.attempts if (identity(each), each.address) == (place, attempt.address)]
     return asked[0] if asked and not any(each.grade for each in asked) else attempt
 
 
 def _is_for_good(last: Observation, round_: int) -> bool:
-    if is_unanswered(last):
-        return round_ > 1
-    return last.failure in BROKEN_OFF.get(last.step, ())
+    return round_ > 1 if is_unanswered(last) else last.failure in FOREIGN_ANSWERS
 
 
 def _in_doubt(host: str, findings: Findings, own: frozenset[str], round_: int) -> Resolution | None:

@@ -8,13 +8,12 @@ line: that address is compared with those of routers (probe.routers) and forgott
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from probe.addresses import family_of
-from probe.budget import Budget
+from probe.budget import ALLOCATING, Budget
 from probe.diagnosis import failed_for_good, names_in_doubt
 from probe.handshakes.stun import answer_to
 from probe.measure import Look
@@ -48,9 +47,10 @@ class Follower:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def follow(self, looks: Iterable[Look], baseline: Iterable[Look]) -> dict[str, tuple[Sweep, ...]]:
-        """What is to be added to the record of each target, by id. `looks`: the last at each target."""
-        neutrals = {route.kind: route for look in baseline for route in reversed(self._neutrals(look))}
-        wanted = limited({look.target.id: list(self._groups(look, neutrals)) for look in looks})
+        """What is to be added to the record of each target, by id. `looks`: the last at each of them."""
+        neutrals = await self._neutrals(baseline)
+        groups = {look.target.id: [each async for each in self._groups(look, neutrals)] for look in looks}
+        wanted = limited(groups)
         if not wanted:
             return {}
         needed = {route.kind for routes in wanted.values() for route in routes}
@@ -63,27 +63,28 @@ class Follower:
             if found
         }
 
-    def _groups(self, look: Look, neutrals: Mapping[Kind, Route]) -> Iterator[list[Route]]:
+    async def _neutrals(self, baseline: Iterable[Look]) -> dict[Kind, Route]:
+        """The first of each kind."""
+        found = [await neutrals_of(look, self._resolvers, self._instruments) for look in baseline]
+        return {route.kind: route for routes in found for route in reversed(routes)}
+
+    async def _groups(self, look: Look, neutrals: Mapping[Kind, Route]) -> AsyncIterator[list[Route]]:
         """What is to be followed of each name and of each attempt, where a neutral packet can be followed too."""
-        dice = self._instruments.random_bytes
         for name in names_in_doubt(look.findings, self._resolvers, look.round):
             if facts := name.observation.dns:
-                route = of_name(name.host, facts.qtype, self._resolvers[facts.resolver], dice)
-                yield from [[route]] if route.kind in neutrals else []
+                route = of_name(name.host, facts.qtype, self._resolvers[facts.resolver], self._instruments)
+                if route.kind in neutrals:
+                    yield [route]
         for attempt in failed_for_good(look.target.endpoints, look.findings, look.round):
-            routes = of_attempt(attempt, endpoint_of(attempt, look.target), dice)
-            if routes[-1].kind in neutrals and (attempt.handshake != "turn" or self._may_ask(attempt, look)):
+            routes = await of_attempt(attempt, look.target, self._instruments)
+            if routes and routes[-1].kind in neutrals and self._may_ask(attempt, look):
                 yield routes
 
     def _may_ask(self, attempt: Attempt, look: Look) -> bool:
         """One more Allocate: those that get as far as the relay are one transaction."""
-        endpoint = replace(endpoint_of(attempt, look.target), address=attempt.address)
-        return self._budget.spend(endpoint, self._instruments.wall_ms())
-
-    def _neutrals(self, look: Look) -> list[Route]:
-        found = look.findings
-        dice = self._instruments.random_bytes
-        return neutrals_of(look.target, found.attempts, found.resolutions, self._resolvers, dice)
+        if attempt.handshake not in ALLOCATING:
+            return True
+        return self._budget.spend(endpoint_of(attempt, look.target), self._instruments.wall_ms())
 
     async def _follow_neutrals(self, needed: set[Kind], neutrals: Mapping[Kind, Route]) -> dict[Kind, Followed]:
         """Also the SYN of those whose ClientHello is, and in each family a STUN server, which tells our address."""
@@ -164,14 +165,15 @@ def beside(followed: Iterable[Followed], neutral: Mapping[Kind, Followed]) -> li
 def record(followed: Followed, own: frozenset[str]) -> Sweep:
     """`own`: the line's addresses, which are compared with and not kept."""
     route, replies = followed.route, followed.replies
-    named = route.neutral or route.step is Step.DNS
+    unnamed = route.neutral or route.step is Step.DNS
     return Sweep(
         step=route.step,
         host=route.host,
         port=route.packet.port,
         family=family_of(route.packet.address),
         neutral=route.neutral,
-        address=None if named else route.packet.address,
+        transport=route.packet.transport,
+        address=None if unnamed else route.packet.address,
         hops=tuple(describe(ttl, reply, own) for ttl, reply in replies.by_ttl.items()),
         bytes_sent=replies.bytes_sent,
         packets_sent=replies.packets_sent,

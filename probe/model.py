@@ -400,13 +400,14 @@ class Hop(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Sweep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One packet, sent with TTL after TTL to see how far it gets: one that had failed, or a neutral one beside it.
 
-    `step` says which packet: tcp a SYN, tls a ClientHello in a connection that had opened, stun, turn and dns a
-    datagram. `family` is that of the address to which it was sent.
+    `step` says which packet: tcp a SYN; any other over TCP the first words of that step, in a connection that had
+    opened; over UDP a datagram. `family` is that of the address to which it was sent.
     """
 
     step: Step
     host: str
     port: int
+    transport: Transport
     family: int
     neutral: bool = False
     address: str | None = None  # None: a resolver's, or a neutral's

@@ -17,7 +17,7 @@ import asyncio
 import errno
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import closing
 from typing import Protocol
 
@@ -44,7 +44,6 @@ class Packet(Struct, frozen=True, kw_only=True):
     address: str
     port: int
     payload: bytes = b""
-    matches: Callable[[bytes], bool] = bool  # whether a datagram answers it
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -110,11 +109,7 @@ async def _ask_by_datagram(sock: socket.socket, packet: Packet, ttl: int, counte
     sock.connect((packet.address, packet.port))
     await loop.sock_sendall(sock, packet.payload)
     counters.sent(packet.payload)
-    while True:
-        data = await loop.sock_recv(sock, MAX_DATAGRAM)
-        if packet.matches(data):
-            return Reply(came=Came.ANSWER, data=data)
-        await asyncio.sleep(0)  # a flood of other datagrams must not outlast the limit
+    return Reply(came=Came.ANSWER, data=await loop.sock_recv(sock, MAX_DATAGRAM))
 
 
 async def _ask_by_syn(sock: socket.socket, packet: Packet, ttl: int, counters: Counters) -> Reply:

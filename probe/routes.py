@@ -1,30 +1,32 @@
 """The packets to follow along the path: those that failed, as they were sent, and neutral ones of the same kind.
 
-Of one route every packet is the same, byte for byte: of an Allocate and of a DNS query the transaction too, so that a
-relay which gets several of them gets one request.
+What an attempt says first is got from its own handshake, by letting it speak to nobody. Of one route every packet is
+the same, byte for byte, so that a relay which gets several of an Allocate gets one request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import dns.message
 from msgspec import Struct
+from msgspec.structs import replace
 
-from probe.addresses import family_of, is_address, is_private
-from probe.codecs import stun
+from probe.addresses import family_of, is_private
 from probe.diagnosis import identity
+from probe.dialer import Counters
 from probe.failure import CERTIFICATE_FAILURES
-from probe.handshakes.dns import parse_reply
-from probe.handshakes.stun import answer_to
-from probe.model import Attempt, Endpoint, Resolution, Step, Target, Transport
+from probe.handshakes import HANDSHAKES
+from probe.judge.location import compared_with
+from probe.measure import Look
+from probe.model import Attempt, Endpoint, IcmpFacts, Step, Target, Transport
 from probe.network import LinkResolver
 from probe.path import Packet
-from probe.secure.tls import client_hello
+from probe.trace import Instruments, Trace
 
-RandomBytes = Callable[[int], bytes]
-STUN_REQUESTS = {"stun": (Step.STUN, stun.binding_request), "turn": (Step.TURN, stun.allocate_request)}
-COMPARED_WITH = {Step.TURN: Step.STUN}  # any other with its own kind
+NEUTRAL = frozenset({"tls", "stun"})  # handshakes of which a neutral can be followed
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -38,64 +40,47 @@ class Route(Struct, frozen=True, kw_only=True):
     @property
     def kind(self) -> tuple[Step, int, str]:
         """Routes of one kind can be compared. Resolvers are apart, for each stands somewhere else."""
-        step = COMPARED_WITH.get(self.step, self.step)
+        step = compared_with(self.step, self.packet.transport)
         return step, family_of(self.packet.address), self.packet.address if step is Step.DNS else ""
 
 
-def of_attempt(
-    attempt: Attempt, endpoint: Endpoint, random_bytes: RandomBytes, *, neutral: bool = False
+async def of_attempt(
+    attempt: Attempt, target: Target, instruments: Instruments, *, neutral: bool = False
 ) -> list[Route]:
-    """The SYN; and where a connection opened, and what was said in it counts, the ClientHello too."""
+    """The SYN; and where a connection opened, what was said in it. Nothing for what failed inside a session."""
     assert attempt.address is not None
-    if attempt.handshake in STUN_REQUESTS:
-        return [_of_stun(attempt, random_bytes, neutral)]
-    syn = Packet(transport=Transport.TCP, address=attempt.address, port=attempt.port)
-    routes = [Route(step=Step.TCP, host=attempt.host, packet=syn, neutral=neutral)]
-    if not _fails_inside(attempt, neutral):
+    last = attempt.observations[-1]
+    over = Transport.UDP if attempt.transport is Transport.UDP else Transport.TCP
+    bare = Packet(transport=over, address=attempt.address, port=attempt.port)
+    if len(attempt.observations) > (1 if over is Transport.UDP else 2):
+        return []
+    routes = [] if over is Transport.UDP else [Route(step=Step.TCP, host=attempt.host, packet=bare, neutral=neutral)]
+    if last.step is Step.TCP or last.failure in CERTIFICATE_FAILURES:  # which is shown by who opens the connection
         return routes
-    name = endpoint.server_name or endpoint.host
-    hello = client_hello(None if is_address(name) else name)
-    packet = Packet(transport=Transport.TCP, address=attempt.address, port=attempt.port, payload=hello)
-    return [*routes, Route(step=Step.TLS, host=attempt.host, packet=packet, neutral=neutral)]
+    said = await first_words(endpoint_of(attempt, target), instruments)
+    packet = replace(bare, payload=said)
+    return [*routes, Route(step=last.step, host=attempt.host, packet=packet, neutral=neutral)] if said else []
 
 
-def of_name(
-    host: str, qtype: str, resolver: LinkResolver, random_bytes: RandomBytes, *, neutral: bool = False
-) -> Route:
+def of_name(host: str, qtype: str, resolver: LinkResolver, instruments: Instruments, *, neutral: bool = False) -> Route:
     query = dns.message.make_query(host, qtype)
-    query.id = int.from_bytes(random_bytes(2))
-    packet = Packet(
-        transport=Transport.UDP,
-        address=resolver.address,
-        port=resolver.port,
-        payload=query.to_wire(),
-        matches=lambda data: parse_reply(data, query) is not None,
-    )
+    query.id = int.from_bytes(instruments.random_bytes(2))
+    packet = Packet(transport=Transport.UDP, address=resolver.address, port=resolver.port, payload=query.to_wire())
     return Route(step=Step.DNS, host=host, packet=packet, neutral=neutral)
 
 
-def neutrals_of(
-    target: Target, attempts: Iterable[Attempt], resolutions: Iterable[Resolution],
-    resolvers: Mapping[str, LinkResolver], random_bytes: RandomBytes,
-) -> list[Route]:  # fmt: skip
-    """What passed of a neutral target's; `resolvers` are the link's own, by name."""
+async def neutrals_of(look: Look, resolvers: Mapping[str, LinkResolver], instruments: Instruments) -> list[Route]:
+    """Of what passed of a neutral target; `resolvers` are the link's own, by name."""
     routes = []
-    for attempt in attempts:
-        if attempt.grade is not None and attempt.handshake in ("tls", *STUN_REQUESTS):
-            routes += of_attempt(attempt, endpoint_of(attempt, target), random_bytes, neutral=True)
-    for resolution in resolutions:
+    for attempt in look.findings.attempts:
+        if attempt.grade is not None and attempt.handshake in NEUTRAL:
+            routes += await of_attempt(attempt, look.target, instruments, neutral=True)
+    for resolution in look.findings.resolutions:
         facts = resolution.observation.dns
         if facts and facts.resolver in resolvers and resolution.observation.failure is None:
             resolver = resolvers[facts.resolver]
-            routes.append(of_name(resolution.host, facts.qtype, resolver, random_bytes, neutral=True))
+            routes.append(of_name(resolution.host, facts.qtype, resolver, instruments, neutral=True))
     return routes
-
-
-def endpoint_of(attempt: Attempt, target: Target) -> Endpoint:
-    """A relay's, also of the Binding that it was asked for in the second round."""
-    place = attempt.host, attempt.port, attempt.transport
-    same = [each for each in target.endpoints if (each.host, each.port, each.transport) == place]
-    return next((each for each in same if identity(each) == identity(attempt)), same[0])
 
 
 def can_be_followed_to(resolver: LinkResolver) -> bool:
@@ -103,23 +88,56 @@ def can_be_followed_to(resolver: LinkResolver) -> bool:
     return not resolver.independent and not is_private(resolver.address)
 
 
-def _of_stun(attempt: Attempt, random_bytes: RandomBytes, neutral: bool) -> Route:
-    assert attempt.address is not None
-    step, make = STUN_REQUESTS[attempt.handshake]
-    request = make(random_bytes(12))
-    packet = Packet(
-        transport=Transport.UDP,
-        address=attempt.address,
-        port=attempt.port,
-        payload=request,
-        matches=lambda data: answer_to(request, data) is not None,
-    )
-    return Route(step=step, host=attempt.host, packet=packet, neutral=neutral)
+def endpoint_of(attempt: Attempt, target: Target) -> Endpoint:
+    """Where it was dialled; of an experiment, the endpoint that it was made for."""
+    place = attempt.host, attempt.port, attempt.transport
+    same = [each for each in target.endpoints if (each.host, each.port, each.transport) == place]
+    endpoint = next((each for each in same if identity(each) == identity(attempt)), same[0])
+    return replace(endpoint, handshake=attempt.handshake, address=attempt.address)
 
 
-def _fails_inside(attempt: Attempt, neutral: bool) -> bool:
-    """Who shows a foreign certificate is found by who opens the connection."""
-    last = attempt.observations[-1]
-    return attempt.handshake == "tls" and (
-        neutral or (last.step is Step.TLS and last.failure not in CERTIFICATE_FAILURES)
-    )
+# --- What a handshake says first ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Nobody:
+    """A socket whose other end is nobody: it keeps what is sent first, and nothing ever comes back."""
+
+    said: asyncio.Future[bytes]
+    counters: Counters = field(default_factory=Counters)
+    icmp: IcmpFacts | None = None
+    local: tuple[str, int] = ("0.0.0.0", 0)
+
+    async def udp(self, address: str, port: int) -> Nobody:
+        return self
+
+    async def tcp(self, address: str, port: int) -> Nobody:
+        return self
+
+    async def send(self, data: bytes) -> None:
+        if not self.said.done():
+            self.said.set_result(data)
+
+    async def receive(self) -> bytes:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody ends this wait")
+
+    def acknowledged(self) -> bool | None:
+        return None
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def first_words(endpoint: Endpoint, instruments: Instruments) -> bytes:
+    """What the endpoint's handshake sends first; nothing if it ends without a word."""
+    nobody = Nobody(asyncio.get_running_loop().create_future())
+    trace = Trace(replace(instruments, dialer=nobody))
+    speaking = asyncio.ensure_future(HANDSHAKES[endpoint.handshake](trace, endpoint))
+    try:
+        await asyncio.wait((speaking, nobody.said), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+        trace.close()
+    return nobody.said.result() if nobody.said.done() else b""

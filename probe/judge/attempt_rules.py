@@ -82,9 +82,10 @@ def _self_made(case: AttemptCase) -> bool:
     return case.failure == TLS_AUTHORITY and case.step is not Step.NOISE
 
 
-def _was_accepted(case: AttemptCase) -> bool:
-    """The service took the ClientHello, or began to answer it: it keeps nobody out."""
-    return case.step is Step.TLS and (_hello_acknowledged(case) or _bytes_received(case) > 0)
+def _is_let_in(case: AttemptCase) -> bool:
+    """The service took the ClientHello, began to answer it, or answers the same in other bytes: it keeps nobody out."""
+    took_it = case.step is Step.TLS and (_hello_acknowledged(case) or _bytes_received(case) > 0)
+    return took_it or case.dialect_passed or case.other_name_passed
 
 
 def _is_udp(case: AttemptCase) -> bool:
@@ -331,7 +332,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         State.IMPAIRED,
         "service.refusal",
         "it is broken off from exactly as far away as the service is, beyond this network",
-        "The ClientHello draws a reset only with a TTL that takes it to where the connection is accepted.",
+        "What is said first draws a reset only with a TTL that takes it to where the connection is accepted.",
     ),
     Rule(
         "refused_beyond",
@@ -343,7 +344,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "left_unanswered",
-        lambda case: case.place is Place.LEFT and not case.neighbour_reached and not _was_accepted(case),
+        lambda case: case.place is Place.LEFT and not case.neighbour_reached and not _is_let_in(case),
         State.IMPAIRED,
         None,
         "it leaves this network towards the service, and nothing comes back: whose doing that is cannot be told",

@@ -15,17 +15,11 @@ from enum import StrEnum
 from probe.addresses import family_of
 from probe.failure import CERTIFICATE_FAILURES
 from probe.judge.evidence import Evidence
-from probe.model import Attempt, Came, Hop, HopKind, Network, Observation, Step, Sweep
+from probe.model import Attempt, Came, Hop, HopKind, Network, Observation, Step, Sweep, Transport
 
 PUBLIC = frozenset({HopKind.PUBLIC, HopKind.NEAR})
 ANSWERS = frozenset({Came.ANSWER, Came.RESET, Came.REJECTED})
-STEPS = {  # of an attempt's last step → the packets by which it may have been followed
-    Step.TCP: (Step.TCP,),
-    Step.TLS: (Step.TLS,),
-    Step.STUN: (Step.STUN,),
-    Step.TURN: (Step.TURN, Step.STUN),
-}
-COMPARED_WITH = {Step.TURN: Step.STUN}
+ALSO_BY = {Step.TURN: Step.STUN}  # a relay that leaves a Binding unanswered too is followed by that
 
 
 class Place(StrEnum):
@@ -42,8 +36,16 @@ def of_attempt(evidence: Evidence, attempt: Attempt, last: Observation | None) -
     sweeps = evidence.measurement.sweeps
     if last.failure in CERTIFICATE_FAILURES:  # who shows it is found by who opens the connection
         return next((place for each in _followed(sweeps, attempt, Step.TCP) if (place := _at_home(each, sweeps))), None)
-    found = (sweep for step in STEPS.get(last.step, ()) for sweep in _followed(sweeps, attempt, step))
+    steps = (last.step, ALSO_BY.get(last.step, last.step))
+    found = (sweep for step in steps for sweep in _followed(sweeps, attempt, step))
     return next((_at_home(each, sweeps) or _abroad(each, evidence) for each in found), None)
+
+
+def compared_with(step: Step, transport: Transport) -> Step:
+    """What a neutral packet must be, for a packet to be compared with it: it opens, it comes after that, or neither."""
+    if step in (Step.DNS, Step.TCP):
+        return step
+    return Step.STUN if transport is Transport.UDP else Step.TLS
 
 
 def of_name(evidence: Evidence, host: str) -> Place | None:
@@ -55,8 +57,10 @@ def of_name(evidence: Evidence, host: str) -> Place | None:
 
 def _followed(sweeps: Iterable[Sweep], attempt: Attempt, step: Step) -> list[Sweep]:
     """Another address of the same endpoint may stand for it: one is followed in each family."""
-    place = step, False, attempt.host, attempt.port, attempt.address and family_of(attempt.address)
-    return [each for each in sweeps if (each.step, each.neutral, each.host, each.port, each.family) == place]
+    over = Transport.UDP if attempt.transport is Transport.UDP else Transport.TCP
+    place = step, attempt.host, attempt.port, over, attempt.address and family_of(attempt.address)
+    same = [each for each in sweeps if (each.step, each.host, each.port, each.transport, each.family) == place]
+    return [each for each in same if not each.neutral]
 
 
 def _at_home(sweep: Sweep, sweeps: Sequence[Sweep]) -> Place | None:
@@ -73,7 +77,7 @@ def _at_home(sweep: Sweep, sweeps: Sequence[Sweep]) -> Place | None:
 
 def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:
     """The TTLs at which a neutral packet of the same kind was seen to run out."""
-    step = COMPARED_WITH.get(sweep.step, sweep.step)
+    step = compared_with(sweep.step, sweep.transport)
     same = [each for each in sweeps if each.neutral and (each.step, each.family) == (step, sweep.family)]
     return {ttl for each in same for ttl in _exceeded(each)}
 
@@ -98,11 +102,12 @@ def _abroad(sweep: Sweep, evidence: Evidence) -> Place | None:
     return Place.SERVICE if distance is not None and refused >= distance else Place.BEYOND
 
 
-def _syn_beside(hello: Sweep, sweeps: Iterable[Sweep]) -> Sweep | None:
+def _syn_beside(sweep: Sweep, sweeps: Iterable[Sweep]) -> Sweep | None:
     """To the same place: it shows the routers, which a packet in a connection does not, and how far it is."""
-    place = Step.TCP, hello.neutral, hello.host, hello.port, hello.address
+    place = Step.TCP, sweep.neutral, sweep.host, sweep.port, sweep.address
     same = [each for each in sweeps if (each.step, each.neutral, each.host, each.port, each.address) == place]
-    return same[0] if same and hello.step is Step.TLS else None
+    inside = sweep.transport is Transport.TCP and sweep.step is not Step.TCP
+    return same[0] if same and inside else None
 
 
 def _is_foreign(router: Hop, evidence: Evidence) -> bool:

@@ -128,14 +128,6 @@ class TlsStream:
         return None
 
 
-def client_hello(server_name: str | None) -> bytes:
-    """What a TlsStream would send first."""
-    connection = _connection(server_name, ())
-    with suppress(SSL.WantReadError):
-        connection.do_handshake()
-    return connection.bio_read(RECORD_SIZE)
-
-
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from probe.failure import EOF, HOST_UNREACHABLE, NXDOMAIN, REFUSED, RESET, TIMEOUT, TLS_AUTHORITY
 from probe.judge import Evidence, judge
-from probe.model import Attempt, Came, Hop, HopKind, Network, State, Step, Sweep, Target, TlsFacts
+from probe.model import Attempt, Came, Hop, HopKind, Network, State, Step, Sweep, Target, TlsFacts, Transport
 from tests.probe.judge.evidence import (
     CALL,
     CHAT,
@@ -47,8 +47,9 @@ def sweep(step: Step, *came: Came_, neutral: bool = False, **fields: Any) -> Swe
         Hop(ttl=ttl, came=Came(what), kind=HopKind(whose[0]) if whose else None, prefix=whose[1] if whose else None)
         for ttl, (what, *whose) in enumerate(came, start=1)
     ]
+    over = Transport.UDP if step in (Step.DNS, Step.STUN, Step.TURN) else Transport.TCP
     where = {"host": "neutral.example", "port": 443, "family": 4} if neutral else _place(step)
-    return Sweep(step=step, neutral=neutral, hops=tuple(hops), **{**where, **fields})
+    return Sweep(step=step, neutral=neutral, hops=tuple(hops), **{"transport": over, **where, **fields})
 
 
 def _place(step: Step) -> dict[str, Any]:
