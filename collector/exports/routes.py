@@ -16,18 +16,22 @@ from probe.failure import UserError
 log = logging.getLogger(__name__)
 
 PARAMETERS = ("since", "until", "country", "simulated", "full")
-AT_ONCE = 2
+AT_ONCE = 2  # for strangers
 RETRY_AFTER_S = 60
+SLICE = 1 << 16
+STALLED_S = 60.0  # for a slice: whoever reads slower keeps others from their export
 RULES_HEADER, UNJUDGED_HEADER = "Ringback-Rules-Version", "Ringback-Unjudged-Batches"
 BUSY = "Other exports are under way; try again in a minute."
 SINGLE_LINES = "This is of single lines: send the admin token, or ask for /v1/export/cells."
 
 
 class Exports:
-    """The handler. At most so many exports are under way at a time."""
+    """The handler. At most `at_once` exports of strangers are under way; each must be read at a kB a second."""
 
-    def __init__(self, source: Source, now_ms: Callable[[], int], at_once: int = AT_ONCE) -> None:
-        self._source, self._now_ms = source, now_ms
+    def __init__(
+        self, source: Source, now_ms: Callable[[], int], at_once: int = AT_ONCE, stalled_s: float = STALLED_S
+    ) -> None:
+        self._source, self._now_ms, self._stalled_s = source, now_ms, stalled_s
         self._free = at_once
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -42,9 +46,11 @@ class Exports:
             return _error(503, "nothing_judged", str(error))
         if (wanted.full or dataset not in PUBLIC) and not (wanted.full and is_full(request)):
             return _error(403, "full_access_only", SINGLE_LINES)
+        marks = {RULES_HEADER: str(found.rules_version), UNJUDGED_HEADER: str(found.unjudged)}
+        if wanted.full:
+            return await self._send(request, dataset, wanted, marks)
         if not self._free:
             return _error(503, "busy", BUSY)
-        marks = {RULES_HEADER: str(found.rules_version), UNJUDGED_HEADER: str(found.unjudged)}
         self._free -= 1
         try:
             return await self._send(request, dataset, wanted, marks)
@@ -57,21 +63,26 @@ class Exports:
         response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store", **marks})
         await response.prepare(request)
         try:
-            await _write(response, DATASETS[dataset](self._source, wanted))
+            await _write(response, DATASETS[dataset](self._source, wanted), self._stalled_s)
         except ConnectionError:  # whoever asked has left
             raise
         except Exception as error:
-            log.exception("An export failed under way.")
+            if isinstance(error, TimeoutError):
+                log.warning("An export was given up: it was not read.")
+            else:
+                log.exception("An export failed under way.")
             if request.transport is not None:
                 request.transport.abort()  # an end would make it look whole
             raise ConnectionResetError from error
         return response
 
 
-async def _write(response: web.StreamResponse, pieces: Iterator[bytes]) -> None:
+async def _write(response: web.StreamResponse, pieces: Iterator[bytes], stalled_s: float) -> None:
+    """Raises TimeoutError when nobody reads."""
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-        if piece:
-            await response.write(piece)
+        for start in range(0, len(piece), SLICE):
+            async with asyncio.timeout(stalled_s):
+                await response.write(piece[start : start + SLICE])
     await response.write_eof()
 
 

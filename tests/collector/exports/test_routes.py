@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from collector.access import Access
+from collector.access import ACCESS, Access
 from collector.api import Parts
 from collector.app import create_app, runner
 from collector.cli import RULES
@@ -137,3 +137,39 @@ async def test_a_failure_under_way_is_seen_by_who_reads(
     async with listening(public(parts)) as client:
         with pytest.raises(aiohttp.ClientError):
             await client.get("/v1/export/cells")
+
+
+async def test_who_does_not_read_is_given_up(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And makes room for others."""
+
+    def endless(*_: object):  # type: ignore[no-untyped-def]
+        while True:
+            yield b"{}" + b" " * 1_000_000 + b"\n"
+
+    monkeypatch.setattr(routes, "DATASETS", {"cells": endless})
+    exports, given_up = routes.Exports(source, lambda: UNTIL, at_once=1, stalled_s=0.2), asyncio.Event()
+
+    async def watched(request: web.Request) -> web.StreamResponse:
+        try:
+            return await exports.stream(request)
+        finally:
+            given_up.set()
+
+    app = web.Application()
+    app.router.add_get("/v1/export/{dataset}", watched)
+    async with listening(app) as client, client.session.get(f"{client.url}/v1/export/cells") as answer:
+        async with asyncio.timeout(20):
+            await given_up.wait()
+        async with client.session.get(f"{client.url}/v1/export/cells") as another:
+            assert another.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
+
+
+async def test_the_administrator_does_not_wait_for_strangers(parts: Parts, source: Source) -> None:
+    app = web.Application()
+    app[ACCESS] = Access(token=TOKEN, local=False)
+    app.router.add_get("/v1/export/{dataset}", routes.Exports(source, lambda: UNTIL, at_once=0).stream)
+    async with listening(app) as client:
+        assert (await client.get(f"/v1/export/cells?{SPAN}"))[0] == 503
+        assert (await client.get(f"/v1/export/cells?{SPAN}&full=true", ADMIN))[0] == 200
