@@ -6,7 +6,8 @@
     venues                            name → operator, access, lines: more lines, which a phase can exempt
     targets                           what is measured, as in the targets file
     noise                             lost, absent, offline: in a hundred
-    phases                            name → since, until, operators, accesses, targets, technique, coverage, exempt
+    phases                            name → since, until, operators, accesses, targets, technique, coverage, exempt,
+                                      everywhere
 
 Times are UTC, `YYYY-MM-DDTHH:MM` in quotes. Of two phases that hit a target on a line at once, the first counts.
 """
@@ -38,7 +39,18 @@ KEYS = (
 )
 NETWORK_KEYS = ("name", "asn", "prefix", "country")
 VENUE_KEYS = ("operator", "access", "lines")
-PHASE_KEYS = ("since", "until", "operators", "accesses", "targets", "technique", "coverage", "exempt", "source")
+PHASE_KEYS = (
+    "since",
+    "until",
+    "operators",
+    "accesses",
+    "targets",
+    "technique",
+    "coverage",
+    "exempt",
+    "everywhere",
+    "source",
+)
 NOISE_KEYS = ("lost", "absent", "offline")
 
 
@@ -82,16 +94,18 @@ class Phase(Struct, frozen=True, kw_only=True):
     technique: str
     coverage: int = 100  # of a hundred of these lines; always the same ones
     exempt: frozenset[str] = frozenset()  # venues
+    everywhere: bool = False  # controls too: then it is the service that is down
 
     def hits(self, line: Line, target: str, moment_ms: int) -> bool:
         return (
             self.since_ms <= moment_ms < self.until_ms
             and target in self.targets
-            and line.place.name in self.operators
-            and line.access in self.accesses
-            and line.venue not in self.exempt
-            and self._covers(line)
+            and (self.everywhere if line.control else self._is_of(line))
         )
+
+    def _is_of(self, line: Line) -> bool:
+        of_theirs = line.place.name in self.operators and line.access in self.accesses
+        return of_theirs and line.venue not in self.exempt and self._covers(line)
 
     def _covers(self, line: Line) -> bool:
         """Evenly: of any n lines that are numbered in a row, n × coverage ÷ 100, give or take one."""
@@ -222,6 +236,7 @@ def _phases(root: Block, operators: tuple[str, ...], targets: tuple[str, ...]) -
             technique=block.word("technique", tuple(TECHNIQUES)),
             coverage=block.integer("coverage", 1, 100) if block.has("coverage") else 100,
             exempt=frozenset(_words(block, "exempt", venues)) if block.has("exempt") else frozenset(),
+            everywhere=block.flag("everywhere"),
         )
 
 
@@ -245,4 +260,7 @@ def _moment(block: Block, key: str) -> int:
 
 def moment_ms(text: str) -> int:
     """Milliseconds since 1970 of `YYYY-MM-DD` or `YYYY-MM-DDTHH:MM`, UTC. Raises ValueError."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        raise ValueError("times are UTC, without a zone")
+    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)

@@ -57,6 +57,7 @@ def test_of_two_phases_the_first_counts() -> None:
         ("accesses: [4g]", "accesses: [4gg]", "`4gg` is no known accesses"),
         ('until: "2016-01-20T00:00"', 'until: "2016-01-01T00:00"', "`until` must be later than `since`"),
         ('since: "2016-01-10T00:00"', 'since: "10 January"', "must be a time such as"),
+        ('since: "2016-01-10T00:00"', 'since: "2016-01-10T00:00+01:00"', "must be a time such as"),
         ("198.18.0.0/17", "198.18.0.0/30", "room for lines"),
         ("198.18.0.0/17", "198.18.0.1/17", "must be one such as"),
         ("lost: 5", "lost: 500", "whole number from 1 to 100"),

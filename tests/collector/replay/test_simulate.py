@@ -75,6 +75,13 @@ def test_the_judge_sees_what_the_technique_does(technique: str, target: str, sta
     assert free.mechanism is None
 
 
+def test_what_is_silent_everywhere_is_down() -> None:
+    text = QUIET.replace("technique: silence", "technique: silence\n    everywhere: true")
+    episode = small(text.replace("viber/call", "whatsapp/web"))
+    verdict = judged(episode, next(each for each in TARGETS.targets if each.id == "whatsapp/web"), "iam-4g-1")
+    assert (verdict.state, verdict.rule) == ("down", "down")
+
+
 def test_every_technique_is_judged_above() -> None:
     assert set(TECHNIQUES) == {"silence", "reject", "reset", "allocate"}
 
