@@ -119,7 +119,9 @@ def is_silent(target: Target, findings: Findings) -> bool:
         if (attempt.host, attempt.port, attempt.handshake) not in answered
         for observation in attempt.observations
     )
-    return silent_attempt or any(is_unanswered(each.observation) for each in findings.resolutions)
+    hosts = {endpoint.host for endpoint in target.endpoints}
+    names = [each.observation for each in findings.resolutions if each.host in hosts]
+    return silent_attempt or any(is_unanswered(each) for each in names)
 
 
 def _fails_in_one_dialect(attempt: Attempt, tried: Sequence[Attempt]) -> bool:

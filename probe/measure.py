@@ -92,14 +92,14 @@ class Measurer:
 
     async def _resolve(self, target: Target, origin: float, opened: ExitStack) -> list[Answer]:
         hosts = dict.fromkeys(endpoint.host for endpoint in target.endpoints if not is_address(endpoint.host))
+        questions = [(host, QTYPES[family]) for host in hosts for family in sorted(self._families)]
+        if target.outage is not None:
+            questions.append((target.outage.name, QTYPES[family_of(target.outage.address)]))
         return await asyncio.gather(
             *(
-                self._ask(
-                    host, QTYPES[family], resolver, opened.enter_context(closing(Trace(self._instruments, origin)))
-                )
-                for host in hosts
+                self._ask(host, qtype, resolver, opened.enter_context(closing(Trace(self._instruments, origin))))
+                for host, qtype in questions
                 for resolver in self._resolvers
-                for family in sorted(self._families)
             )
         )
 

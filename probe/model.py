@@ -212,6 +212,13 @@ class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
     address: str | None = None
 
 
+class Outage(Struct, frozen=True, kw_only=True):
+    """How a service says by DNS that it is out of order itself: its status name then has this address."""
+
+    name: str
+    address: str
+
+
 class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What people would recognise, as service/role; the id is a permanent name, never an address."""
 
@@ -221,6 +228,7 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     endpoints: tuple[Endpoint, ...] = ()
     legacy: bool = False  # a marker of a standing ban of a retired service; says nothing of a dead service
     not_measurable: str | None = None  # why there is no handshake for it yet
+    outage: Outage | None = None  # believed of controls' resolvers only: a censor could forge it here
     on_request: bool = False  # dialled only where its service is asked for: a volunteer's data plan pays
 
     @property

@@ -23,7 +23,7 @@ from probe.addresses import is_address
 from probe.blocks import Block, compose
 from probe.failure import UserError
 from probe.judge.grades import expected_grade
-from probe.model import Combine, Endpoint, Expect, Fingerprint, Plane, Resolver, Target, Targets, Transport
+from probe.model import Combine, Endpoint, Expect, Fingerprint, Outage, Plane, Resolver, Target, Targets, Transport
 
 MAX_BYTES = 256_000
 MIN_BASELINES = 4  # below that, one neutral service's fault looks like a broken link
@@ -78,7 +78,7 @@ ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
 SECTIONS = ("targets", "resolvers", "fingerprints", "authorities")
 DEFAULTS = ("handshake", "transport", "expect", "source", "date", "uncalibrated", "ca")
 ENDPOINT_KEYS = ("host", "port", "server_name", *DEFAULTS)
-TARGET_KEYS = ("plane", "combine", "endpoints", "legacy", "not_measurable", "on_request", *DEFAULTS)
+TARGET_KEYS = ("plane", "combine", "endpoints", "legacy", "not_measurable", "on_request", "outage", *DEFAULTS)
 RESERVED_RESOLVERS = ("private", "isp", "unknown")  # words that measurements use for resolvers without a name
 
 PLANES = (SIGNALLING, MEDIA, WEB)
@@ -142,7 +142,12 @@ def _target(identity: str, block: Block, authorities: Mapping[str, str]) -> Targ
         legacy=block.flag("legacy"),
         not_measurable=reason,
         on_request=block.flag("on_request"),
+        outage=_outage(block.block("outage", "`outage`", ("name", "address"))) if block.has("outage") else None,
     )
+
+
+def _outage(block: Block) -> Outage:
+    return Outage(name=_host(block, "name"), address=_address(block, "address", block.text("address")))
 
 
 def _plane(identity: str, block: Block) -> Plane:
@@ -250,17 +255,17 @@ def _resolvers(root: Block) -> Iterator[Resolver]:
     for name, block in root.blocks("resolvers", "a resolver", ("addresses", "independent")):
         if name in RESERVED_RESOLVERS:
             raise block.refused(None, f"`{name}` is a word for unnamed resolvers; choose another name.")
-        addresses = tuple(_address(block, text) for text in block.texts("addresses"))
+        addresses = tuple(_address(block, "addresses", text) for text in block.texts("addresses"))
         for address in addresses:
             if owners.setdefault(address, name) != name:
                 raise block.refused("addresses", f"{address} already belongs to `{owners[address]}`; keep one.")
         yield Resolver(name=name, addresses=addresses, independent=block.flag("independent"))
 
 
-def _address(block: Block, text: str) -> str:
+def _address(block: Block, key: str, text: str) -> str:
     """In canonical form, for resolvers are recognised by comparing text."""
     if not is_address(text):
-        raise block.refused("addresses", f"`{text[:60]}` is no address; write an IPv4 or IPv6 address.")
+        raise block.refused(key, f"`{text[:60]}` is no address; write an IPv4 or IPv6 address.")
     return str(ipaddress.ip_address(text))
 
 

@@ -1,10 +1,10 @@
 """TLS 1.2 or 1.3 to the service's port, with its name in the ClientHello (RFC 8446, RFC 6066 section 3).
 
 Sent: a ClientHello with SNI, one key share and, where the targets file has one, an application protocol (ALPN); after
-the handshake nothing, then a close. Answer: a certificate
-chain for that name, verified afterwards: `crypto` when it ends in the service's own pinned authority, `bound` when
-in a public root. A middlebox can drop or reset after reading the name, drop the reply, or present its own
-certificate (then the step fails at `verify`, and the facts keep the hashes of leaf and issuer).
+the handshake nothing, then a close. Answer: a certificate chain for that name, verified afterwards: `crypto` when it
+ends in the service's own pinned authority, `bound` when in a public root. A middlebox can drop or reset after reading
+the name, drop the reply, or present its own certificate (then the step fails at `verify`, and the facts keep the
+hashes of leaf and issuer).
 Leaks: the service's name and the volunteer's address, as every visit does; our ClientHello is OpenSSL's, not the app's.
 """
 

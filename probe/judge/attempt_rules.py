@@ -255,6 +255,14 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "pinned, at an address that is the service's elsewhere.",
     ),
     Rule(
+        "outage_reported",
+        lambda case: case.outage_reported,
+        State.IMPAIRED,
+        None,
+        "the service itself reports an outage in this hour",
+        "As a control was told; what this line is told does not count, for whoever forged it could excuse a ban.",
+    ),
+    Rule(
         "controls_disagree",
         lambda case: case.controls_disagree,
         State.IMPAIRED,

@@ -55,6 +55,7 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     last: Observation | None  # the step at which it ended
     complete: bool  # the service answered as itself
     control: Control
+    outage_reported: bool  # by the service itself, to a control
     controls_disagree: bool  # at least as many networks' controls failed there as got through
     calibrated: bool
     answered_elsewhere: bool  # this very address answered a control, or another network of the country
@@ -117,6 +118,7 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         last=last,
         complete=is_positive(attempt, endpoint),
         control=controls.of_endpoint(endpoint, evidence.controls),
+        outage_reported=controls.report_outage(target.outage, evidence.controls),
         controls_disagree=controls.disagree_on_endpoint(endpoint, evidence.controls),
         calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
         answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from probe.judge.grades import is_positive
-from probe.model import AlsoDial, Attempt, ControlMeasurement, Endpoint, Network, Observation, Via
+from probe.model import AlsoDial, Attempt, ControlMeasurement, Endpoint, Network, Observation, Outage, Via
 
 
 class Control(StrEnum):
@@ -85,6 +85,11 @@ def addresses_given(host: str, controls: Iterable[ControlMeasurement]) -> set[st
         if resolution.host == host and resolution.observation.dns
         for address in resolution.observation.dns.answers
     }
+
+
+def report_outage(outage: Outage | None, controls: Iterable[ControlMeasurement]) -> bool:
+    """Whether some control was told by the service's own status name that it is out of order."""
+    return outage is not None and outage.address in addresses_given(outage.name, controls)
 
 
 def leaves_seen(endpoint: Endpoint, controls: Iterable[ControlMeasurement]) -> set[str]:

@@ -43,7 +43,8 @@ def name_cases(evidence: Evidence, target: Target) -> list[NameCase]:
 
     Where nobody leads anywhere there is one case for the host, whatever its families would have been.
     """
-    hosts = dict.fromkeys(each.host for each in own_resolutions(evidence.measurement))
+    dialled = {endpoint.host for endpoint in target.endpoints}
+    hosts = dict.fromkeys(each.host for each in own_resolutions(evidence.measurement) if each.host in dialled)
     forged = forged_addresses(evidence, target)
     cases = (
         _name_case(evidence, target, host, family, forged)

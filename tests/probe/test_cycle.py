@@ -409,6 +409,12 @@ def test_a_resolver_that_stayed_silent_is_asked_again_though_another_led_somewhe
     assert is_silent(CHAT_TARGET, found)
 
 
+def test_a_status_name_that_nobody_answers_for_is_no_reason_to_look_again() -> None:
+    asked = Resolution(host="uptime.example", observation=observation(Step.DNS, TIMEOUT))
+    found = Findings(started_ms=0, resolutions=(asked,), attempts=(given(Via.SYSTEM, None),))
+    assert not is_silent(CHAT_TARGET, found)
+
+
 def test_where_others_failed_is_dialled_once_a_cycle_and_never_for_the_self_check() -> None:
     def also(what: Target, address: str) -> AlsoDial:
         fields = {name: getattr(what.endpoints[0], name) for name in ("host", "port", "transport", "handshake")}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probe.failure import EOF, RESET, TIMEOUT, UNEXPECTED_REPLY
 from probe.model import Expect, Fingerprint, Grade, HttpFacts, MtprotoFacts, Operation, Step
@@ -108,3 +110,10 @@ def test_an_answer_in_pieces() -> None:
 
     dialer = network([first, Later(1.0, lambda _: whole[0][30:])])
     assert shake(dialer, "mtproto-obfuscated").grade is Grade.MARKED
+
+
+@given(st.lists(st.one_of(st.just(b""), st.binary(max_size=300)), max_size=4), st.sampled_from(ALL))
+def test_whatever_is_said_ends_in_a_failure_that_has_a_name(pieces: list[bytes], handshake: str) -> None:
+    seen = shake(network(pieces), handshake)
+    assert seen.grade is None
+    assert seen.failure in (TIMEOUT, EOF, UNEXPECTED_REPLY)

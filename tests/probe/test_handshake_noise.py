@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probe.failure import (
     CERTIFICATE_FAILURES,
@@ -163,3 +165,12 @@ def test_what_breaks_off(turn: Turn, failure: str, operation: Operation) -> None
 def test_a_port_that_is_closed() -> None:
     seen = shake(network(refuses=ConnectionRefusedError(111, "x")))
     assert (seen.grade, seen.last.step) == (None, Step.TCP)
+
+
+@given(
+    st.lists(st.one_of(st.just(b""), st.binary(max_size=700)), max_size=4), st.sampled_from(["noise", "noise-routed"])
+)
+def test_whatever_is_said_ends_in_a_failure_that_has_a_name(pieces: list[bytes], handshake: str) -> None:
+    seen = shake(network(pieces), handshake)
+    assert seen.grade is None
+    assert seen.failure in (TIMEOUT, EOF, UNEXPECTED_REPLY)

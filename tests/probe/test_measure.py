@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from probe.budget import AllocateBudget, Budget
 from probe.handshakes import HANDSHAKES
 from probe.measure import Findings, Measurer
-from probe.model import AlsoDial, Endpoint, Expect, Grade, NotAttempted, Target, Via
+from probe.model import AlsoDial, Endpoint, Expect, Grade, NotAttempted, Outage, Target, Via
 from probe.network import LinkResolver
 from probe.trace import Trace
 from tests.probe.builders import RESOLVER, dns_reply, endpoint, instruments, refusal, stun_reply, target
@@ -90,6 +91,20 @@ def test_and_not_when_one_got_through() -> None:
     dialer = network(FOUR[:2], world=[FOUR[2]], accepts=[FOUR[1], FOUR[2]])
     assert tried(measured(dialer, target("svc/chat", chat()))) == [(FOUR[0], Via.SYSTEM), (FOUR[1], Via.SYSTEM)]
     assert ("tcp", FOUR[2], 443) not in dialer.dialled
+
+
+def test_the_name_by_which_a_service_reports_an_outage_is_asked_for_and_never_dialled() -> None:
+    dialer = network(["127.0.0.2"], world=["127.0.0.2", *SIX[:1]])
+    what = msgspec.structs.replace(
+        target("svc/chat", chat(FOUR[0])), outage=Outage(name="uptime.example", address="127.0.0.2")
+    )
+    found = measured(dialer, what)
+    asked = [(each.host, each.observation.dns) for each in found.resolutions]
+    assert [(host, facts and (facts.qtype, facts.resolver, facts.answers)) for host, facts in asked] == [
+        ("uptime.example", ("A", "isp", ("127.0.0.2",))),
+        ("uptime.example", ("A", "world", ("127.0.0.2",))),
+    ]
+    assert tried(found) == [(FOUR[0], Via.LITERAL)]
 
 
 def dial(address: str, where: Endpoint = CHAT, **more: Any) -> AlsoDial:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from probe import targets as reader
 from probe.failure import UserError
-from probe.model import Combine, Expect, Plane, Transport
+from probe.model import Combine, Expect, Outage, Plane, Transport
 
 BASELINES = "".join(
     f"  baseline/tls-{letter}:\n"
@@ -157,6 +157,30 @@ def test_over_tls_any_handshake_has_a_name_and_an_authority() -> None:
     assert (read.transport, read.server_name, read.ca) == (Transport.TLS, "s.example", "own")
     refused = complaint(file(f"  svc/call:\n    endpoints:\n      - {{{line}, transport: tcp}}\n", authority))
     assert refused == "my.yaml, line 4: the handshake `stun` over tcp has no use for `server_name`; leave it out."
+
+
+def outage(text: str) -> bytes:
+    return file(f"  svc/chat:\n    outage: {text}\n    endpoints:\n      - {{{GOOD}}}\n")
+
+
+def test_how_a_service_reports_an_outage() -> None:
+    body = outage("{name: uptime.example, address: 127.0.0.2}")
+    assert reader.parse(body, "my.yaml").targets[0].outage == Outage(name="uptime.example", address="127.0.0.2")
+    assert reader.parse(endpoint(GOOD), "my.yaml").targets[0].outage is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{name: uptime.example}", "`outage` needs the key `address`."),
+        ("{name: uptime.example, address: down}", "`down` is no address; write an IPv4 or IPv6 address."),
+        ("{name: 'a b', address: 127.0.0.2}", "`name` must be a host name or an address"),
+        ("{host: uptime.example, address: 127.0.0.2}", "`outage` has no key `host`; use one of name, address."),
+    ],
+)
+def test_a_wrong_outage_gets_a_sentence_with_its_line(text: str, sentence: str) -> None:
+    assert complaint(outage(text)).startswith("my.yaml, line 3: ")
+    assert sentence in complaint(outage(text))
 
 
 ROOT = "1a" * 32

@@ -61,6 +61,26 @@ def test_whatsapps_server_inside_a_websocket(
 
 
 @pytest.mark.parametrize(
+    ("certified", "path", "expected"),
+    [
+        ("other.example", PATH, (None, "ssl_invalid_hostname")),
+        (None, PATH, (None, "ssl_unknown_authority")),
+        ("web.whatsapp.example", "/elsewhere", (None, "http_unexpected_status_code")),
+    ],
+    ids=["another name", "another authority", "another path"],
+)
+def test_who_has_the_keys_and_not_the_websites_name_is_not_whatsapp_web(
+    tmp_path: Path, authority: Authority, certified: str | None, path: str, expected: object
+) -> None:
+    port, name = free_port(), "web.whatsapp.example"
+    signer = authority if certified else Authority.create()
+    with noise_server(tmp_path, [], websockets=(signer.leaf(certified or name), [(HOST, port)])) as root:
+        expect = Expect(keys=(root,), path=path)
+        there = endpoint("noise", HOST, port, transport=Transport.WSS, server_name=name, expect=expect)
+        assert met(there, now_ms=round(time.time() * 1000), trust=Trust(authority.pem, {})) == [expected]
+
+
+@pytest.mark.parametrize(
     ("guise", "expected"), [("genuine", (Grade.MARKED, None)), ("portal", (None, "unexpected_reply"))]
 )
 def test_telegrams_server(tmp_path: Path, guise: str, expected: object) -> None:
