@@ -3,7 +3,8 @@
 A relay that does not answer an Allocate is asked in the second round for a plain Binding as well: same address, same
 port, another method. If that is answered, it is the Allocate that somebody drops, and not the address. Our own server
 that does not answer SIP is asked again with every bit inverted. A server that does not answer QUIC is asked with a
-neutral name too: if that is answered, it is the service's name that is dropped.
+neutral name too: if that is answered, it is the service's name that is dropped; one that does not answer DTLS, with
+another program's hello.
 
 What has failed for good is sent again with small TTLs (probe.locate); here is said which failures those are. Silence
 must have repeated; a reset, a foreign certificate or a resolver's denial need not.
@@ -41,6 +42,8 @@ EXPERIMENTS = {  # at the same address and port
     "turn-google": "stun",
     "sip-echo": "sip-twin",
     "quic": "quic-other-name",
+    "dtls": "dtls-browser",
+    "dtls-browser": "dtls",
 }
 
 

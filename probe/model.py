@@ -365,6 +365,15 @@ class XmppFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None  # the condition of a stream error
 
 
+class DtlsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of the datagrams of a handshake: what was sent, and which of the server's first messages came."""
+
+    sends: int = 1  # datagrams, those that were sent again among them
+    unmatched: int = 0  # datagrams that are no DTLS
+    hello_verify: bool = False  # the server asked whether we are where we say we are
+    server_hello: bool = False
+
+
 class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: int
     code: int
@@ -391,6 +400,7 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     xmpp: XmppFacts | None = None
     hello: HelloFacts | None = None
     quic: QuicFacts | None = None
+    dtls: DtlsFacts | None = None
     icmp: IcmpFacts | None = None
     noise: NoiseFacts | None = None
     mtproto: MtprotoFacts | None = None

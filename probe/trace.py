@@ -17,6 +17,7 @@ from probe.dialer import Counters, Datagrams, Dialer, Stream
 from probe.failure import INTERRUPTED, classify
 from probe.model import (
     DnsFacts,
+    DtlsFacts,
     Fingerprint,
     HelloFacts,
     HttpFacts,
@@ -77,6 +78,7 @@ class StepRecord:
     xmpp: XmppFacts | None = None
     hello: HelloFacts | None = None
     quic: QuicFacts | None = None
+    dtls: DtlsFacts | None = None
     icmp: IcmpFacts | None = None
     noise: NoiseFacts | None = None
     mtproto: MtprotoFacts | None = None
@@ -116,6 +118,7 @@ class StepRecord:
             xmpp=self.xmpp,
             hello=self.hello,
             quic=self.quic,
+            dtls=self.dtls,
             icmp=self.icmp,
             noise=self.noise,
             mtproto=self.mtproto,

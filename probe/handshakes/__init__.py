@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from probe.handshakes import (
     discord,
     dns,
+    dtls,
     http,
     msturn,
     mtproto,
@@ -38,6 +39,9 @@ HANDSHAKES: dict[str, Handshake] = {
     "http": http.handshake,
     "quic": quic.handshake,
     "quic-other-name": quic.other_name,
+    "dtls": dtls.handshake,
+    "dtls-browser": dtls.browser,
+    "dtls-hello": dtls.first_answer,
     "stun": stun.handshake,
     "stun-4571": stun.handshake_4571,
     "turn": turn.handshake,

@@ -97,6 +97,12 @@ def _in_a_session(case: AttemptCase) -> bool:
     return case.attempt.transport in CERTIFIED_TRANSPORTS or case.attempt.handshake in CERTIFIED
 
 
+def _began(case: AttemptCase) -> bool:
+    """The server's first message of DTLS came."""
+    facts = case.last.dtls if case.last else None
+    return facts is not None and (facts.hello_verify or facts.server_hello)
+
+
 def _relay_refuses(case: AttemptCase) -> bool:
     """Over UDP only what carries our transaction id is read at all; in a stream anything may come."""
     understood = _is_udp(case) or (case.last is not None and case.last.operation is Operation.DECODE)
@@ -486,6 +492,30 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "tcp.payload.drop",
         "the connection opens, and what the app says on it stays unanswered, twice",
         "TCP connects; the first bytes of the app's own protocol stay unanswered; neutral TLS or HTTP passes.",
+    ),
+    Rule(
+        "dtls_hello_dropped",
+        lambda case: _fails(Step.DTLS, TIMEOUT)(case) and case.other_hello_passed,
+        State.LIKELY_BLOCKED,
+        "dtls.drop",
+        "the same address answers another program's DTLS hello, and not this one, twice",
+        "Two shapes of hello, one address, in one round.",
+    ),
+    Rule(
+        "dtls_dropped",
+        lambda case: _fails(Step.DTLS, TIMEOUT)(case) and (case.udp_passed or _began(case)),
+        State.LIKELY_BLOCKED,
+        "dtls.drop",
+        "an address that completes DTLS elsewhere answers UDP here and does not complete DTLS, twice",
+        "Another protocol over UDP passes there, or the server's first message came and the rest did not.",
+    ),
+    Rule(
+        "dtls_endpoint_dropped",
+        _fails(Step.DTLS, TIMEOUT),
+        State.LIKELY_BLOCKED,
+        "udp.endpoint.drop",
+        "an address that answers DTLS elsewhere stays silent, twice, while neutral relays answer",
+        "Nothing tells whether it is DTLS, UDP or the address that is dropped.",
     ),
     Rule(
         "quic_name_dropped",

@@ -19,6 +19,7 @@ from probe.silence import is_unanswered
 
 # What a neutral must have done for a failure at this step to count: the same kind of thing over the same transport.
 BINDINGS = frozenset({"stun", "stun-4571"})
+HELLOS = frozenset({"dtls", "dtls-browser"})
 DATAGRAMS, PAYLOAD = frozenset({"stun", "turn"}), frozenset({"tls", "http"})
 NEUTRAL_OVER_UDP = {
     Step.STUN: DATAGRAMS,
@@ -72,6 +73,8 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     twin_passed: bool  # the same conversation with every bit inverted passed at the same address and port
     tcp_passed: bool  # a TCP connection to the same address was accepted
     other_name_passed: bool  # QUIC with a neutral name to the same address and port was answered
+    other_hello_passed: bool  # DTLS with another program's hello to the same address and port was answered
+    udp_passed: bool  # anything over UDP at the same address was answered
     clock_measured: bool
     place: Place | None  # where on the path it dies, if that is known
     neighbour_reached: bool  # another network of the country did, in the same hour
@@ -137,6 +140,8 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         twin_passed=any(_is_twin_beside(each, attempt) for each in evidence.measurement.attempts),
         tcp_passed=any(_connected(each, attempt.address) for each in evidence.measurement.attempts),
         other_name_passed=any(_is_other_name_beside(each, attempt) for each in evidence.measurement.attempts),
+        other_hello_passed=any(_is_other_hello_beside(each, attempt) for each in evidence.measurement.attempts),
+        udp_passed=any(_answers_udp(each, attempt.address) for each in evidence.measurement.attempts),
         clock_measured=evidence.measurement.clock_offset_ms is not None,
         place=location.of_attempt(evidence, attempt, last),
         neighbour_reached=attempt.address in evidence.neighbours,
@@ -164,6 +169,14 @@ def _connected(other: Attempt, address: str | None) -> bool:
 
 def _is_other_name_beside(other: Attempt, attempt: Attempt) -> bool:
     return other.handshake == "quic-other-name" and _is_answered_at(other, attempt)
+
+
+def _is_other_hello_beside(other: Attempt, attempt: Attempt) -> bool:
+    return other.handshake in HELLOS - {attempt.handshake} and _is_answered_at(other, attempt)
+
+
+def _answers_udp(other: Attempt, address: str | None) -> bool:
+    return other.address == address and other.transport is Transport.UDP and other.grade is not None
 
 
 def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:

@@ -14,6 +14,9 @@ BEST = {
     "dns": Grade.BOUND,
     "tls": Grade.BOUND,
     "quic": Grade.BOUND,
+    "dtls": Grade.BOUND,
+    "dtls-browser": Grade.BOUND,
+    "dtls-hello": Grade.TRANSPORT,
     "stun": Grade.BOUND,
     "stun-4571": Grade.BOUND,
     "turn": Grade.BOUND,
@@ -64,9 +67,11 @@ def expected_grade(endpoint: Endpoint) -> Grade:
 
 def _certificate(endpoint: Endpoint) -> Grade | None:
     """What the certificate proves, where there is one."""
+    if endpoint.ca:
+        return Grade.CRYPTO
     if endpoint.handshake not in CERTIFIED and endpoint.transport not in CERTIFIED_TRANSPORTS:
         return None
-    return Grade.CRYPTO if endpoint.ca else Grade.BOUND
+    return Grade.BOUND
 
 
 def is_positive(attempt: Attempt, endpoint: Endpoint) -> bool:

@@ -95,7 +95,7 @@ class TlsStream:
             return False
         except SSL.Error as error:
             assert record.tls is not None
-            record.tls = replace(record.tls, alert=_alert(error))
+            record.tls = replace(record.tls, alert=alert_of(error))
             record.operation = Operation.READ
             raise Failed(TLS_FAILED) from error
         return True
@@ -146,7 +146,7 @@ def _connection(server_name: str | None, alpn: Sequence[str]) -> SSL.Connection:
     return connection
 
 
-def _alert(error: SSL.Error) -> str | None:
+def alert_of(error: SSL.Error) -> str | None:
     """OpenSSL's words for the alert that the peer sent, such as `tlsv1 alert internal error`."""
     reasons = [reason for _, _, reason in error.args[0]] if error.args and error.args[0] else []
     return next((reason[:60] for reason in reasons if "alert" in reason or reason.startswith("tlsv1")), None)

@@ -112,6 +112,16 @@ def xmpp(address: Address) -> bool:
         return False
 
 
+def dtls(address: Address) -> bool:
+    """A ClientHello is answered by a handshake message, or an alert."""
+    suites, rest = b"\xc0\x2b\xc0\x2f", b"\x01\x00\x00\x08\x00\x0a\x00\x04\x00\x02\x00\x17"
+    body = b"\xfe\xfd" + os.urandom(32) + bytes(2) + len(suites).to_bytes(2) + suites + rest
+    length = len(body).to_bytes(3)
+    message = b"\x01" + length + bytes(2) + bytes(3) + length + body
+    reply = ask_udp(address, b"\x16\xfe\xfd" + bytes(8) + len(message).to_bytes(2) + message)
+    return reply[:1] in (b"\x15", b"\x16")
+
+
 def ask_udp(address: Address, request: bytes) -> bytes:
     """The first reply within the patience, or nothing."""
     with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
@@ -138,6 +148,7 @@ PROTOCOLS: dict[str, Callable[[Address], bool]] = {
     "dns": dns,
     "tls": tls,
     "http": http,
+    "dtls": dtls,
     "sip": sip,
     "xmpp": xmpp,
     "zoom": zoom,

@@ -18,7 +18,6 @@ realm={realm}
 lt-cred-mech
 user=nobody:never-used
 fingerprint
-no-dtls
 {tls}
 no-cli
 no-rfc5780
@@ -40,7 +39,7 @@ class Coturn:
     tls_port: int | None = None
 
 
-def config(addresses: Sequence[str], port: int, realm: str, directory: Path, tls: str = "no-tls") -> str:
+def config(addresses: Sequence[str], port: int, realm: str, directory: Path, tls: str = "no-tls\nno-dtls") -> str:
     """With addresses named one by one: a wildcard socket would answer from another address than was asked."""
     listening = "\n".join(f"listening-ip={address}" for address in addresses)
     return CONFIG.format(listening=listening, port=port, realm=realm, directory=directory, tls=tls)
@@ -60,10 +59,10 @@ def coturn(
     inside: str | None = None,
     leaf: Leaf | None = None,
 ) -> Iterator[Coturn]:
-    """Over TLS too where there is a `leaf`."""
+    """Over TLS and DTLS too where there is a `leaf`."""
     server = Coturn(addresses[0], port or free_port(), realm, free_port() if leaf else None)
     path = directory / "turnserver.conf"
-    tls = tls_lines(leaf, server.tls_port, directory) if leaf and server.tls_port else "no-tls"
+    tls = tls_lines(leaf, server.tls_port, directory) if leaf and server.tls_port else "no-tls\nno-dtls"
     path.write_text(config(addresses, server.port, realm, directory, tls))
     questions = [f"stun:{where(address, server.port)}" for address in addresses]
     questions += [f"tls:{where(address, server.tls_port)}" for address in addresses if server.tls_port]
