@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from collector.gather import Case
 from collector.log import HOUR_MS
-from collector.rows import CellRow, FailingRow, HourContent, cell_row, failing_row, verdict_row
+from collector.rows import CellRow, FailingRow, HourContent, StepRow, cell_row, failing_row, step_row, verdict_row
 from collector.warehouse import in_order
 from probe.judge.evidence import Evidence
 from probe.judge.failing import failing, is_at
-from probe.model import Access, AlsoDial, Cell, Link, Network, Verdict
+from probe.model import Access, AlsoDial, Cell, Link, Measurement, Network, Observation, Verdict
 
 
 class MakeCell(Protocol):
@@ -68,6 +69,7 @@ def judge_hour(rules: Rules, target: str, hour: int, cases: Iterable[Case]) -> H
             verdicts=tuple(rows),
             cells=tuple(_cells(rules, target, hour, judged)),
             failing=tuple(_failing(hour, [j.case for j in judged])),
+            steps=tuple(_steps(target, hour, judged)),
         )
     )
 
@@ -83,6 +85,25 @@ def _failing(hour: int, cases: Iterable[Case]) -> list[FailingRow]:
             if any(is_at(dial, endpoint) for endpoint in endpoints):
                 lines.setdefault(dial, set()).add(case.record.key)
     return [failing_row(dial, hour, len(keys)) for dial, keys in lines.items()]
+
+
+def _steps(target: str, hour: int, judged: Iterable[_Judged]) -> list[StepRow]:
+    """Where handshakes got to. Not those of controls, nor where a portal or a VPN answered for the network."""
+    outcomes: dict[tuple[Network, Access, bool, str], Counter[bool]] = {}
+    for each in judged:
+        record, measurement = each.case.record, each.case.record.measurement
+        if each.case.is_control or not record.clock_known or measurement.link.void is not None:
+            continue
+        for seen in _observations(measurement):
+            place = (record.network, each.access, measurement.simulated, seen.step.value)
+            outcomes.setdefault(place, Counter())[seen.failure is None] += 1
+    return [step_row(target, hour, *place, passed=seen[True], failed=seen[False]) for place, seen in outcomes.items()]
+
+
+def _observations(measurement: Measurement) -> Iterator[Observation]:
+    yield from (resolution.observation for resolution in measurement.resolutions)
+    for attempt in measurement.attempts:
+        yield from attempt.observations
 
 
 def _cells(rules: Rules, target: str, hour: int, judged: Sequence[_Judged]) -> list[CellRow]:

@@ -38,6 +38,7 @@ VERDICT_COLUMNS = {
     "targets_known": "BOOLEAN",
     "is_control": "BOOLEAN",
     "simulated": "BOOLEAN",
+    "received_ms": "BIGINT",
 }
 
 CELL_COLUMNS = {
@@ -68,6 +69,19 @@ FAILING_COLUMNS = {
     "handshake": "VARCHAR",
     "address": "VARCHAR",
     "lines": "BIGINT",
+}
+
+STEP_COLUMNS = {
+    "target": "VARCHAR",
+    "hour": "BIGINT",
+    "country": "VARCHAR",
+    "asn": "BIGINT",
+    "operator": "VARCHAR",
+    "access": "VARCHAR",
+    "simulated": "BOOLEAN",
+    "step": "VARCHAR",
+    "passed": "BIGINT",
+    "failed": "BIGINT",
 }
 
 
@@ -103,6 +117,7 @@ class VerdictRow(Struct, frozen=True, kw_only=True):
     targets_known: bool  # whether that file was at hand when this was judged
     is_control: bool
     simulated: bool
+    received_ms: int  # when its batch came
 
 
 class CellRow(Struct, frozen=True, kw_only=True):
@@ -139,6 +154,23 @@ class FailingRow(Struct, frozen=True, kw_only=True):
     lines: int
 
 
+class StepRow(Struct, frozen=True, kw_only=True):
+    """How often one step was completed, and failed, by the lines of one place in one hour. Field for field the
+    columns of `step`.
+    """
+
+    target: str
+    hour: int
+    country: str
+    asn: int
+    operator: str
+    access: str
+    simulated: bool
+    step: str
+    passed: int
+    failed: int
+
+
 class HourContent(Struct, frozen=True, kw_only=True):
     """All that the warehouse is to hold about one target in one hour."""
 
@@ -147,6 +179,7 @@ class HourContent(Struct, frozen=True, kw_only=True):
     verdicts: tuple[VerdictRow, ...] = ()
     cells: tuple[CellRow, ...] = ()
     failing: tuple[FailingRow, ...] = ()
+    steps: tuple[StepRow, ...] = ()
 
 
 def verdict_row(
@@ -184,6 +217,7 @@ def verdict_row(
         targets_known=targets_known,
         is_control=is_control,
         simulated=measurement.simulated,
+        received_ms=record.received_ms,
     )
 
 
@@ -222,6 +256,23 @@ def failing_row(dial: AlsoDial, hour: int, lines: int) -> FailingRow:
     )
 
 
+def step_row(
+    target: str, hour: int, network: Network, access: Access, simulated: bool, step: str, *, passed: int, failed: int
+) -> StepRow:
+    return StepRow(
+        target=target,
+        hour=hour,
+        country=network.country,
+        asn=network.asn,
+        operator=network.operator,
+        access=access.value,
+        simulated=simulated,
+        step=step,
+        passed=passed,
+        failed=failed,
+    )
+
+
 def network_of(row: VerdictRow | CellRow) -> Network:
     return Network(country=row.country, asn=row.asn, operator=row.operator)
 
@@ -240,6 +291,11 @@ def cell_values(row: CellRow) -> tuple[object, ...]:
 def failing_values(row: FailingRow) -> tuple[object, ...]:
     """A failing address as the warehouse's columns, in their order."""
     return tuple(getattr(row, column) for column in FAILING_COLUMNS)
+
+
+def step_values(row: StepRow) -> tuple[object, ...]:
+    """The outcomes of a step as the warehouse's columns, in their order."""
+    return tuple(getattr(row, column) for column in STEP_COLUMNS)
 
 
 def verdict_from(values: tuple[object, ...]) -> VerdictRow:

@@ -1,5 +1,5 @@
-"""The warehouse: verdicts, hourly cells and failing addresses in one DuckDB file. A projection of the log, which
-may be thrown away.
+"""The warehouse: verdicts, hourly cells, failing addresses and steps in one DuckDB file. A projection of the log,
+which may be thrown away.
 
 One process holds the file. All calls go through one connection under one lock, from any thread: transactions are
 short, for nothing is judged inside them.
@@ -21,15 +21,17 @@ from msgspec import Struct
 from collector.rows import (
     CELL_COLUMNS,
     FAILING_COLUMNS,
+    STEP_COLUMNS,
     VERDICT_COLUMNS,
     HourContent,
     cell_values,
     failing_values,
+    step_values,
     verdict_values,
 )
 from probe.failure import UserError
 
-SCHEMA = 2  # of the tables; a file of another one is remade
+SCHEMA = 3  # of the tables; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
@@ -73,6 +75,12 @@ TABLES = (
         FAILING_COLUMNS,
         ("host", "port", "transport", "handshake", "address"),
         lambda c: [failing_values(r) for r in c.failing],
+    ),
+    Table(
+        "step",
+        STEP_COLUMNS,
+        ("country", "asn", "operator", "access", "simulated", "step"),
+        lambda c: [step_values(r) for r in c.steps],
     ),
 )
 
@@ -210,13 +218,14 @@ def fresh(path: Path) -> Warehouse:
 
 def in_order(content: HourContent) -> HourContent:
     """The rows of one hour as the tables have them."""
-    verdict, cell, failing = (attrgetter(*table.order) for table in TABLES)
+    verdict, cell, failing, step = (attrgetter(*table.order) for table in TABLES)
     return HourContent(
         target=content.target,
         hour=content.hour,
         verdicts=tuple(sorted(content.verdicts, key=verdict)),
         cells=tuple(sorted(content.cells, key=cell)),
         failing=tuple(sorted(content.failing, key=failing)),
+        steps=tuple(sorted(content.steps, key=step)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from collector.log import HOUR_MS
-from collector.rows import CellRow, FailingRow, HourContent, VerdictRow
+from collector.rows import CellRow, FailingRow, HourContent, StepRow, VerdictRow
 
 HOUR = 492_222
 KEYS = [f"{n:064x}" for n in range(20)]
@@ -43,6 +43,7 @@ VERDICT = VerdictRow(
     targets_known=True,
     is_control=False,
     simulated=False,
+    received_ms=HOUR * HOUR_MS + 1000,
 )
 CELL = CellRow(
     target="whatsapp/chat",
@@ -72,6 +73,18 @@ FAILING = FailingRow(
     address="203.0.113.7",
     lines=1,
 )
+STEP = StepRow(
+    target="whatsapp/chat",
+    hour=HOUR,
+    country="MA",
+    asn=36903,
+    operator="Maroc Telecom",
+    access="adsl",
+    simulated=False,
+    step="tls",
+    passed=1,
+    failed=0,
+)
 
 
 def verdict_row(**changes: Any) -> VerdictRow:
@@ -92,12 +105,24 @@ def failing_row(**changes: Any) -> FailingRow:
     return msgspec.structs.replace(FAILING, **changes)
 
 
+def step_row(**changes: Any) -> StepRow:
+    return msgspec.structs.replace(STEP, **changes)
+
+
 def content(
-    verdicts: Sequence[VerdictRow], cells: Sequence[CellRow], failing: Sequence[FailingRow] = ()
+    verdicts: Sequence[VerdictRow] = (),
+    cells: Sequence[CellRow] = (),
+    failing: Sequence[FailingRow] = (),
+    steps: Sequence[StepRow] = (),
 ) -> HourContent:
-    row = [*verdicts, *cells, *failing][0]
+    row = [*verdicts, *cells, *failing, *steps][0]
     return HourContent(
-        target=row.target, hour=row.hour, verdicts=tuple(verdicts), cells=tuple(cells), failing=tuple(failing)
+        target=row.target,
+        hour=row.hour,
+        verdicts=tuple(verdicts),
+        cells=tuple(cells),
+        failing=tuple(failing),
+        steps=tuple(steps),
     )
 
 

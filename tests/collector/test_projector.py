@@ -17,9 +17,9 @@ from collector.hourly import Rules, judge_hour
 from collector.log import Record
 from collector.log.sqlite import SqliteLog
 from collector.projector import Projector
-from collector.rows import VerdictRow, cell_values, failing_values, verdict_from, verdict_values
+from collector.rows import VerdictRow, cell_values, failing_values, step_values, verdict_from, verdict_values
 from collector.warehouse import Warehouse
-from probe.model import Access, State, Void
+from probe.model import Access, Observation, Resolution, State, Step, Void
 from tests.collector.batches import NOW_MS, Volunteer, opened
 from tests.collector.judging import (
     BODIES,
@@ -74,6 +74,7 @@ def oracle(log: MemoryLog) -> dict[str, list[Any]]:
         "verdict": [verdict_values(row) for content in contents for row in content.verdicts],
         "cell": [cell_values(row) for content in contents for row in content.cells],
         "failing": [failing_values(row) for content in contents for row in content.failing],
+        "step": [step_values(row) for content in contents for row in content.steps],
     }
 
 
@@ -88,6 +89,14 @@ def logged(*arriving: Record) -> MemoryLog:
     log.files.update(BODIES)
     log.deliver(arriving)
     return log
+
+
+def with_resolution(record: Record) -> Record:
+    seen = Observation(step=Step.DNS, started_us=0, took_us=1, failure=None)
+    resolved = (Resolution(host="example.net", observation=seen),)
+    return msgspec.structs.replace(
+        record, measurement=msgspec.structs.replace(record.measurement, resolutions=resolved)
+    )
 
 
 def reasons(rows: Sequence[VerdictRow]) -> dict[str, str]:
@@ -117,7 +126,7 @@ def test_content_follows_from_the_set_of_records(arriving: list[Record], data: s
     working.catch_up()
     dump = warehouse.dump()
     warehouse.close()
-    assert {table: dump[table] for table in ("verdict", "cell", "failing")} == oracle(log)
+    assert {table: dump[table] for table in ("verdict", "cell", "failing", "step")} == oracle(log)
     assert working.lag == 0
 
 
@@ -307,6 +316,24 @@ def test_an_address_that_fails_is_kept_with_the_number_of_lines() -> None:
 )
 def test_what_says_nothing_of_a_service_is_not_for_others_to_dial(changed: dict[str, Any]) -> None:
     assert failing(record("a", **{"failing": [FIRST], **changed})) == []
+
+
+def test_steps_are_counted_by_place_and_not_those_of_controls() -> None:
+    log = logged(
+        record("m", failing=["192.0.2.3", "192.0.2.4"], reached=["192.0.2.1"]),
+        record("n", key="k2", failing=["192.0.2.3"]),
+        record("o", key="k2", failing=["192.0.2.3"], network=MEDI, simulated=True),
+        *(record("c", key="c1", failing=["192.0.2.3"]), record("v", failing=["192.0.2.3"], void=Void.VPN)),
+        record("u", failing=["192.0.2.3"], clock_known=False),
+    )
+    log.batches[0][0] = with_resolution(log.batches[0][0])
+    warehouse = Warehouse(None)
+    projector(log, warehouse).catch_up()
+    assert warehouse.select("SELECT asn, simulated, step, passed, failed FROM step ORDER BY ALL") == [
+        (36903, False, "dns", 1, 0),
+        (36903, False, "tcp", 0, 3),
+        (36925, True, "tcp", 0, 1),
+    ]
 
 
 def test_other_rules_or_controls_judge_all_again(tmp_path: Path) -> None:

@@ -13,20 +13,23 @@ import pytest
 from collector.rows import (
     CELL_COLUMNS,
     FAILING_COLUMNS,
+    STEP_COLUMNS,
     VERDICT_COLUMNS,
     CellRow,
     FailingRow,
     HourContent,
+    StepRow,
     VerdictRow,
     cell_from,
     cell_values,
     failing_values,
+    step_values,
     verdict_from,
     verdict_values,
 )
 from collector.warehouse import SCHEMA, Basis, Warehouse, fresh, in_order
 from probe.failure import UserError
-from tests.collector.rows import HOUR, cell_row, content, failing_row, verdict_row
+from tests.collector.rows import HOUR, cell_row, content, failing_row, step_row, verdict_row
 
 HOSTILE = "'; DROP TABLE verdict; --\0\u202e<script>\U0001f4de"
 
@@ -35,6 +38,7 @@ def test_the_columns_are_the_fields() -> None:
     assert [f.name for f in msgspec.structs.fields(VerdictRow)] == list(VERDICT_COLUMNS)
     assert [f.name for f in msgspec.structs.fields(CellRow)] == list(CELL_COLUMNS)
     assert [f.name for f in msgspec.structs.fields(FailingRow)] == list(FAILING_COLUMNS)
+    assert [f.name for f in msgspec.structs.fields(StepRow)] == list(STEP_COLUMNS)
 
 
 def test_what_is_kept_comes_back() -> None:
@@ -42,13 +46,15 @@ def test_what_is_kept_comes_back() -> None:
     verdict = verdict_row(reason=HOSTILE, operator=HOSTILE, mechanism="tls.sni.reset", asn=2**32 - 1)
     cell = cell_row(states={"ok": 2, "blocked": 1}, operator=HOSTILE)
     failing = failing_row(host=HOSTILE, address="2001:db8::7")
-    warehouse.replace([content([verdict], [cell], [failing])], 7)
+    step = step_row(operator=HOSTILE, passed=2**62)
+    warehouse.replace([content([verdict], [cell], [failing], [step])], 7)
     dump = warehouse.dump()
     assert [verdict_from(values) for values in dump["verdict"]] == [verdict]
     assert [cell_from(values) for values in dump["cell"]] == [cell]
     assert dump["verdict"] == [verdict_values(verdict)]
     assert dump["cell"] == [cell_values(cell)]
     assert dump["failing"] == [failing_values(failing)]
+    assert dump["step"] == [step_values(step)]
     assert warehouse.cursor() == 7
 
 
