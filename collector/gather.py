@@ -34,6 +34,10 @@ class TargetFiles:
         """None when the file is not known, cannot be read, or has no such target."""
         return (self._file(digest) or {}).get(name)
 
+    def names(self, digest: str) -> frozenset[str]:
+        """The ids of its targets; none when the file is not known or cannot be read."""
+        return frozenset(self._file(digest) or {})
+
     def uncalibrated(self, digest: str, name: str) -> bool:
         target = self.target(digest, name)
         return target is not None and any(endpoint.uncalibrated for endpoint in target.endpoints)

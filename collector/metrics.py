@@ -23,3 +23,23 @@ class Metrics:
         self.projection_broken = Gauge(
             "ringback_projection_broken", "1 while the last attempt to judge what arrived failed", registry=registry
         )
+        self.influx_points = Counter(
+            "ringback_influx_points", "Points for InfluxDB: written, or refused by it", ["outcome"], registry=registry
+        )
+        self.influx_failures = Counter(
+            "ringback_influx_failures",
+            "Attempts to write to InfluxDB that failed: unavailable, misconfigured, broken",
+            ["kind"],
+            registry=registry,
+        )
+        self.influx_waiting = Gauge(
+            "ringback_influx_waiting", "Marks of what is still to be written to InfluxDB", registry=registry
+        )
+        self.influx_dead_letters = Gauge(
+            "ringback_influx_dead_letters",
+            "Points that InfluxDB refused and that are kept to look at",
+            registry=registry,
+        )
+        self.influx_broken = Gauge(
+            "ringback_influx_broken", "1 while the last attempt to write to InfluxDB failed", registry=registry
+        )

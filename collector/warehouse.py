@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 from msgspec import Struct
 
+from collector import outbox
 from collector.rows import (
     CELL_COLUMNS,
     FAILING_COLUMNS,
@@ -31,7 +32,7 @@ from collector.rows import (
 )
 from probe.failure import UserError
 
-SCHEMA = 3  # of the tables; a file of another one is remade
+SCHEMA = 4  # of the tables; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
@@ -43,6 +44,10 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 Hour = tuple[str, int]  # target, hours since 1970
 Values = tuple[object, ...]
 Parameters = Mapping[str, object] | Sequence[object]
+T = TypeVar("T")
+
+
+_Standing = dict[Hour, list[Values]]
 
 
 class Table(Struct, frozen=True):
@@ -106,19 +111,28 @@ def _of_hours(verb: str, table: str) -> str:
     return f"{verb} FROM {table} WHERE (target, hour) IN (SELECT unnest($1::VARCHAR[]), unnest($2::BIGINT[]))"
 
 
-META_COLUMNS = {"schema": "BIGINT", "cursor": "BIGINT", "rules_version": "BIGINT", "controls": "VARCHAR"}
+META_COLUMNS = {
+    "schema": "BIGINT",
+    "cursor": "BIGINT",
+    "rules_version": "BIGINT",
+    "controls": "VARCHAR",
+    **outbox.META,
+}
 
 
 class Warehouse:
     """The file `path`, made when it lacks; None keeps all in memory. `close` it at the end.
 
+    `feeds` names the InfluxDB for which changes are marked (outbox.py); without one none are.
     Raises UserError when another process holds the file, or when it is no warehouse.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, feeds: str | None = None) -> None:
         self.path = path
+        self._feeds = feeds
         self._lock = threading.RLock()
         self._connection = _open(path)
+        self._feed()
 
     def close(self) -> None:
         with self._lock:
@@ -164,49 +178,82 @@ class Warehouse:
         Returns those that differ from what stood there; the others are not written.
         """
         with self._lock:
-            changed = self._differing(contents)
-            self._transaction(lambda: self._write(changed, cursor))
+            standing = self._standing(contents)
+            changed = [content for content in contents if _differs(content, standing)]
+            self.change(lambda _: self._write(changed, standing["verdict"], cursor))
         return changed
+
+    def change(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Does `work` in one transaction; returns what it does."""
+        with self._lock:
+            self._connection.begin()
+            try:
+                result = work(self._connection)
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+        return result
 
     def adopt(self, path: Path) -> None:
         """Take the closed warehouse file `path` in place of one's own, at once."""
         if self.path is None:
             raise UserError("A warehouse in memory cannot take over a file; give it a path.")
         with self._lock:
+            self._hand_on_to(path)
             self._connection.close()
             # A journal left behind would be replayed into the file that takes its place.
             _journal(self.path).unlink(missing_ok=True)
             os.replace(path, self.path)
             self._connection = _open(self.path)
+            self._feed()
 
-    def _transaction(self, work: Callable[[], None]) -> None:
-        self._connection.begin()
-        try:
-            work()
-        except BaseException:
-            self._connection.rollback()
-            raise
-        self._connection.commit()
+    def _feed(self) -> None:
+        if self._is_current():  # another one has no marks, and is about to be made again
+            self.change(lambda connection: outbox.feed(connection, self._feeds))
 
-    def _write(self, contents: Sequence[HourContent], cursor: int) -> None:
-        hours = _columns([(c.target, c.hour) for c in contents], 2)
+    def _hand_on_to(self, path: Path) -> None:
+        """What is marked here, and what will change by the adoption, is marked in the file to be adopted."""
+        if not self._is_current():
+            return
+        ((own,),) = self.select("SELECT current_database()")
+        self._connection.execute(f"ATTACH '{_quoted(str(path))}' AS adopted")
+        self._connection.execute("USE adopted")
+        self.change(lambda connection: outbox.carry(connection, f'"{own}"'))
+        self._connection.execute("CHECKPOINT")
+        self._connection.execute(f'USE "{own}"')
+        self._connection.execute("DETACH adopted")
+
+    def _is_current(self) -> bool:
+        return self.select("SELECT schema FROM meta") == [(SCHEMA,)]
+
+    def _write(self, contents: Sequence[HourContent], standing: _Standing, cursor: int) -> None:
+        places = [(c.target, c.hour) for c in contents]
         for table in TABLES:
             rows = [row for content in contents for row in table.rows(content)]
-            self._connection.execute(_of_hours("DELETE", table.name), hours)
+            self._connection.execute(_of_hours("DELETE", table.name), _columns(places, 2))
             self._connection.execute(_insert(table.name, table.columns), _columns(rows, len(table.columns)))
+        outbox.note(self._connection, places, [row for content in contents for row in _fresh(content, standing)])
         self._connection.execute("UPDATE meta SET cursor = $1", [cursor])
 
-    def _differing(self, contents: Sequence[HourContent]) -> list[HourContent]:
+    def _standing(self, contents: Sequence[HourContent]) -> dict[str, _Standing]:
+        """The rows of these hours, by table."""
         hours = _columns([(c.target, c.hour) for c in contents], 2)
-        standing = [
-            (table, _by_hour(self.select(f"{_of_hours('SELECT *', table.name)} {table.ordered}", hours), table.hour))
+        return {
+            table.name: _by_hour(self.select(f"{_of_hours('SELECT *', table.name)} {table.ordered}", hours), table.hour)
             for table in TABLES
-        ]
-        return [
-            content
-            for content in contents
-            if any(rows.get((content.target, content.hour), []) != table.rows(content) for table, rows in standing)
-        ]
+        }
+
+
+def _differs(content: HourContent, standing: Mapping[str, _Standing]) -> bool:
+    place = (content.target, content.hour)
+    return any(standing[table.name].get(place, []) != table.rows(content) for table in TABLES)
+
+
+def _fresh(content: HourContent, standing: _Standing) -> list[Values]:
+    """The verdicts that do not stand there just so."""
+    before = set(standing.get((content.target, content.hour), ()))
+    return [values for values in map(verdict_values, content.verdicts) if values not in before]
 
 
 def fresh(path: Path) -> Warehouse:
@@ -229,13 +276,17 @@ def in_order(content: HourContent) -> HourContent:
     )
 
 
-def _by_hour(rows: list[tuple[Any, ...]], hour: int) -> dict[Hour, list[Values]]:
+def _by_hour(rows: list[tuple[Any, ...]], hour: int) -> _Standing:
     """Rows that are in order, by (target, hour); `hour` is the position of that column."""
     return {place: list(group) for place, group in groupby(rows, key=lambda row: (row[0], row[hour]))}
 
 
 def _columns(rows: Sequence[Values], width: int) -> list[list[object]]:
     return [[row[i] for row in rows] for i in range(width)]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _journal(path: Path) -> Path:
@@ -265,5 +316,6 @@ def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create("meta", META_COLUMNS))
     for table in TABLES:
         connection.execute(_create(table.name, table.columns))
-    connection.execute("INSERT INTO meta VALUES ($1, 0, NULL, NULL)", [SCHEMA])
+    outbox.lay_out(connection)
+    connection.execute("INSERT INTO meta VALUES ($1, 0, NULL, NULL, NULL, 0)", [SCHEMA])
     connection.commit()

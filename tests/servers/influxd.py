@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.parse
 import urllib.request
@@ -81,10 +82,8 @@ class Influxd:
 
     def query(self, statement: str, database: str = "") -> list[Series]:
         """Runs InfluxQL; times come in nanoseconds. Raises Refused."""
-        credentials = dict(zip("up", self.user, strict=True)) if self.user else {}
-        parameters = {"q": statement, "db": database, "epoch": "ns", **credentials}
-        data = urllib.parse.urlencode(parameters).encode()
-        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/query", data), timeout=60) as answer:
+        data = urllib.parse.urlencode({"q": statement, "db": database, "epoch": "ns"}).encode()
+        with self._post("/query", data) as answer:
             results = json.load(answer)["results"]
         for result in results:
             if "error" in result:
@@ -107,9 +106,12 @@ class Influxd:
 
     def write(self, database: str, lines: str) -> None:
         """Writes lines whose times are nanoseconds, without the product's own code. Raises urllib's HTTPError."""
-        url = f"{self.url}/write?{urllib.parse.urlencode({'db': database, 'precision': 'ns'})}"
-        with urllib.request.urlopen(urllib.request.Request(url, lines.encode()), timeout=60):
-            pass
+        self._post(f"/write?{urllib.parse.urlencode({'db': database, 'precision': 'ns'})}", lines.encode()).close()
+
+    def _post(self, path: str, data: bytes) -> Any:
+        name = base64.b64encode(":".join(self.user or ()).encode()).decode()
+        headers = {"Authorization": f"Basic {name}"} if self.user else {}
+        return urllib.request.urlopen(urllib.request.Request(f"{self.url}{path}", data, headers), timeout=60)
 
 
 @contextmanager
@@ -121,6 +123,6 @@ def influxd(directory: Path, user: tuple[str, str] | None = None) -> Iterator[In
         CONFIG.format(directory=directory, port=server.port, backup_port=free_port(), auth="true" if user else "false")
     )
     with running([program("influxdb"), "-config", str(path)], directory, [f"http:127.0.0.1:{server.port}"]):
-        if user:
-            server.query(f"CREATE USER \"{user[0]}\" WITH PASSWORD '{user[1]}' WITH ALL PRIVILEGES")
+        if user:  # the first may be made by anybody
+            Influxd(server.port).query(f"CREATE USER \"{user[0]}\" WITH PASSWORD '{user[1]}' WITH ALL PRIVILEGES")
         yield server

@@ -1,0 +1,165 @@
+"""Writing lines to one InfluxDB through influxdb-client: by the API of 1.8, 2 and 3 (`v2`), or by that of 1.x (`v1`).
+
+Whatever goes wrong is one of three: it may pass (Unavailable), somebody must change a setting (Misconfigured), or it
+is what was sent (Rejected). No token ever stands in a message.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.write_precision import WritePrecision
+from influxdb_client.rest import ApiException
+from msgspec import Struct
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from collector.influx.line import clean
+from collector.influx.schema import Database
+
+CONNECT_MS, ANSWER_MS = 3_000, 10_000
+MOST_REASON = 300  # characters of a server's own words
+REJECTED = (400, 413, 422)
+PASSING = (408, 425, 429)
+EXPIRED = ("beyond retention policy", "outside retention", "outside of retention")
+NANOSECONDS: Any = WritePrecision.NS  # a str, whatever the annotations of the client say
+APIS = {"v1": "/write", "v2": "/api/v2/write"}
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """One InfluxDB. `token` is that of 2.x and 3.x, or `user:password` of 1.x; `org` is of 2.x only."""
+
+    url: str
+    api: str = "v2"
+    token: str | None = None
+    org: str = ""
+    database: str = "ringback"
+
+    def name(self, database: Database) -> str:
+        """Of the database, or bucket, for these points."""
+        return {Database.RAW: self.database, Database.ROLLUP: f"{self.database}_rollup"}[database]
+
+
+class Unavailable(Exception):
+    """It may be better later, not before `after_s`. `slow`: it took too long, and less at a time may help."""
+
+    def __init__(self, message: str, after_s: float = 0.0, slow: bool = False) -> None:
+        super().__init__(message)
+        self.after_s, self.slow = after_s, slow
+
+
+class Misconfigured(Exception):
+    """It will not be better until somebody does what the message says."""
+
+
+class Rejected(Exception):
+    """The server does not want what was sent; the message is its reason."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Client:
+    """Blocks: to be used in a thread of its own. `close` it at the end."""
+
+    def __init__(self, server: Server, answer_ms: int = ANSWER_MS) -> None:
+        self._server = server
+        named = server.token is not None and server.api == "v1" and ":" in server.token
+        self._client = InfluxDBClient(
+            server.url,
+            token=server.token or "",
+            org=server.org,
+            timeout=(CONNECT_MS, answer_ms),
+            enable_gzip=True,
+            auth_basic=named,
+        )
+        self._writing = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def close(self) -> None:
+        self._writing.close()
+        self._client.close()
+
+    def write(self, database: Database, lines: Sequence[str]) -> bool:
+        """Writes lines, whose times are nanoseconds. False where some were older than the database keeps any.
+
+        Raises Unavailable, Misconfigured, or Rejected, and then some of them may have been written.
+        """
+        body = "\n".join(lines).encode()
+        try:
+            WRITERS[self._server.api](self, self._server.name(database), body)
+        except ApiException as error:
+            return self._is_expired(error, self._server.name(database))
+        except ReadTimeoutError as error:
+            raise Unavailable("InfluxDB takes too long to answer.", slow=True) from error
+        except (HTTPError, OSError) as error:
+            raise Unavailable(f"InfluxDB cannot be reached ({type(error).__name__}).") from error
+        return True
+
+    def _write_v2(self, name: str, body: bytes) -> None:
+        self._writing.write(name, self._server.org, body, NANOSECONDS)
+
+    def _write_v1(self, name: str, body: bytes) -> None:
+        self._client.api_client.call_api(
+            APIS["v1"],
+            "POST",
+            query_params=[("db", name), ("precision", "ns")],
+            header_params={"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"},
+            body=gzip.compress(body, 1),
+            auth_settings=[],
+            _return_http_data_only=True,
+        )
+
+    def _is_expired(self, error: ApiException, name: str) -> bool:
+        """False where that was all; raises what else it means."""
+        status, reason = error.status or 0, self._reason(error)
+        if status in REJECTED and any(words in reason for words in EXPIRED):
+            return False
+        if status in REJECTED:
+            raise Rejected(status, reason) from error
+        if status in PASSING or status >= 500:
+            raise Unavailable(f"InfluxDB answers {status}: {reason}", after_s=_after_s(error)) from error
+        raise Misconfigured(remedy(self._server, name, status, reason)) from error
+
+    def _reason(self, error: ApiException) -> str:
+        text = str(error.body or error.reason or "no reason given")
+        with suppress(ValueError, TypeError, AttributeError):
+            said = json.loads(text)
+            text = str(said.get("error") or said.get("message") or text)
+        if self._server.token:  # a server may well repeat what it did not like
+            text = text.replace(self._server.token, "…")
+        return clean(text, MOST_REASON)
+
+
+def remedy(server: Server, name: str, status: int, reason: str) -> str:
+    """What to do about an answer that repeating will not change."""
+    if status in (401, 403):
+        return (
+            f"InfluxDB at {server.url} refuses the token ({status}): check that the file of --influx-token-file holds"
+            f" one (for 1.x `user:password`) that may write to {name}."
+        )
+    if status == 404 and any(words in reason for words in ("database", "bucket")):
+        return f"InfluxDB at {server.url} has no {name} ({reason}): run `ringback-collector influx setup`."
+    if status == 404 and "org" in reason:
+        return f"InfluxDB at {server.url} has no such organization ({reason}): check --influx-org."
+    if status in (404, 405):
+        other = "v1" if server.api == "v2" else "v2"
+        return (
+            f"{server.url} has no {APIS[server.api]} ({status}): check the address, or give --influx-api {other}"
+            " (v1 for InfluxDB before 1.8)."
+        )
+    return f"InfluxDB at {server.url} answers {status or 'nothing'}: {reason}. Check --influx."
+
+
+def _after_s(error: ApiException) -> float:
+    with suppress(ValueError, TypeError):
+        return max(0.0, float(error.retry_after or 0))
+    return 0.0
+
+
+WRITERS = {"v1": Client._write_v1, "v2": Client._write_v2}

@@ -1,0 +1,47 @@
+"""A batch that is rejected is halved until what is wrong with it stands alone; the rest is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from collector.influx.client import Rejected
+
+MOST_REQUESTS = 400  # for one batch: enough to find some thirty bad lines among 5000
+
+
+class Refused(Struct, frozen=True):
+    """A line that the server does not want, and why."""
+
+    line: str
+    status: int
+    reason: str
+
+
+class Delivered(Struct, frozen=True):
+    written: int
+    expired: bool  # some were older than the database keeps any
+    refused: tuple[Refused, ...] = ()
+
+
+def deliver(write: Callable[[Sequence[str]], bool], lines: Sequence[str], most: int = MOST_REQUESTS) -> Delivered:
+    """Writes the lines, in their order, and says which of them were refused.
+
+    After `most` requests, what was rejected together is refused together. Raises what `write` raises but Rejected.
+    """
+    refused: list[Refused] = []
+    waiting: list[Sequence[str]] = [lines] if lines else []
+    requests, kept = 0, True
+    while waiting:
+        some = waiting.pop()
+        requests += 1
+        try:
+            kept = write(some) and kept
+        except Rejected as rejected:
+            if len(some) == 1 or requests >= most:
+                refused += [Refused(line, rejected.status, str(rejected)) for line in some]
+            else:
+                half = len(some) // 2
+                waiting += [some[half:], some[:half]]
+    return Delivered(len(lines) - len(refused), not kept, tuple(refused))

@@ -1,0 +1,105 @@
+"""What the collector knows to have happened, as annotations: a release, a targets file, rules, a control for the first
+time. So that a change of the world can be told from one of the instrument.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from collector.influx.line import Value, line
+from collector.influx.rollups import MS_NS
+from collector.influx.schema import EVENT
+from collector.influx.vocabulary import OTHER, UNKNOWN, Vocabulary
+from collector.outbox import Noticed
+from collector.warehouse import Warehouse
+
+SEEN = """
+SELECT kind, country, asn, operator, word, simulated, first_ms FROM seen
+WHERE kind <> 'network' ORDER BY first_ms, kind, word
+"""
+
+
+class Seen(Struct, frozen=True):
+    """Something that was heard of for the first time when the collector's clock showed `first_ms`."""
+
+    kind: str
+    country: str
+    asn: int
+    operator: str
+    word: str
+    simulated: bool
+    first_ms: int
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    kind: str
+    title: str
+    text: str
+    tags: dict[str, str] = {}
+
+
+def events(warehouse: Warehouse, words: Vocabulary) -> Iterator[str]:
+    """All of them, each at the moment when what it tells was first received."""
+    told: set[str] = set()
+    for row in warehouse.select(SEEN):
+        seen = Seen(*row)
+        event = EVENTS[Noticed(seen.kind)](words, seen)
+        if event is not None and event.title not in told:
+            told.add(event.title)
+            yield _line(event, seen)
+
+
+def _line(event: Event, seen: Seen) -> str:
+    digest = hashlib.blake2b(event.title.encode(), digest_size=8).digest()
+    fields: dict[str, Value | None] = {"title": event.title, "text": event.text, "simulated": int(seen.simulated)}
+    when_ns = seen.first_ms * MS_NS + int.from_bytes(digest) % MS_NS
+    return line(EVENT, {**event.tags, "kind": event.kind}, fields, when_ns)
+
+
+def _release(words: Vocabulary, seen: Seen) -> Event | None:
+    word = words.software(seen.word)
+    if word == OTHER:
+        return None
+    return Event(
+        kind="release", title=f"First measurement by {word}", text="A release of the probe was first heard of."
+    )
+
+
+def _targets(words: Vocabulary, seen: Seen) -> Event:
+    return Event(
+        kind="targets",
+        title=f"Targets file {seen.word[:12]}",
+        text="Probes began to measure another list of targets.",
+    )
+
+
+def _rules(words: Vocabulary, seen: Seen) -> Event:
+    return Event(
+        kind="rules",
+        title=f"Rules {seen.word}",
+        text="All measurements up to here were judged again, by other rules.",
+    )
+
+
+def _control(words: Vocabulary, seen: Seen) -> Event | None:
+    tags = words.place((seen.country, seen.asn, seen.operator, "unknown"))
+    if tags is None:
+        return None
+    where = f"{tags['operator']}, {tags['country']}" if seen.asn != UNKNOWN.asn else "an unknown network"
+    return Event(
+        kind="control",
+        title=f"First control in {where}",
+        text="What controls see decides whether a service is down or interfered with.",
+        tags={name: tags[name] for name in ("country", "asn", "operator")},
+    )
+
+
+EVENTS: dict[Noticed, Callable[[Vocabulary, Seen], Event | None]] = {
+    Noticed.SOFTWARE: _release,
+    Noticed.TARGETS: _targets,
+    Noticed.RULES: _rules,
+    Noticed.CONTROL: _control,
+}

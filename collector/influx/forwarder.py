@@ -1,0 +1,184 @@
+"""Marks → points → InfluxDB, as fast as it takes them, and again until it has.
+
+A mark goes when what it asked for is written. Until then nothing is lost by stopping: of what was marked, what stands
+in the warehouse at that time will be written. Totals of an hour that goes on are written again once a pace, not with
+every measurement; while there is much to catch up with, the latest hours come first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from collector import outbox
+from collector.influx.client import Misconfigured, Unavailable
+from collector.influx.delivery import Refused, deliver
+from collector.influx.points import MAKERS, Points
+from collector.influx.schema import Database
+from collector.metrics import Metrics
+from collector.outbox import Kind
+from collector.warehouse import Warehouse
+
+MOST_LINES = 5000  # in one request
+LEAST_LINES = 50  # where the server is slow
+IDLE_S = 1.0
+VITALS_S = 60.0
+FIRST_PAUSE_S, MOST_PAUSE_S = 0.5, 60.0
+MISCONFIGURED_S = 60.0
+
+Write = Callable[[Database, Sequence[str]], bool]  # collector.influx.client.Client.write
+Sleep = Callable[[float], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """`run` was cancelled in the middle of a step; what was not settled will be written again."""
+
+
+class Forwarder:
+    """Keeps an InfluxDB up with `warehouse`. `write` blocks, as `step` does; `run` calls them in a thread of its own.
+
+    `vitals` gives the collector's own point of now. `clock` is in seconds, `chance` in [0, 1).
+    `error` is why the last step failed, or None.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        points: Points,
+        write: Write,
+        metrics: Metrics,
+        now_ms: Callable[[], int],
+        vitals: Callable[[], Iterable[str]] = tuple,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.error: str | None = None
+        self._warehouse, self._points, self._write, self._metrics = warehouse, points, write, metrics
+        self._now_ms, self._vitals, self._clock, self._chance = now_ms, vitals, clock, chance
+        self._sweeps: dict[Kind, int] = {}  # kind → the last mark of the sweep that is under way
+        self._due = dict.fromkeys(MAKERS, clock())
+        self._vitals_due = clock()
+        self._most_lines = MOST_LINES
+        self._failures = 0
+        self._said = ""
+        self._stopping = False
+
+    # --- One piece of work at a time
+
+    def step(self) -> bool:
+        """A piece of each kind; returns whether there was anything. Raises Unavailable or Misconfigured."""
+        worked = self._single()
+        for kind in MAKERS:
+            worked = self._some_of(kind) or worked
+        return worked
+
+    def _single(self) -> bool:
+        marks = self._warehouse.change(lambda c: outbox.verdict_marks(c, MOST_LINES))
+        if not marks:
+            return False
+        self._put(Database.RAW, self._points.single([mark[1:] for mark in marks]))
+        self._warehouse.change(lambda c: outbox.settle_verdicts(c, marks[-1][0]))
+        return True
+
+    def _some_of(self, kind: Kind) -> bool:
+        """A few marks of a sweep; those that are set meanwhile wait for the next, which comes a pace later."""
+        if kind not in self._sweeps:
+            if self._clock() < self._due[kind]:
+                return False
+            self._sweeps[kind] = self._warehouse.change(outbox.last_mark)
+        maker, until = MAKERS[kind], self._sweeps[kind]
+        marks = self._warehouse.change(lambda c: outbox.marks(c, kind, until, maker.at_once))
+        if not marks:
+            del self._sweeps[kind]
+            self._due[kind] = self._clock() + maker.pace_s
+            return False
+        self._put(maker.database, self._points.lines(kind, [(target, slot) for _, target, slot in marks]))
+        self._warehouse.change(lambda c: outbox.settle(c, [number for number, _, _ in marks]))
+        return True
+
+    def _put(self, database: Database, lines: Iterable[str]) -> None:
+        left = iter(lines)
+        while batch := list(islice(left, self._most_lines)):
+            if self._stopping:
+                raise Stopped
+            delivered = deliver(lambda some: self._write(database, some), batch)
+            self._most_lines = min(MOST_LINES, self._most_lines * 2)
+            self._metrics.influx_points.labels("written").inc(delivered.written)
+            if delivered.refused:
+                self._bury(database, delivered.refused)
+
+    def _bury(self, database: Database, refused: Sequence[Refused]) -> None:
+        now_ms = self._now_ms()
+        letters = [(now_ms, database.value, one.line, one.status, one.reason) for one in refused]
+        self._warehouse.change(lambda c: outbox.bury(c, letters))
+        self._metrics.influx_points.labels("refused").inc(len(refused))
+        self._say(f"InfluxDB refuses points ({refused[0].status}: {refused[0].reason}); they are kept as dead letters.")
+
+    def _report(self) -> None:
+        """The collector's own numbers, now: nothing is lost with those that could not be written."""
+        if self._clock() >= self._vitals_due:
+            self._vitals_due = self._clock() + VITALS_S
+            self._put(Database.RAW, self._vitals())
+
+    # --- Going on
+
+    async def run(self, sleep: Sleep = asyncio.sleep) -> None:
+        """Keep up until cancelled. What fails is said once, kept in `error`, and tried again with growing pauses."""
+        self._stopping = False
+        with ThreadPoolExecutor(1, thread_name_prefix="influx") as thread:
+            try:
+                while True:
+                    await sleep(await asyncio.get_running_loop().run_in_executor(thread, self._attempt))
+            finally:
+                self._stopping = True  # leaving waits for the thread, at most for one answer
+
+    def _attempt(self) -> float:
+        """One step; returns how long to pause, in seconds."""
+        try:
+            worked = self.step()
+            self._report()
+        except Misconfigured as error:
+            self._failed("misconfigured", str(error))
+            return MISCONFIGURED_S
+        except Unavailable as error:
+            if error.slow:
+                self._most_lines = max(LEAST_LINES, self._most_lines // 2)
+            self._failed("unavailable", str(error))
+            return self._pause_s(error.after_s)
+        except Exception as error:  # a broken projection must not stop the others, nor itself for good
+            if not self._stopping:
+                logger.exception("Writing to InfluxDB failed; it is tried again.")
+            self._failed("broken", type(error).__name__)
+            return self._pause_s(0.0)
+        self._succeeded()
+        return 0.0 if worked else IDLE_S
+
+    def _pause_s(self, least_s: float) -> float:
+        """Full jitter, so that many collectors do not come back at once."""
+        most_s = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._failures, 20))
+        return max(least_s, most_s * self._chance())
+
+    def _failed(self, kind: str, message: str) -> None:
+        self._failures += 1
+        self.error = message
+        self._metrics.influx_failures.labels(kind).inc()
+        self._say(f"{message} What waits for it is kept.")
+
+    def _succeeded(self) -> None:
+        if self._failures:
+            logger.info("InfluxDB is written to again.")
+            self._said = ""
+        self._failures, self.error = 0, None
+
+    def _say(self, sentence: str) -> None:
+        """In the log, when it is not what was said last."""
+        if sentence != self._said:
+            logger.warning("%s", sentence)
+        self._said = sentence

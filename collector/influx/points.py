@@ -1,0 +1,81 @@
+"""What a mark asks for, as lines: one maker for each kind, in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from collector.gather import TargetFiles
+from collector.hourly import MakeCell
+from collector.influx import verdicts
+from collector.influx.coverage import coverage
+from collector.influx.events import events
+from collector.influx.rollups import Rollups
+from collector.influx.schema import Database
+from collector.influx.vocabulary import NEW_NETWORKS, Vocabulary, admitted
+from collector.outbox import Kind, Mark, Noticed
+from collector.warehouse import Warehouse
+
+SEEN_TARGETS = f"SELECT DISTINCT word FROM seen WHERE kind = '{Noticed.TARGETS}'"
+SEEN_NETWORKS = f"SELECT country, asn, min(first_ms) FROM seen WHERE kind = '{Noticed.NETWORK}' GROUP BY ALL"
+
+
+class Maker(Struct, frozen=True):
+    """`pace_s`: so long what was just written may be old before it is written again. `at_once`: marks in one go."""
+
+    database: Database
+    pace_s: float
+    at_once: int
+    lines: Callable[[Points, Vocabulary, Sequence[Mark]], Iterable[str]]
+
+
+class Points:
+    """Makes lines of what stands in `warehouse`.
+
+    `files` are the targets files that were ever given out, `targets` the ids of the one of today; `release` is this
+    collector's own, and of networks at most `new_networks` a day get tags of their own.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        make_cell: MakeCell,
+        files: TargetFiles,
+        targets: frozenset[str],
+        release: tuple[int, int],
+        new_networks: int = NEW_NETWORKS,
+    ) -> None:
+        self.warehouse, self.rollups = warehouse, Rollups(warehouse, make_cell)
+        self._files, self._targets = files, targets
+        self._release, self._new_networks = release, new_networks
+
+    def vocabulary(self) -> Vocabulary:
+        """As of now; it only grows."""
+        digests = [digest for (digest,) in self.warehouse.select(SEEN_TARGETS)]
+        return Vocabulary(
+            targets=self._targets.union(*map(self._files.names, digests)),
+            networks=admitted(self.warehouse.select(SEEN_NETWORKS), self._new_networks),
+            release=self._release,
+        )
+
+    def single(self, marks: Sequence[tuple[str, int, str, str]]) -> list[str]:
+        """Of the verdicts (target, hour, key, uid), for the database of raw points."""
+        return verdicts.single(self.warehouse, self.vocabulary(), marks)
+
+    def lines(self, kind: Kind, marks: Sequence[Mark]) -> list[str]:
+        return list(MAKERS[kind].lines(self, self.vocabulary(), marks))
+
+
+# Small chunks, since the warehouse does nothing else meanwhile.
+MAKERS: dict[Kind, Maker] = {
+    Kind.HOUR: Maker(Database.ROLLUP, 60, 20, lambda points, words, marks: points.rollups.hours(words, marks)),
+    Kind.DAY: Maker(Database.ROLLUP, 600, 4, lambda points, words, marks: points.rollups.days(words, marks)),
+    Kind.COVERAGE: Maker(
+        Database.ROLLUP, 300, 4, lambda points, words, marks: coverage(points.warehouse, words, [h for _, h in marks])
+    ),
+    Kind.EVENTS: Maker(Database.ROLLUP, 60, 1, lambda points, words, _: events(points.warehouse, words)),
+    Kind.VERDICTS: Maker(
+        Database.RAW, 1, 2, lambda points, words, marks: verdicts.of_hours(points.warehouse, words, marks)
+    ),
+}

@@ -1,0 +1,210 @@
+"""Totals as points: absolute, at the start of their hour or day. What is no more is written as zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from collector import floor
+from collector.hourly import MakeCell
+from collector.influx import totals
+from collector.influx.line import Value, line
+from collector.influx.schema import (
+    CELL_1D,
+    CELL_1H,
+    CONTROL_1H,
+    COUNTRY_1H,
+    NOTHING,
+    STATES,
+    STEP_1H,
+    Measurement,
+)
+from collector.influx.totals import Bucket, Controls, Tally
+from collector.influx.vocabulary import Place, Vocabulary, country_word
+from collector.log import HOUR_MS
+from collector.warehouse import Warehouse
+from probe.judge.cells import INTERFERED
+from probe.model import Access, Cell, Network, State, Step, Verdict
+
+HOUR, DAY = 1, 24  # hours that a slot has
+MS_NS = 1_000_000
+SPEAKS_AGAINST = frozenset({*INTERFERED, State.MIXED})
+STEPS = tuple(step.value for step in Step)
+
+Fields = dict[str, Value | None]
+Steps = Mapping[tuple[Place, bool], Mapping[str, tuple[int, int]]]
+
+
+class Counted(Struct, frozen=True):
+    """A cell with what it was made of; both are None where nothing stands any more."""
+
+    tally: Tally | None = None
+    cell: Cell | None = None
+
+
+class Rollups:
+    """Makes points of what stands in `warehouse`. `make_cell` is the judge's."""
+
+    def __init__(self, warehouse: Warehouse, make_cell: MakeCell) -> None:
+        self._warehouse, self._make_cell = warehouse, make_cell
+
+    def hours(self, words: Vocabulary, marks: Sequence[Bucket]) -> Iterator[str]:
+        """Of each (target, hour): cells, countries, steps and controls."""
+        buckets = [bucket for bucket in marks if words.target(bucket[0])]
+        cells = self._cells(buckets, HOUR)
+        countries = totals.of_countries(self._warehouse, buckets, HOUR)
+        controls = totals.of_controls(self._warehouse, buckets, HOUR)
+        steps = totals.of_steps(self._warehouse, buckets, HOUR)
+        for bucket in buckets:
+            seen, places = controls.get(bucket, {}), cells[bucket]
+            yield from cell_lines(CELL_1H, words, bucket, HOUR, places, seen)
+            yield from country_lines(words, bucket, places, countries.get(bucket, {}), seen)
+            yield from step_lines(words, bucket, places, steps.get(bucket, {}))
+            yield control_line(words, bucket, seen)
+
+    def days(self, words: Vocabulary, marks: Sequence[Bucket]) -> Iterator[str]:
+        """Of each (target, day): cells."""
+        buckets = [bucket for bucket in marks if words.target(bucket[0])]
+        cells = self._cells(buckets, DAY)
+        controls = totals.of_controls(self._warehouse, buckets, DAY)
+        for bucket in buckets:
+            yield from cell_lines(CELL_1D, words, bucket, DAY, cells[bucket], controls.get(bucket, {}))
+
+    def _cells(self, buckets: Sequence[Bucket], span: int) -> dict[Bucket, dict[Place, Counted]]:
+        """All places of each bucket, those of which nothing stands any more too."""
+        tallies = totals.of_places(self._warehouse, buckets, span)
+        gone = totals.vacated(self._warehouse, buckets, span)
+        return {
+            bucket: {
+                **dict.fromkeys(sorted(gone.get(bucket, ())), Counted()),
+                **{
+                    place: self._counted(bucket, span, place, tally) for place, tally in tallies.get(bucket, {}).items()
+                },
+            }
+            for bucket in buckets
+        }
+
+    def _counted(self, bucket: Bucket, span: int, place: Place, tally: Tally) -> Counted:
+        target, slot = bucket
+        country, asn, operator, access = place
+        network = Network(country=country, asn=asn, operator=operator)
+        since_ms, until_ms = (n * span * HOUR_MS for n in (slot, slot + 1))
+        latest = [verdict for said, lines in tally.said.items() for verdict in [_verdict(target, *said)] * lines]
+        return Counted(tally, self._make_cell(target, network, Access(access), since_ms, until_ms, latest))
+
+
+def cell_lines(
+    measurement: Measurement,
+    words: Vocabulary,
+    bucket: Bucket,
+    span: int,
+    places: Mapping[Place, Counted],
+    controls: Mapping[bool, Controls],
+) -> Iterator[str]:
+    target, slot = bucket
+    for place, counted in places.items():
+        tags = words.place(place)
+        if tags is None:  # counted for its country only
+            continue
+        fields = {**_lines(counted.tally, controls), **_conclusion(counted.cell), "flows": 0}
+        yield line(measurement, {**tags, **(words.target(target) or {})}, fields, start_ns(slot, span))
+
+
+def country_lines(
+    words: Vocabulary,
+    bucket: Bucket,
+    places: Mapping[Place, Counted],
+    tallies: Mapping[str, Tally],
+    controls: Mapping[bool, Controls],
+) -> Iterator[str]:
+    """Below the privacy floor all is zero, for strangers read this."""
+    target, slot = bucket
+    for country in dict.fromkeys(place[0] for place in places):
+        tally = tallies.get(country)
+        shown = tally is not None and tally.lines >= floor.LINES_FLOOR
+        cells = [counted.cell for place, counted in places.items() if place[0] == country and counted.cell]
+        fields: Fields = {
+            **_lines(tally if shown else None, controls),
+            **_sums(cells if shown else []),
+            "shown": int(shown),
+            "band": floor.band(tally.lines) if tally and shown else "",
+        }
+        tags = {"country": country_word(country), **(words.target(target) or {})}
+        yield line(COUNTRY_1H, tags, fields, start_ns(slot, HOUR))
+
+
+def step_lines(words: Vocabulary, bucket: Bucket, places: Mapping[Place, Counted], steps: Steps) -> Iterator[str]:
+    """Zeros for what may have been written and does not hold any more."""
+    target, slot = bucket
+    for place, counted in places.items():
+        tags = words.place(place)
+        if tags is None:
+            continue
+        named = {**tags, **(words.target(target) or {})}
+        for step, (passed, failed) in sorted(_outcomes(place, counted, steps).items()):
+            yield line(STEP_1H, {**named, "step": step}, {"passed": passed, "failed": failed}, start_ns(slot, HOUR))
+
+
+def _outcomes(place: Place, counted: Counted, steps: Steps) -> dict[str, tuple[int, int]]:
+    """What was simulated may have been written before anything was measured there."""
+    if counted.tally is None:
+        return dict.fromkeys(STEPS, (0, 0))
+    displaced = dict.fromkeys(steps.get((place, True), ()), (0, 0))
+    return {**displaced, **steps.get((place, counted.tally.simulated), {})}
+
+
+def control_line(words: Vocabulary, bucket: Bucket, controls: Mapping[bool, Controls]) -> str:
+    target, slot = bucket
+    seen = controls.get(False) or controls.get(True) or Controls()
+    fields: Fields = {"controls": seen.seen, "answered": seen.answered, "failed": seen.seen - seen.answered}
+    return line(CONTROL_1H, words.target(target) or {}, fields, start_ns(slot, HOUR))
+
+
+def start_ns(slot: int, span: int) -> int:
+    return slot * span * HOUR_MS * MS_NS
+
+
+def _lines(tally: Tally | None, controls: Mapping[bool, Controls]) -> Fields:
+    if tally is None:
+        return {"lines": 0, "measurements": 0, "controls": 0, **dict.fromkeys(STATES, 0), "simulated": 0}
+    # What is simulated bears on nothing that is not; the other way round it may.
+    bearing = [seen.seen for simulated, seen in controls.items() if tally.simulated or not simulated]
+    states = tally.states()
+    return {
+        "lines": tally.lines,
+        "measurements": tally.measurements,
+        "controls": sum(bearing),
+        **{state.value: states[state.value] for state in STATES},
+        "simulated": tally.lines if tally.simulated else 0,
+    }
+
+
+def _conclusion(cell: Cell | None) -> Fields:
+    if cell is None:
+        return {"state": NOTHING, "mechanism": "", "judged": 0, "interfered": 0}
+    return {"state": cell.state.value, "mechanism": cell.mechanism or "", **_sums([cell], counted=False)}
+
+
+def _sums(cells: Sequence[Cell], counted: bool = True) -> Fields:
+    """Of how many cells something can be said, and against how many."""
+    judged = sum(cell.state is not State.INSUFFICIENT for cell in cells)
+    interfered = sum(cell.state in SPEAKS_AGAINST for cell in cells)
+    return {"judged": judged, "interfered": interfered, **({"cells": len(cells)} if counted else {})}
+
+
+def _verdict(target: str, state: str, mechanism: str | None) -> Verdict:
+    """As much of a verdict as a cell is made of."""
+    return Verdict(
+        target=target,
+        state=State(state),
+        mechanism=mechanism,
+        depth=None,
+        grade=None,
+        step=None,
+        rule="",
+        rules_version=0,
+        reason="",
+        uid="",
+        round=1,
+    )

@@ -1,0 +1,108 @@
+"""Single verdicts as points: lean, for what explains a verdict is in the collector's own store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from collector.influx.line import Value, line, series
+from collector.influx.schema import NOTHING, VERDICT
+from collector.influx.vocabulary import OTHER, Place, Vocabulary, elsewhere
+from collector.warehouse import Warehouse
+from probe.judge.cells import INTERFERED
+
+MS_NS = 1_000_000
+
+_COLUMNS = """
+v.target, v.country, v.asn, v.operator, v.access, v.started_ms, v.key, v.uid, v.is_control, v.simulated
+"""
+_SAID = "v.round, v.state, v.mechanism, v.step, v.rule, v.depth"
+# The bounds on `hour` are for speed: rows of an hour lie together.
+SINGLE = f"""
+SELECT {_COLUMNS}, {_SAID} FROM verdict AS v JOIN (
+    SELECT unnest($1::VARCHAR[]) AS target, unnest($2::BIGINT[]) AS hour,
+           unnest($3::VARCHAR[]) AS key, unnest($4::VARCHAR[]) AS uid
+) AS marked USING (target, hour, key, uid) WHERE v.hour BETWEEN $5 AND $6
+"""
+OF_HOURS = f"""
+SELECT {_COLUMNS}, {{said}} FROM {{table}} AS v
+WHERE (v.target, v.hour) IN (SELECT unnest($1::VARCHAR[]), unnest($2::BIGINT[])) AND v.hour BETWEEN $3 AND $4
+"""
+
+
+class Said(Struct, frozen=True):
+    """A verdict as its point needs it; one that stands elsewhere now says `none`."""
+
+    target: str
+    country: str
+    asn: int
+    operator: str
+    access: str
+    started_ms: int
+    key: str
+    uid: str
+    is_control: bool
+    simulated: bool
+    round: int = 0
+    state: str = NOTHING
+    mechanism: str | None = None
+    step: str | None = None
+    rule: str = ""
+    depth: str | None = None
+
+
+def single(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, int, str, str]]) -> list[str]:
+    """Of the verdicts (target, hour, key, uid) those that are there."""
+    if not marks:
+        return []
+    columns = [list(column) for column in zip(*marks, strict=True)]
+    hours = [hour for _, hour, _, _ in marks]
+    rows = warehouse.select(SINGLE, [*columns, min(hours), max(hours)])
+    return [_line(words, Said(*row)) for row in rows]
+
+
+def of_hours(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, int]]) -> list[str]:
+    """All verdicts of each (target, hour), and in the places of those that have moved, that nothing is there."""
+    if not marks:
+        return []
+    columns = [list(column) for column in zip(*marks, strict=True)]
+    bounds = [*columns, min(columns[1]), max(columns[1])]
+    said = [Said(*row) for row in warehouse.select(OF_HOURS.format(said=_SAID, table="verdict"), bounds)]
+    moved = [Said(*row[:-1]) for row in warehouse.select(OF_HOURS.format(said="NULL", table="vacated"), bounds)]
+    return [*(_line(words, one) for one in said), *_withdrawn(words, moved, said)]
+
+
+def _withdrawn(words: Vocabulary, moved: Iterable[Said], said: Iterable[Said]) -> list[str]:
+    standing = {(series(VERDICT, _tags(words, one)), time_ns(one)) for one in said}
+    return [_line(words, one) for one in moved if (series(VERDICT, _tags(words, one)), time_ns(one)) not in standing]
+
+
+def time_ns(one: Said) -> int:
+    """The start, and in the digits below its milliseconds what tells the verdicts of a series apart."""
+    digest = hashlib.blake2b(f"{one.key}{one.uid}".encode(), digest_size=8).digest()
+    return one.started_ms * MS_NS + int.from_bytes(digest) % MS_NS
+
+
+def _line(words: Vocabulary, one: Said) -> str:
+    fields: dict[str, Value | None] = {
+        "state": one.state,
+        "mechanism": one.mechanism or "",
+        "step": one.step or "",
+        "rule": one.rule,
+        "depth": one.depth or "",
+        "round": one.round,
+        "interfered": int(one.state in INTERFERED),
+        "simulated": int(one.simulated),
+        "control": int(one.is_control),
+        "uid": one.uid,
+        "key": one.key,
+    }
+    return line(VERDICT, _tags(words, one), fields, time_ns(one))
+
+
+def _tags(words: Vocabulary, one: Said) -> dict[str, str]:
+    place: Place = (one.country, one.asn, one.operator, one.access)
+    target = words.target(one.target) or {"service": OTHER, "role": OTHER}
+    return {**(words.place(place) or elsewhere(place)), **target}

@@ -1,0 +1,100 @@
+"""What InfluxDB holds follows from the records in the log: not from when anything was stopped, failed or repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.influx.client import Unavailable
+from collector.log import Record
+from collector.warehouse import Warehouse
+from tests.collector.influx.sink import Clock, Sink, drained, forwarder
+from tests.collector.judging import BODIES
+from tests.collector.memory_log import MemoryLog
+from tests.collector.test_projector import CONTROLS, projector, record_sets
+
+QUICK = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def projected(log: MemoryLog, controls: frozenset[str] = CONTROLS) -> Sink:
+    """What a new InfluxDB is given by a collector that starts from the log."""
+    warehouse, sink, clock = Warehouse(None, feeds="influx"), Sink(), Clock()
+    projector(log, warehouse, controls).catch_up()
+    drained(forwarder(warehouse, log, sink.write, clock), clock)
+    warehouse.close()
+    return sink
+
+
+@QUICK
+@given(record_sets, st.data())
+def test_points_follow_from_the_set_of_records(arriving: list[Record], data: st.DataObject) -> None:
+    log, warehouse, sink, clock = MemoryLog(), Warehouse(None, feeds="influx"), Sink(), Clock()
+    log.files.update(BODIES)
+    judging, forwarding = projector(log, warehouse), forwarder(warehouse, log, sink.write, clock)
+    sent = data.draw(st.permutations([*arriving, *arriving[:4]]))
+    for each in sent:
+        log.deliver([each])
+        if data.draw(st.booleans()):
+            judging.step()
+        clock.now_s += data.draw(st.sampled_from([0, 1, 60, 600]))
+        sink.failures = data.draw(st.lists(st.sampled_from([None, Unavailable("told to")]), max_size=3))
+        attempt(forwarding)
+        if data.draw(st.integers(0, 3)) == 0:
+            forwarding = forwarder(warehouse, log, sink.write, clock)  # restarted
+    judging.catch_up()
+    sink.failures.clear()
+    drained(forwarding, clock)
+    warehouse.close()
+    assert sink.saying() == projected(log).saying()
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(arriving=record_sets, controls=st.sampled_from([CONTROLS, frozenset(), frozenset({"k1", "c1"})]))
+def test_what_is_judged_anew_leaves_nothing_of_what_was_said(
+    tmp_path: Path, arriving: list[Record], controls: frozenset[str]
+) -> None:
+    path = tmp_path / "warehouse"
+    path.unlink(missing_ok=True)
+    log, warehouse, sink, clock = MemoryLog(), Warehouse(path, feeds="influx"), Sink(), Clock()
+    log.files.update(BODIES)
+    log.deliver(arriving)
+    projector(log, warehouse).catch_up()
+    drained(forwarder(warehouse, log, sink.write, clock), clock)
+    projector(log, warehouse, controls).catch_up()
+    drained(forwarder(warehouse, log, sink.write, clock), clock)
+    warehouse.close()
+    assert sink.saying() == projected(log, controls).saying()
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(arriving=record_sets)
+def test_a_rebuild_gives_the_same_points_and_writes_none(tmp_path: Path, arriving: list[Record]) -> None:
+    path = tmp_path / "warehouse"
+    path.unlink(missing_ok=True)
+    log, warehouse, sink, clock = MemoryLog(), Warehouse(path, feeds="influx"), Sink(), Clock()
+    log.files.update(BODIES)
+    for each in arriving:
+        log.deliver([each])
+        projector(log, warehouse).step()
+    drained(forwarder(warehouse, log, sink.write, clock), clock)
+    before, writes = dict(sink.points), sink.writes
+    projector(log, warehouse).rebuild()
+    drained(forwarder(warehouse, log, sink.write, clock), clock)
+    assert sink.writes == writes + 1  # of the events
+    assert sink.points == before
+    warehouse.close()
+    again = Warehouse(path, feeds="another")  # which is told everything
+    fresh = Sink()
+    drained(forwarder(again, log, fresh.write, clock), clock)
+    again.close()
+    assert fresh.points == before
+
+
+def attempt(forwarding: Any) -> None:
+    try:
+        forwarding.step()
+    except Unavailable:
+        return
