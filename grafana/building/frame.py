@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
@@ -69,16 +70,16 @@ def linked(built: builders.Dashboard) -> builders.Dashboard:
 # --- Variables
 
 
-def per() -> builders.CustomVariable:
-    """Hourly or daily rollups. Buckets are never mixed: a line's day is judged as a whole."""
-    hour = model.VariableOption(selected=True, text="hour", value="1h")
-    day = model.VariableOption(selected=False, text="day", value="1d")
+def per(first: Literal["1h", "1d"] = "1h") -> builders.CustomVariable:
+    """Hourly or daily rollups; pages about all countries begin with days. A line's day is judged as a whole."""
+    hour = model.VariableOption(selected=first == "1h", text="hour", value="1h")
+    day = model.VariableOption(selected=first == "1d", text="day", value="1d")
     return (
         builders.CustomVariable("per")
         .label("Per")
         .values("hour : 1h,day : 1d")
         .options([hour, day])
-        .current(hour)
+        .current(hour if hour.selected else day)
         .allow_custom_value(False)
     )
 

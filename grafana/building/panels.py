@@ -71,7 +71,11 @@ def mechanisms(at: At, *queries: Asked) -> statetimeline.Panel:
 
 
 def series(at: At, *queries: Asked, unit: str = "short", stacked: bool = False) -> timeseries.Panel:
-    """Numbers over time; a bucket without data is a gap in the line."""
+    """Numbers over time; a bucket without data is a gap in the line.
+
+    `$__interval` is never smaller than the rollup's own buckets. Queries of `$per` are not thinned out at all: a
+    smallest interval that is a variable is not understood by every Grafana.
+    """
     return (
         timeseries.Panel()
         .id(at.id)
@@ -81,7 +85,7 @@ def series(at: At, *queries: Asked, unit: str = "short", stacked: bool = False) 
         .height(at.height)
         .datasource(source(at.uid))
         .targets(lettered(queries))
-        .interval(_bucket(queries))
+        .interval("1d" if any("_1d" in asked.text for asked in queries) else "1h")
         .unit(unit)
         .min(0)
         .no_value(NO_DATA)
@@ -184,12 +188,6 @@ def beside(panel: timeseries.Panel, pattern: str, label: str = "n") -> timeserie
         ("custom.lineWidth", 1),
     ]
     return panel.override_by_regexp(pattern, fields.properties(properties))
-
-
-def _bucket(queries: Sequence[Asked]) -> str:
-    """The width of the rollup that is read: no bucket is smaller."""
-    text = " ".join(asked.text for asked in queries)
-    return "$per" if "$per" in text else "1d" if "_1d" in text else "1h"
 
 
 def _legend() -> common.VizLegendOptions:

@@ -240,12 +240,12 @@ def palette(one: Board) -> Faults:
 
 
 def buckets(one: Board) -> Faults:
-    """States are read bucket by bucket as they are; other series never in buckets smaller than the rollup's."""
+    """Rollups of `$per` are read bucket by bucket as they are; others never in buckets smaller than their own."""
     for panel in one.panels:
         for target in panel.get("targets", ()):
-            if panel["type"] == "state-timeline" and "time($per)" not in target["query"]:
-                yield f"panel {panel['id']} thins out states"
-            if "$__interval" in target["query"] and "interval" not in panel:
+            if '_$per"' in target["query"] and " time(" in target["query"] and "time($per)" not in target["query"]:
+                yield f"panel {panel['id']} thins out its rollup"
+            if "$__interval" in target["query"] and not re.fullmatch(r"1[mhd]", panel.get("interval", "")):
                 yield f"panel {panel['id']} has no smallest interval"
 
 

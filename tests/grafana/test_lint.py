@@ -65,7 +65,7 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("palette", "country", lambda page: _mappings(page)["mixed"].update(text="mixed")),
     ("palette", "country", lambda page: _mappings(page).pop("down")),
     ("buckets", "country", asked(3, "time($per)", "time($__interval)")),
-    ("buckets", "operator", lambda page: panel_of(page, 5).pop("interval")),
+    ("buckets", "public", lambda page: panel_of(page, 5).pop("interval")),
     ("simulated", "country", lambda page: page["panels"].pop(0)),
     ("floor", "public", asked(4, '"shown" = 1 AND', "")),
     ("floor", "public", asked(4, 'sum("judged") AS "n"', 'sum("lines") AS "n"')),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from statistics import median
 
@@ -21,9 +21,15 @@ DAY_MS = 86_400_000
 
 
 class Timed(Struct, frozen=True):
+    """The median wall time of a query, the mean processor time that the server took for it, and its series."""
+
     query: Query
     seconds: float
+    processor: float
     series: int
+
+
+Meter = Callable[[], float]  # seconds of processor time so far
 
 
 def write(stores: Stores, lines: Iterable[str]) -> int:
@@ -48,18 +54,20 @@ def chosen(one: Board, per: str) -> Mapping[str, Value]:
     return {**first, **dict.fromkeys(several, ALL)}
 
 
-def timed(stores: Stores, per: str, days: int, times: int = 3) -> Iterator[Timed]:
+def timed(stores: Stores, per: str, days: int, times: int = 3, meter: Meter = lambda: 0.0) -> Iterator[Timed]:
     """Every query of every page about the rollups, over the first days, by the median of some times."""
     span = Range(SINCE_S * 1000, SINCE_S * 1000 + days * DAY_MS - 1)
     for one in boards():
         for query in one.queries():
-            yield _timed(stores, one, query, chosen(one, per), span, times)
+            yield _timed(stores, one, query, chosen(one, per), span, times, meter)
 
 
-def _timed(stores: Stores, one: Board, query: Query, choice: Mapping[str, Value], span: Range, times: int) -> Timed:
-    seconds, series = [], 0
+def _timed(
+    stores: Stores, one: Board, query: Query, choice: Mapping[str, Value], span: Range, times: int, meter: Meter
+) -> Timed:
+    seconds, series, before = [], 0, meter()
     for _ in range(times):
         start = time.perf_counter()
         series = frames(query, ask(stores, one, query, choice, span))
         seconds.append(time.perf_counter() - start)
-    return Timed(query, median(seconds), series)
+    return Timed(query, median(seconds), (meter() - before) / times, series)

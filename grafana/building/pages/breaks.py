@@ -87,7 +87,7 @@ def _over_time(where: list[str]) -> Panel:
         "No point means that the step was not taken.",
         height=11,
     )
-    text = select(SHARE, SOURCE, [*where, TAKEN], ["step"], every="$__interval")
+    text = select(SHARE, SOURCE, [*where, TAKEN], ["step"], every="$per")
     panel = series(at, Asked(text=text, alias="$tag_step $col"), unit="percentunit")
     panel = kind_colours(panel, [f"{step.value} share" for step in STEPS])
     return beside(panel, "/ n$/", "n (attempts)")

@@ -71,7 +71,7 @@ def _counts(where: list[str]) -> Panel:
                 'count("state")',
                 CELLS,
                 [*where, NOT_NEUTRAL, is_("state", state.value)],
-                every="$__interval",
+                every="$per",
                 fill="none",  # with null, InfluxDB counts 0 where there is no data
             ),
             alias=look.text,
@@ -90,8 +90,8 @@ def _lines(where: list[str]) -> Panel:
         width=12,
     )
     measured = [*where, NOT_NEUTRAL, MEASURED]
-    lines = select('max("lines")', CELLS, measured, ["operator", "access"], every="$__interval")
-    controls = select('max("controls")', CELLS, measured, every="$__interval")
+    lines = select('max("lines")', CELLS, measured, ["operator", "access"], every="$per")
+    controls = select('max("controls")', CELLS, measured, every="$per")
     return series(at, Asked(text=lines, alias="$tag_operator · $tag_access"), Asked(text=controls, alias="controls"))
 
 

@@ -37,7 +37,7 @@ def build() -> Dashboard:
         frame.many("country", "Country"),
         frame.many("operator", "Operator", "country"),
         frame.many("access", "Access", "country", "operator"),
-        frame.per(),
+        frame.per(first="1d"),
     )
     built.variables(list(variables))
     return frame.linked(frame.annotated(built, *chosen("country")))
@@ -50,7 +50,7 @@ def _lines(where: list[str]) -> Panel:
         about="The largest number of lines of one network and release an hour or day. Gaps are times without data.",
         width=12,
     )
-    text = select('max("lines")', SOURCE, where, ["country", "access"], every="$__interval")
+    text = select('max("lines")', SOURCE, where, ["country", "access"], every="$per")
     return series(at, Asked(text=text, alias="$tag_country · $tag_access"))
 
 
@@ -62,7 +62,7 @@ def _measurements(where: list[str]) -> Panel:
         "country: see the alert on volume.",
         width=12,
     )
-    text = select('sum("measurements")', SOURCE, where, ["country"], every="$__interval")
+    text = select('sum("measurements")', SOURCE, where, ["country"], every="$per")
     return series(at, Asked(text=text, alias="$tag_country"), stacked=True)
 
 
@@ -74,9 +74,7 @@ def _lag(where: list[str]) -> Panel:
         "arrival. A probe that could not upload keeps its measurements and sends them later.",
         width=12,
     )
-    text = select(
-        'max("lag_ms_p50") AS "median", max("lag_ms_p95") AS "p95"', SOURCE, where, ["country"], "$__interval"
-    )
+    text = select('max("lag_ms_p50") AS "median", max("lag_ms_p95") AS "p95"', SOURCE, where, ["country"], "$per")
     return series(at, Asked(text=text, alias="$tag_country $col"), unit="ms")
 
 
@@ -130,6 +128,6 @@ def _accusations(where: list[str]) -> Panel:
         height=10,
     )
     selected = 'sum("aa_discordant") / sum("aa_pairs") AS "share", sum("aa_pairs") AS "n"'
-    text = select(selected, SOURCE, [*where, PAIRS], ["country", "operator"], every="$__interval")
+    text = select(selected, SOURCE, [*where, PAIRS], ["country", "operator"], every="$per")
     panel = series(at, Asked(text=text, alias="$tag_country · $tag_operator $col"), unit="percentunit")
     return beside(panel, "/ n$/", "n (pairs)")

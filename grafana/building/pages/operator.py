@@ -86,7 +86,7 @@ def _over_time(where: list[str]) -> Panel:
         "No point means that nothing could be judged.",
         width=12,
     )
-    text = select(SHARE_OF_LINES, CELLS, [*where, LINES_JUDGED_FLOOR], ["access"], every="$__interval")
+    text = select(SHARE_OF_LINES, CELLS, [*where, LINES_JUDGED_FLOOR], ["access"], every="$per")
     panel = series(at, Asked(text=text, alias="$tag_access $col"), unit="percentunit")
     return beside(panel, "/ n$/", "n (judged line-hours)")
 
@@ -99,8 +99,8 @@ def _venues(where: list[str]) -> Panel:
         "exempted (a conference, a hotel, an office) shows here, as does a ban that is being rolled out.",
     )
     conditions = [*where, '"ok" > 0', '"ok" + "insufficient" < "lines"']
-    seen = select(f"{LINES_INTERFERED}", CELLS, conditions, ["access"], every="$__interval")
-    not_seen = select('sum("ok")', CELLS, conditions, ["access"], every="$__interval")
+    seen = select(f"{LINES_INTERFERED}", CELLS, conditions, ["access"], every="$per")
+    not_seen = select('sum("ok")', CELLS, conditions, ["access"], every="$per")
     return series(
         at,
         Asked(text=seen, alias="$tag_access: interference seen"),

@@ -38,7 +38,7 @@ def build() -> Dashboard:
         frame.many("operator", "Operator", "country"),
         frame.many("access", "Access", "country", "operator"),
         frame.many("service", "Service", "country", "operator", "access"),
-        frame.per(),
+        frame.per(first="1d"),
     )
     built.variables(list(variables))
     return frame.linked(frame.annotated(built, *chosen("country")))

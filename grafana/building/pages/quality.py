@@ -50,7 +50,7 @@ def _compared(id_: int, what: str, field: str, unit: str, where: list[str]) -> P
         height=10,
     )
     selected = f'mean("{field}") AS "app", mean("twin_{field}") AS "twin", sum("flows") AS "n"'
-    text = select(selected, CELLS, [*where, FLOWED], BY, every="$__interval")
+    text = select(selected, CELLS, [*where, FLOWED], BY, every="$per")
     return beside(series(at, Asked(text=text, alias=NAMED), unit=unit), "/ n$/", "n (flows)")
 
 
@@ -61,7 +61,7 @@ def _mos(where: list[str]) -> Panel:
         about="Estimated from loss and jitter of the app-shaped flow, not from anybody's voice. Dashed: n flows.",
         width=12,
     )
-    text = select('mean("mos") AS "MOS", sum("flows") AS "n"', CELLS, [*where, FLOWED], BY, every="$__interval")
+    text = select('mean("mos") AS "MOS", sum("flows") AS "n"', CELLS, [*where, FLOWED], BY, every="$per")
     return beside(series(at, Asked(text=text, alias=NAMED)), "/ n$/", "n (flows)")
 
 
@@ -72,5 +72,5 @@ def _flows(where: list[str]) -> Panel:
         about="How many flows stand behind the figures above, by service. Empty until call flows are measured.",
         width=12,
     )
-    text = select('sum("flows")', CELLS, [*where, FLOWED], ["service"], every="$__interval")
+    text = select('sum("flows")', CELLS, [*where, FLOWED], ["service"], every="$per")
     return series(at, Asked(text=text, alias="$tag_service"), stacked=True)
