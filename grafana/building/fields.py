@@ -76,5 +76,15 @@ def share_properties() -> list[Property]:
 
 def link_to(uid: str, title: str, tags: Sequence[str]) -> Property:
     """A data link that opens another dashboard with these tags of the row as its variables, at the same time."""
-    variables = "".join(f"&var-{tag}=${{__data.fields.{tag}:percentencode}}" for tag in tags)
-    return ("links", [{"title": title, "url": f"/d/{uid}?${{__url_time_range}}{variables}"}])
+    return ("links", [_link(uid, title, [(tag, f"__data.fields.{tag}") for tag in tags])])
+
+
+def links_of_series(*links: tuple[str, str, str]) -> Property:
+    """Links from a series to pages about one of its tags, in the chosen country: (uid, title, tag) each."""
+    pairs = [(uid, title, [("country", "country"), (tag, f"__field.labels.{tag}")]) for uid, title, tag in links]
+    return ("links", [_link(*pair) for pair in pairs])
+
+
+def _link(uid: str, title: str, values: Sequence[tuple[str, str]]) -> dict[str, str]:
+    variables = "".join(f"&var-{name}=${{{value}:percentencode}}" for name, value in values)
+    return {"title": title, "url": f"/d/{uid}?${{__url_time_range}}{variables}"}

@@ -183,9 +183,10 @@ def links(one: Board) -> Faults:
             if uid not in pages:
                 yield f"panel {panel['id']} links to {uid}, which is no dashboard"
                 continue
-            for variable, column in re.findall(r"var-(\w+)=\$\{__data\.fields\.(\w+)", text):
-                if variable not in pages[uid].variables or column not in columns:
-                    yield f"panel {panel['id']}: {uid} has no variable {variable}, or the row no column {column}"
+            for variable, value in re.findall(r"var-(\w+)=\$\{([\w.]+):percentencode\}", text):
+                known = value in one.variables or value.rpartition(".")[2] in columns
+                if variable not in pages[uid].variables or not known:
+                    yield f"panel {panel['id']}: {uid} has no variable {variable}, or the row no column {value}"
 
 
 def _columns(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import frame
+from grafana.building.fields import links_of_series, properties
 from grafana.building.influxql import CELLS, MEASURED, NOT_EMPTIED, NOT_NEUTRAL, chosen, is_, latest, select
 from grafana.building.palette import LOOKS
 from grafana.building.panels import At, Panel, series, state_colours, states, table
@@ -18,6 +19,9 @@ PAGE = frame.Page(
 )
 ROWS = ("operator", "access", "service")
 NAMED = "$tag_operator · $tag_access · $tag_service"
+LINKS = links_of_series(
+    ("ringback-service", "Open the service", "service"), ("ringback-operator", "Open the operator", "operator")
+)
 EVIDENCE = ("operator", "access", "service", "role", "state", "mechanism", "step", "rule", "depth", "uid", "simulated")
 
 
@@ -55,7 +59,7 @@ def _states(id_: int, what: str, role: str, where: list[str], height: int = 12) 
     )
     conditions = [*where, is_("role", role), NOT_EMPTIED]
     text = select('last("state") AS "state"', CELLS, conditions, ROWS, every="$per")
-    return states(at, Asked(text=text, alias=NAMED))
+    return states(at, Asked(text=text, alias=NAMED)).override_by_regexp("/.*/", properties([LINKS]))
 
 
 def _counts(where: list[str]) -> Panel:

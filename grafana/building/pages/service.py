@@ -18,6 +18,7 @@ PAGE = frame.Page(
 )
 NAMED = "$tag_operator · $tag_access"
 ROWS = ("operator", "access")
+LINKS = fields.links_of_series(("ringback-operator", "Open the operator", "operator"))
 
 
 def build() -> Dashboard:
@@ -52,7 +53,7 @@ def _states(id_: int, what: str, role: str, where: list[str]) -> Panel:
         height=12,
     )
     text = select('last("state") AS "state"', CELLS, [*where, is_("role", role), NOT_EMPTIED], ROWS, every="$per")
-    return states(at, Asked(text=text, alias=NAMED))
+    return states(at, Asked(text=text, alias=NAMED)).override_by_regexp("/.*/", fields.properties([LINKS]))
 
 
 def _shares(where: list[str]) -> Panel:
