@@ -2,6 +2,14 @@
 
 Nothing is verified while shaking hands (probe.secure.trust does that afterwards): a stack that refuses a
 certificate hides it, and the certificate is the evidence.
+
+Our ClientHello is OpenSSL's, and the same for every service but for its name and, in some handshakes, ALPN. Its
+shape, as tests/opinion has tshark say it: JA3 e90e6fe1499eeda63fc820a50a1c9adb, JA4 t13d301100_1d37bd780c83, some 340
+bytes, 30 ciphers, 11 extensions, secp256r1 alone, no GREASE. An app's is its system's. In nDPI's captures, WhatsApp
+on macOS in 2019 had t13d2614h2_2802a3db6c62 in 517 bytes, Viber on Android in 2018 t12d1409h2_c866b44c5a26, both with
+ALPN h2; today's are known to add GREASE, X25519 and a post-quantum share that no longer fits one segment. So a censor
+who goes by the name treats ours as the app's. One who goes by the shape does not, and that ours passes says nothing
+of him.
 """
 
 from __future__ import annotations
