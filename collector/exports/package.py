@@ -92,6 +92,7 @@ def _resource(directory: Path, files: Files, full: bool) -> dict[str, Json]:
         "format": files.format,
         "mediatype": MEDIA_TYPES[files.format],
         **({"encoding": "utf-8"} if files.format != "parquet" else {}),
+        **({"compression": "gz"} if files.paths[0].endswith(".gz") else {}),
         **shape,
         "ringback:rows": files.rows,
         **alone,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -33,4 +34,5 @@ async def exported(source: Source, out: Path, format: str, **changes: Any) -> di
 
 
 def rows(path: Path) -> list[dict[str, Json]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    data = path.read_bytes()
+    return [json.loads(line) for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()]

@@ -6,6 +6,7 @@ it cannot live in ours.
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from typing import Any
@@ -36,6 +37,6 @@ def understood(line: bytes) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], "rb") as lines:
+    with gzip.open(sys.argv[1]) as lines:
         for line in lines:
             sys.stdout.write(json.dumps(understood(line)) + "\n")

@@ -21,7 +21,7 @@ READS = Path(__file__).with_name("oonidata_reads.py")
 @pytest.mark.skipif(not PYTHON.exists(), reason="oonidata is not installed: make oonidata")
 async def test_oonis_parser_understands_it(source: Source, parts: Parts, tmp_path: Path) -> None:
     await exported(source, tmp_path / "out", "ooni")
-    path = tmp_path / "out" / "measurements.jsonl"
+    path = tmp_path / "out" / "measurements.jsonl.gz"
     done = subprocess.run([PYTHON, READS, path], capture_output=True, text=True, timeout=60, check=False)  # noqa: ASYNC221
     assert done.returncode == 0, done.stderr
     found = {one["uid"]: one for one in map(json.loads, done.stdout.splitlines())}

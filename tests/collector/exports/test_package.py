@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import duckdb
@@ -11,6 +13,7 @@ import pytest
 
 from collector.exports.source import Source
 from collector.exports.tables import columns
+from collector.exports.writing import write_ooni
 from probe.model import Json
 from tests.collector.exports.holding import exported, rows
 
@@ -49,7 +52,7 @@ async def test_frictionless_reads_ooni_lines(source: Source, tmp_path: Path, mon
     descriptor = await exported(source, tmp_path / "out", "ooni")
     assert validated(tmp_path / "out", monkeypatch).valid
     (resource,) = descriptor["resources"]
-    assert resource["ringback:rows"] == len(rows(tmp_path / "out" / "measurements.jsonl"))
+    assert resource["ringback:rows"] == len(rows(tmp_path / "out" / "measurements.jsonl.gz"))
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -118,3 +121,22 @@ async def test_it_says_what_it_is_and_how_to_cite_it(source: Source, tmp_path: P
     assert descriptor["ringback"]["privacy"] == "cells of 3 lines or more, counts in bands"
     assert descriptor["citation"].startswith("Ringback (2016). Internet calls, MA, 2016-01-01 to 2016-01-31: simulated")
     assert f"rules version {descriptor['ringback']['rules_version']}" in descriptor["citation"]
+
+
+async def test_the_same_lines_give_the_same_file_however_they_come(tmp_path: Path) -> None:
+    """So that its hash, by which it is cited, can be had again."""
+    lines = [b'{"n":%d,"x":"%s"}\n' % (n, hashlib.sha256(b"%d" % n).hexdigest().encode() * 20) for n in range(2500)]
+
+    async def by(size: int) -> AsyncIterator[bytes]:
+        for start in range(0, len(lines), size):
+            yield b"".join(lines[start : start + size])
+
+    made = []
+    for size in (1, 7, 2500):
+        directory = tmp_path / str(size)
+        directory.mkdir()
+        files = await write_ooni(by(size), "measurements", directory, True)
+        assert files.rows == len(lines)
+        made.append((directory / files.paths[0]).read_bytes())
+    assert made[0] == made[1] == made[2]
+    assert gzip.decompress(made[0]) == b"".join(lines)
