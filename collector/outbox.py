@@ -28,13 +28,14 @@ HOURS_A_DAY = 24
 
 
 class Kind(StrEnum):
-    """What a mark in `unsent` asks for. Its slot is in hours since 1970, for `day` in days, for `events` 0."""
+    """What a mark in `unsent` asks for. Its slot is in hours since 1970 or, where it says so, in days."""
 
     VERDICTS = "verdicts"  # all of a target in an hour
     HOUR = "hour"
     DAY = "day"
     COVERAGE = "coverage"  # an hour, all targets
-    EVENTS = "events"
+    COVERAGE_DAY = "coverage_day"
+    EVENTS = "events"  # slot 0
 
 
 class Noticed(StrEnum):
@@ -166,6 +167,7 @@ def _mark_totals(connection: duckdb.DuckDBPyConnection, hours: Sequence[Mark]) -
     _mark(connection, Kind.HOUR, hours)
     _mark(connection, Kind.DAY, {(target, hour // HOURS_A_DAY) for target, hour in hours})
     _mark(connection, Kind.COVERAGE, {("", hour) for _, hour in hours})
+    _mark(connection, Kind.COVERAGE_DAY, {("", hour // HOURS_A_DAY) for _, hour in hours})
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, kind: Kind, marks: Collection[Mark]) -> None:

@@ -123,16 +123,14 @@ META_COLUMNS = {
 class Warehouse:
     """The file `path`, made when it lacks; None keeps all in memory. `close` it at the end.
 
-    `feeds` names the InfluxDB for which changes are marked (outbox.py); without one none are.
     Raises UserError when another process holds the file, or when it is no warehouse.
     """
 
-    def __init__(self, path: Path | None, feeds: str | None = None) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._feeds = feeds
         self._lock = threading.RLock()
+        self._settle_feed: Callable[[], None] = _nothing
         self._connection = _open(path)
-        self._feed()
 
     def close(self) -> None:
         with self._lock:
@@ -172,6 +170,17 @@ class Warehouse:
             said = [basis.rules_version, basis.controls]
             self._connection.execute("UPDATE meta SET rules_version = $1, controls = $2", said)
 
+    def feed(self, name: str | None) -> None:
+        """Mark changes for the InfluxDB of this name from now on (outbox.py), or for none any more."""
+
+        def settle() -> None:
+            if self._is_current():  # another schema has no marks, and is about to be made again
+                self.change(lambda connection: outbox.feed(connection, name))
+
+        with self._lock:
+            self._settle_feed = settle
+            settle()
+
     def replace(self, contents: Sequence[HourContent], cursor: int) -> list[HourContent]:
         """Make the content of these hours just this, and move the cursor, in one transaction.
 
@@ -206,11 +215,7 @@ class Warehouse:
             _journal(self.path).unlink(missing_ok=True)
             os.replace(path, self.path)
             self._connection = _open(self.path)
-            self._feed()
-
-    def _feed(self) -> None:
-        if self._is_current():  # another one has no marks, and is about to be made again
-            self.change(lambda connection: outbox.feed(connection, self._feeds))
+            self._settle_feed()
 
     def _hand_on_to(self, path: Path) -> None:
         """What is marked here, and what will change by the adoption, is marked in the file to be adopted."""
@@ -243,6 +248,9 @@ class Warehouse:
             table.name: _by_hour(self.select(f"{_of_hours('SELECT *', table.name)} {table.ordered}", hours), table.hour)
             for table in TABLES
         }
+
+
+def _nothing() -> None: ...
 
 
 def _differs(content: HourContent, standing: Mapping[str, _Standing]) -> bool:

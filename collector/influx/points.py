@@ -12,7 +12,7 @@ from collector.influx import verdicts
 from collector.influx.coverage import coverage
 from collector.influx.events import events
 from collector.influx.rollups import Rollups
-from collector.influx.schema import Database
+from collector.influx.schema import DAILY, HOURLY, Database, Span
 from collector.influx.vocabulary import NEW_NETWORKS, Vocabulary, admitted
 from collector.outbox import Kind, Mark, Noticed
 from collector.warehouse import Warehouse
@@ -21,13 +21,16 @@ SEEN_TARGETS = f"SELECT DISTINCT word FROM seen WHERE kind = '{Noticed.TARGETS}'
 SEEN_NETWORKS = f"SELECT country, asn, min(first_ms) FROM seen WHERE kind = '{Noticed.NETWORK}' GROUP BY ALL"
 
 
+Lines = Callable[["Points", Vocabulary, Sequence[Mark]], Iterable[str]]
+
+
 class Maker(Struct, frozen=True):
     """`pace_s`: so long what was just written may be old before it is written again. `at_once`: marks in one go."""
 
     database: Database
     pace_s: float
     at_once: int
-    lines: Callable[[Points, Vocabulary, Sequence[Mark]], Iterable[str]]
+    lines: Lines
 
 
 class Points:
@@ -67,15 +70,28 @@ class Points:
         return list(MAKERS[kind].lines(self, self.vocabulary(), marks))
 
 
-# Small chunks, since the warehouse does nothing else meanwhile.
+def _totals(span: Span) -> Lines:
+    return lambda points, words, marks: points.rollups.of(span, words, marks)
+
+
+def _coverage(span: Span) -> Lines:
+    return lambda points, words, marks: coverage(points.warehouse, span, words, [slot for _, slot in marks])
+
+
+def _verdicts(points: Points, words: Vocabulary, marks: Sequence[Mark]) -> Iterable[str]:
+    return verdicts.of_hours(points.warehouse, words, marks)
+
+
+def _events(points: Points, words: Vocabulary, marks: Sequence[Mark]) -> Iterable[str]:
+    return events(points.warehouse, words)
+
+
+# Few marks at once, since the warehouse does nothing else meanwhile.
 MAKERS: dict[Kind, Maker] = {
-    Kind.HOUR: Maker(Database.ROLLUP, 60, 20, lambda points, words, marks: points.rollups.hours(words, marks)),
-    Kind.DAY: Maker(Database.ROLLUP, 600, 4, lambda points, words, marks: points.rollups.days(words, marks)),
-    Kind.COVERAGE: Maker(
-        Database.ROLLUP, 300, 4, lambda points, words, marks: coverage(points.warehouse, words, [h for _, h in marks])
-    ),
-    Kind.EVENTS: Maker(Database.ROLLUP, 60, 1, lambda points, words, _: events(points.warehouse, words)),
-    Kind.VERDICTS: Maker(
-        Database.RAW, 1, 2, lambda points, words, marks: verdicts.of_hours(points.warehouse, words, marks)
-    ),
+    Kind.HOUR: Maker(Database.ROLLUP, 60, 20, _totals(HOURLY)),
+    Kind.DAY: Maker(Database.ROLLUP, 600, 4, _totals(DAILY)),
+    Kind.COVERAGE: Maker(Database.ROLLUP, 300, 4, _coverage(HOURLY)),
+    Kind.COVERAGE_DAY: Maker(Database.ROLLUP, 1800, 1, _coverage(DAILY)),
+    Kind.EVENTS: Maker(Database.ROLLUP, 60, 1, _events),
+    Kind.VERDICTS: Maker(Database.RAW, 1, 2, _verdicts),
 }

@@ -10,16 +10,7 @@ from collector import floor
 from collector.hourly import MakeCell
 from collector.influx import totals
 from collector.influx.line import Value, line
-from collector.influx.schema import (
-    CELL_1D,
-    CELL_1H,
-    CONTROL_1H,
-    COUNTRY_1H,
-    NOTHING,
-    STATES,
-    STEP_1H,
-    Measurement,
-)
+from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, STATES, Span
 from collector.influx.totals import Bucket, Controls, Tally
 from collector.influx.vocabulary import Place, Vocabulary, country_word
 from collector.log import HOUR_MS
@@ -27,7 +18,6 @@ from collector.warehouse import Warehouse
 from probe.judge.cells import INTERFERED
 from probe.model import Access, Cell, Network, State, Step, Verdict
 
-HOUR, DAY = 1, 24  # hours that a slot has
 MS_NS = 1_000_000
 SPEAKS_AGAINST = frozenset({*INTERFERED, State.MIXED})
 STEPS = tuple(step.value for step in Step)
@@ -49,27 +39,20 @@ class Rollups:
     def __init__(self, warehouse: Warehouse, make_cell: MakeCell) -> None:
         self._warehouse, self._make_cell = warehouse, make_cell
 
-    def hours(self, words: Vocabulary, marks: Sequence[Bucket]) -> Iterator[str]:
-        """Of each (target, hour): cells, countries, steps and controls."""
+    def of(self, span: Span, words: Vocabulary, marks: Sequence[Bucket]) -> Iterator[str]:
+        """Of each (target, slot): cells, countries and steps, and of an hour the controls."""
         buckets = [bucket for bucket in marks if words.target(bucket[0])]
-        cells = self._cells(buckets, HOUR)
-        countries = totals.of_countries(self._warehouse, buckets, HOUR)
-        controls = totals.of_controls(self._warehouse, buckets, HOUR)
-        steps = totals.of_steps(self._warehouse, buckets, HOUR)
+        cells = self._cells(buckets, span.hours)
+        countries = totals.of_countries(self._warehouse, buckets, span.hours)
+        controls = totals.of_controls(self._warehouse, buckets, span.hours)
+        steps = totals.of_steps(self._warehouse, buckets, span.hours)
         for bucket in buckets:
             seen, places = controls.get(bucket, {}), cells[bucket]
-            yield from cell_lines(CELL_1H, words, bucket, HOUR, places, seen)
-            yield from country_lines(words, bucket, places, countries.get(bucket, {}), seen)
-            yield from step_lines(words, bucket, places, steps.get(bucket, {}))
-            yield control_line(words, bucket, seen)
-
-    def days(self, words: Vocabulary, marks: Sequence[Bucket]) -> Iterator[str]:
-        """Of each (target, day): cells."""
-        buckets = [bucket for bucket in marks if words.target(bucket[0])]
-        cells = self._cells(buckets, DAY)
-        controls = totals.of_controls(self._warehouse, buckets, DAY)
-        for bucket in buckets:
-            yield from cell_lines(CELL_1D, words, bucket, DAY, cells[bucket], controls.get(bucket, {}))
+            yield from cell_lines(span, words, bucket, places, seen)
+            yield from country_lines(span, words, bucket, places, countries.get(bucket, {}), seen)
+            yield from step_lines(span, words, bucket, places, steps.get(bucket, {}))
+            if span is HOURLY:
+                yield control_line(words, bucket, seen)
 
     def _cells(self, buckets: Sequence[Bucket], span: int) -> dict[Bucket, dict[Place, Counted]]:
         """All places of each bucket, those of which nothing stands any more too."""
@@ -95,10 +78,9 @@ class Rollups:
 
 
 def cell_lines(
-    measurement: Measurement,
+    span: Span,
     words: Vocabulary,
     bucket: Bucket,
-    span: int,
     places: Mapping[Place, Counted],
     controls: Mapping[bool, Controls],
 ) -> Iterator[str]:
@@ -108,10 +90,11 @@ def cell_lines(
         if tags is None:  # counted for its country only
             continue
         fields = {**_lines(counted.tally, controls), **_conclusion(counted.cell), "flows": 0}
-        yield line(measurement, {**tags, **(words.target(target) or {})}, fields, start_ns(slot, span))
+        yield line(span.cell, {**tags, **(words.target(target) or {})}, fields, start_ns(slot, span.hours))
 
 
 def country_lines(
+    span: Span,
     words: Vocabulary,
     bucket: Bucket,
     places: Mapping[Place, Counted],
@@ -131,10 +114,12 @@ def country_lines(
             "band": floor.band(tally.lines) if tally and shown else "",
         }
         tags = {"country": country_word(country), **(words.target(target) or {})}
-        yield line(COUNTRY_1H, tags, fields, start_ns(slot, HOUR))
+        yield line(span.country, tags, fields, start_ns(slot, span.hours))
 
 
-def step_lines(words: Vocabulary, bucket: Bucket, places: Mapping[Place, Counted], steps: Steps) -> Iterator[str]:
+def step_lines(
+    span: Span, words: Vocabulary, bucket: Bucket, places: Mapping[Place, Counted], steps: Steps
+) -> Iterator[str]:
     """Zeros for what may have been written and does not hold any more."""
     target, slot = bucket
     for place, counted in places.items():
@@ -143,7 +128,9 @@ def step_lines(words: Vocabulary, bucket: Bucket, places: Mapping[Place, Counted
             continue
         named = {**tags, **(words.target(target) or {})}
         for step, (passed, failed) in sorted(_outcomes(place, counted, steps).items()):
-            yield line(STEP_1H, {**named, "step": step}, {"passed": passed, "failed": failed}, start_ns(slot, HOUR))
+            yield line(
+                span.step, {**named, "step": step}, {"passed": passed, "failed": failed}, start_ns(slot, span.hours)
+            )
 
 
 def _outcomes(place: Place, counted: Counted, steps: Steps) -> dict[str, tuple[int, int]]:
@@ -158,7 +145,7 @@ def control_line(words: Vocabulary, bucket: Bucket, controls: Mapping[bool, Cont
     target, slot = bucket
     seen = controls.get(False) or controls.get(True) or Controls()
     fields: Fields = {"controls": seen.seen, "answered": seen.answered, "failed": seen.seen - seen.answered}
-    return line(CONTROL_1H, words.target(target) or {}, fields, start_ns(slot, HOUR))
+    return line(CONTROL_1H, words.target(target) or {}, fields, start_ns(slot, HOURLY.hours))
 
 
 def start_ns(slot: int, span: int) -> int:

@@ -65,22 +65,21 @@ COLLECTOR = Measurement(
 )
 CELL_1H = Measurement("cell_1h", Database.ROLLUP, (*PLACE, *TARGET), CELL)
 CELL_1D = Measurement("cell_1d", Database.ROLLUP, (*PLACE, *TARGET), CELL)
-COUNTRY_1H = Measurement(
-    "country_1h", Database.ROLLUP, ("country", *TARGET), {**LINES, **CELLS, "cells": int, "shown": int, "band": str}
-)
-STEP_1H = Measurement("step_1h", Database.ROLLUP, (*PLACE, *TARGET, "step"), {"passed": int, "failed": int})
-COVERAGE_1H = Measurement(
-    "coverage_1h",
-    Database.ROLLUP,
-    (*PLACE, "software"),
-    dict.fromkeys(
-        (
-            *("lines", "measurements", "lag_ms_p50", "lag_ms_p95", "judged", "interfered"),
-            *("aa_pairs", "aa_discordant"),
-        ),
-        int,
+COUNTRY: dict[str, type] = {**LINES, **CELLS, "cells": int, "shown": int, "band": str}
+COUNTRY_1H = Measurement("country_1h", Database.ROLLUP, ("country", *TARGET), COUNTRY)
+COUNTRY_1D = Measurement("country_1d", Database.ROLLUP, ("country", *TARGET), COUNTRY)
+STEP: dict[str, type] = {"passed": int, "failed": int}
+STEP_1H = Measurement("step_1h", Database.ROLLUP, (*PLACE, *TARGET, "step"), STEP)
+STEP_1D = Measurement("step_1d", Database.ROLLUP, (*PLACE, *TARGET, "step"), STEP)
+COVERAGE: dict[str, type] = dict.fromkeys(
+    (
+        *("lines", "measurements", "lag_ms_p50", "lag_ms_p95", "judged", "interfered"),
+        *("aa_pairs", "aa_discordant"),
     ),
+    int,
 )
+COVERAGE_1H = Measurement("coverage_1h", Database.ROLLUP, (*PLACE, "software"), COVERAGE)
+COVERAGE_1D = Measurement("coverage_1d", Database.ROLLUP, (*PLACE, "software"), COVERAGE)
 CONTROL_1H = Measurement("control_1h", Database.ROLLUP, TARGET, dict.fromkeys(("controls", "answered", "failed"), int))
 EVENT = Measurement(
     "event",
@@ -89,10 +88,24 @@ EVENT = Measurement(
     {"title": str, "text": str, "simulated": int},
 )
 
+
+class Span(Struct, frozen=True):
+    """How many hours a total is of, and the measurements of such totals."""
+
+    hours: int
+    cell: Measurement
+    country: Measurement
+    step: Measurement
+    coverage: Measurement
+
+
+HOURLY = Span(1, CELL_1H, COUNTRY_1H, STEP_1H, COVERAGE_1H)
+DAILY = Span(24, CELL_1D, COUNTRY_1D, STEP_1D, COVERAGE_1D)
+
 MEASUREMENTS = {
     measurement.name: measurement
     for measurement in (
-        *(VERDICT, COLLECTOR),
-        *(CELL_1H, CELL_1D, COUNTRY_1H, STEP_1H, COVERAGE_1H, CONTROL_1H, EVENT),
+        *(VERDICT, COLLECTOR, CONTROL_1H, EVENT),
+        *(of for span in (HOURLY, DAILY) for of in (span.cell, span.country, span.step, span.coverage)),
     )
 }

@@ -44,8 +44,9 @@ SELECT target, hour // $span AS slot, simulated, count(DISTINCT key), count(DIST
 FROM verdict WHERE is_control AND {_IN_BUCKETS} GROUP BY ALL
 """
 STEPS = f"""
-SELECT target, hour // $span AS slot, country, asn, operator, access, simulated, step, passed, failed
-FROM step WHERE {_IN_BUCKETS}
+SELECT target, hour // $span AS slot, country, asn, operator, access, simulated, step,
+       sum(passed)::BIGINT, sum(failed)::BIGINT
+FROM step WHERE {_IN_BUCKETS} GROUP BY ALL
 """
 VACATED = f"""
 SELECT DISTINCT target, hour // $span AS slot, country, asn, operator, access FROM vacated WHERE {_IN_BUCKETS}

@@ -21,7 +21,7 @@ QUICK = settings(max_examples=8, deadline=None, suppress_health_check=list(Healt
 
 def projected(log: MemoryLog, controls: frozenset[str] = CONTROLS) -> Sink:
     """What a new InfluxDB is given by a collector that starts from the log."""
-    warehouse, sink, clock = Warehouse(None, feeds="influx"), Sink(), Clock()
+    warehouse, sink, clock = fed(None), Sink(), Clock()
     projector(log, warehouse, controls).catch_up()
     drained(forwarder(warehouse, log, sink.write, clock), clock)
     warehouse.close()
@@ -31,7 +31,7 @@ def projected(log: MemoryLog, controls: frozenset[str] = CONTROLS) -> Sink:
 @QUICK
 @given(record_sets, st.data())
 def test_points_follow_from_the_set_of_records(arriving: list[Record], data: st.DataObject) -> None:
-    log, warehouse, sink, clock = MemoryLog(), Warehouse(None, feeds="influx"), Sink(), Clock()
+    log, warehouse, sink, clock = MemoryLog(), fed(None), Sink(), Clock()
     log.files.update(BODIES)
     judging, forwarding = projector(log, warehouse), forwarder(warehouse, log, sink.write, clock)
     sent = data.draw(st.permutations([*arriving, *arriving[:4]]))
@@ -58,7 +58,7 @@ def test_what_is_judged_anew_leaves_nothing_of_what_was_said(
 ) -> None:
     path = tmp_path / "warehouse"
     path.unlink(missing_ok=True)
-    log, warehouse, sink, clock = MemoryLog(), Warehouse(path, feeds="influx"), Sink(), Clock()
+    log, warehouse, sink, clock = MemoryLog(), fed(path), Sink(), Clock()
     log.files.update(BODIES)
     log.deliver(arriving)
     projector(log, warehouse).catch_up()
@@ -74,7 +74,7 @@ def test_what_is_judged_anew_leaves_nothing_of_what_was_said(
 def test_a_rebuild_gives_the_same_points_and_writes_none(tmp_path: Path, arriving: list[Record]) -> None:
     path = tmp_path / "warehouse"
     path.unlink(missing_ok=True)
-    log, warehouse, sink, clock = MemoryLog(), Warehouse(path, feeds="influx"), Sink(), Clock()
+    log, warehouse, sink, clock = MemoryLog(), fed(path), Sink(), Clock()
     log.files.update(BODIES)
     for each in arriving:
         log.deliver([each])
@@ -86,11 +86,17 @@ def test_a_rebuild_gives_the_same_points_and_writes_none(tmp_path: Path, arrivin
     assert sink.writes == writes + 1  # of the events
     assert sink.points == before
     warehouse.close()
-    again = Warehouse(path, feeds="another")  # which is told everything
+    again = fed(path, "another")  # which is told everything
     fresh = Sink()
     drained(forwarder(again, log, fresh.write, clock), clock)
     again.close()
     assert fresh.points == before
+
+
+def fed(path: Path | None, name: str = "influx") -> Warehouse:
+    warehouse = Warehouse(path)
+    warehouse.feed(name)
+    return warehouse
 
 
 def attempt(forwarding: Any) -> None:

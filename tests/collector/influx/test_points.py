@@ -1,0 +1,228 @@
+"""Points say what a person would count, and cells what the warehouse's cells say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+
+from collector.influx.schema import STATES, Database
+from collector.log import HOUR_MS, Record
+from collector.outbox import Kind
+from collector.rows import CELL_COLUMNS, HourContent, VerdictRow
+from collector.warehouse import Warehouse
+from tests.collector.influx.sink import Clock, Sink, drained, forwarder, parsed, points_of
+from tests.collector.judging import BODIES
+from tests.collector.memory_log import MemoryLog
+from tests.collector.rows import HOUR, KEYS, content, step_row, verdict_row
+from tests.collector.test_projector import projector, record_sets
+
+DAY_NS = HOUR // 24 * 24 * HOUR_MS * 1_000_000
+HOUR_NS = HOUR * HOUR_MS * 1_000_000
+PLACE = r"country=MA,asn=36903,operator=Maroc\ Telecom,access=adsl"
+CHAT = "service=whatsapp,role=chat"
+
+
+def verdicts(*said: tuple[int, str], **changes: Any) -> list[VerdictRow]:
+    """One for each (line, state), a minute apart."""
+    return [
+        verdict_row(key=KEYS[key], uid=f"{n}", state=state, started_ms=HOUR * HOUR_MS + n * 60_000, **changes)
+        for n, (key, state) in enumerate(said)
+    ]
+
+
+def written(*contents: HourContent, new_networks: int = 500) -> dict[tuple[str, int], dict[str, Any]]:
+    """All points of a warehouse with these hours, as (series, time) → fields."""
+    warehouse = Warehouse(None)
+    warehouse.feed("influx")
+    warehouse.replace(list(contents), 1)
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    points = points_of(warehouse, MemoryLog(), new_networks=new_networks)
+    for kind in Kind:
+        marks = warehouse.select("SELECT target, slot FROM unsent WHERE kind = $1", [kind.value])
+        found |= as_points(points.lines(kind, marks))
+    found |= as_points(points.single([row[1:] for row in warehouse.select("FROM unsent_verdict")]))
+    warehouse.close()
+    return found
+
+
+def as_points(lines: Sequence[str]) -> dict[tuple[str, int], dict[str, Any]]:
+    points = {(series, time): fields for series, fields, time in map(parsed, lines)}
+    assert len(points) == len(lines)  # no point is written twice in one go
+    return points
+
+
+def test_a_cell_counts_lines_by_their_latest_verdict() -> None:
+    """Four lines; the first changed its mind. Two controls, of which one got an answer."""
+    said = verdicts((1, "ok"), (2, "blocked"), (3, "blocked"), (4, "insufficient"), (1, "blocked"))
+    controls = verdicts((8, "ok"), (9, "blocked"), (9, "blocked"), country="ES", asn=3352, is_control=True)
+    points = written(content([*said, *controls]))
+    for measurement, time in (("cell_1h", HOUR_NS), ("cell_1d", DAY_NS)):
+        assert points[f"{measurement},{PLACE},{CHAT}", time] == {
+            **dict.fromkeys(STATES, 0),
+            "lines": 4,
+            "measurements": 5,
+            "controls": 2,
+            "blocked": 3,
+            "insufficient": 1,
+            "state": "blocked",
+            "mechanism": "",
+            "judged": 1,
+            "interfered": 1,
+            "simulated": 0,
+            "flows": 0,
+        }
+    assert points[f"control_1h,{CHAT}", HOUR_NS] == {"controls": 2, "answered": 1, "failed": 1}
+    assert not any("country=ES" in series for series, _ in points if not series.startswith(("verdict", "event")))
+
+
+def test_a_day_counts_a_line_once() -> None:
+    early = content(verdicts((1, "ok"), (2, "ok"), (3, "ok")), [], [], [step_row(passed=2, failed=1)])
+    rows = [verdict_row(hour=HOUR + 1, key=KEYS[key], uid=f"9{key}", state="blocked") for key in (2, 3)]
+    points = written(early, content(rows, [], [], [step_row(hour=HOUR + 1, passed=1, failed=4)]))
+    day = points[f"cell_1d,{PLACE},{CHAT}", DAY_NS]
+    assert (day["lines"], day["ok"], day["blocked"], day["measurements"]) == (3, 1, 2, 5)
+    assert points[f"cell_1h,{PLACE},{CHAT}", HOUR_NS + HOUR_MS * 1_000_000]["lines"] == 2
+    country = points[f"country_1d,country=MA,{CHAT}", DAY_NS]
+    assert (country["lines"], country["ok"], country["blocked"], country["cells"]) == (3, 1, 2, 1)
+    assert points[f"step_1d,{PLACE},{CHAT},step=tls", DAY_NS] == {"passed": 3, "failed": 5}
+
+
+def test_a_country_below_the_floor_shows_nothing() -> None:
+    two = written(content(verdicts((1, "ok"), (2, "blocked"))))
+    fields = two[f"country_1h,country=MA,{CHAT}", HOUR_NS]
+    assert not any(fields.values())
+    three = written(content(verdicts((1, "ok"), (2, "blocked"), (3, "blocked"))))
+    fields = three[f"country_1h,country=MA,{CHAT}", HOUR_NS]
+    assert (fields["shown"], fields["lines"], fields["blocked"], fields["band"]) == (1, 3, 2, "3-5")
+    assert (fields["cells"], fields["judged"], fields["interfered"]) == (1, 0, 0)  # 2 of 3 agree: see `judging.cell`
+
+
+def test_a_line_in_two_places_is_one_of_its_country() -> None:
+    mobile = verdicts((1, "ok"), (2, "ok"), (3, "ok"), access="4g")
+    wifi = [msgspec.structs.replace(row, access="wifi", uid=f"w{row.uid}", state="down") for row in mobile]
+    later = [msgspec.structs.replace(row, started_ms=row.started_ms + 1_000_000) for row in wifi]
+    points = written(content([*mobile, *later]))
+    fields = points[f"country_1h,country=MA,{CHAT}", HOUR_NS]
+    assert (fields["lines"], fields["down"], fields["ok"], fields["cells"]) == (3, 3, 0, 2)
+
+
+def test_what_is_simulated_is_shown_only_where_nothing_was_measured() -> None:
+    simulated = verdicts((1, "blocked"), (2, "blocked"), (3, "blocked"), simulated=True)
+    steps = [step_row(simulated=True, failed=3, passed=0, step="tcp")]
+    alone = written(content(simulated, [], [], steps))[f"cell_1h,{PLACE},{CHAT}", HOUR_NS]
+    assert (alone["lines"], alone["blocked"], alone["simulated"]) == (3, 3, 3)
+    beside = written(content([*simulated, verdict_row(uid="r", key=KEYS[7])], [], [], [*steps, step_row()]))
+    real = beside[f"cell_1h,{PLACE},{CHAT}", HOUR_NS]
+    assert (real["lines"], real["blocked"], real["simulated"]) == (1, 0, 0)
+    assert beside[f"step_1h,{PLACE},{CHAT},step=tls", HOUR_NS] == {"passed": 1, "failed": 0}
+    assert beside[f"step_1h,{PLACE},{CHAT},step=tcp", HOUR_NS] == {"passed": 0, "failed": 0}
+
+
+def test_a_verdict() -> None:
+    row = verdict_row(state="likely_blocked", mechanism="tls.sni.reset", step="tls", rule="r", depth=None)
+    points = written(content([row]))
+    ((series, time),) = [point for point in points if point[0].startswith("verdict")]
+    assert series == f"verdict,{PLACE},{CHAT}"
+    assert time // 1_000_000 == row.started_ms
+    assert points[series, time] == {
+        "state": "likely_blocked",
+        "mechanism": "tls.sni.reset",
+        "step": "tls",
+        "rule": "r",
+        "depth": "",
+        "round": 1,
+        "interfered": 1,
+        "simulated": 0,
+        "control": 0,
+        "uid": "1",
+        "key": KEYS[1],
+    }
+
+
+def test_verdicts_of_one_millisecond_do_not_hide_each_other() -> None:
+    points = written(content([verdict_row(uid=f"{n:032x}") for n in range(200)]))
+    assert sum(series.startswith("verdict") for series, _ in points) == 200
+
+
+def test_what_strangers_call_themselves_makes_no_series() -> None:
+    points = written(content([verdict_row(target="gossip/1", software="x" * 60, targets_known=False)]))
+    assert {series for series, _ in points} == {
+        f"verdict,{PLACE},service=other,role=other",
+        f"coverage_1h,{PLACE},software=other",
+        f"coverage_1d,{PLACE},software=other",
+    }
+
+
+def test_networks_beyond_the_days_most_are_counted_for_their_country_only() -> None:
+    rows = [
+        verdict_row(uid=f"{asn}", key=KEYS[asn], asn=asn, operator=f"AS {asn}", received_ms=HOUR * HOUR_MS + asn)
+        for asn in (1, 2, 3, 4)
+    ]
+    points = written(content(rows), new_networks=2)
+    named = {series.split(",")[2] for series, _ in points if series.startswith(("cell", "coverage"))}
+    assert named == {"asn=1", "asn=2"}
+    assert points[f"country_1h,country=MA,{CHAT}", HOUR_NS]["lines"] == 4
+    others = [series for series, _ in points if series.startswith("verdict,country=MA,asn=0,operator=other")]
+    assert len(others) == 2
+
+
+def test_coverage() -> None:
+    rows = [
+        verdict_row(uid="1", key=KEYS[1], received_ms=HOUR * HOUR_MS + 1000),
+        verdict_row(uid="2", key=KEYS[1], received_ms=HOUR * HOUR_MS + 5000, target="viber/call", state="blocked"),
+        verdict_row(uid="3", key=KEYS[2], received_ms=HOUR * HOUR_MS + 2000, state="insufficient"),
+        verdict_row(uid="4", key=KEYS[3], software="ringback 99.0.0"),
+    ]
+    points = written(content([rows[0], *rows[2:]]), content([rows[1]]))
+    for measurement, time in (("coverage_1h", HOUR_NS), ("coverage_1d", DAY_NS)):
+        assert points[f"{measurement},{PLACE},software=ringback/0.1", time] == {
+            "lines": 2,
+            "measurements": 3,
+            "lag_ms_p50": 2000,
+            "lag_ms_p95": 5000,
+            "judged": 1,
+            "interfered": 1,
+        }
+        assert points[f"{measurement},{PLACE},software=other", time]["lines"] == 1
+
+
+def test_events() -> None:
+    control = verdict_row(uid="c", key=KEYS[9], country="ES", asn=3352, operator="Telefonica", is_control=True)
+    points = written(content([verdict_row(), control, verdict_row(uid="x", software="ringback 99.0")]))
+    events = {series: fields["title"] for (series, _), fields in points.items() if series.startswith("event")}
+    assert events == {
+        "event,kind=release": "First measurement by ringback/0.1",
+        "event,kind=targets": "Targets file d",
+        "event,country=ES,asn=3352,operator=Telefonica,kind=control": "First control in Telefonica, ES",
+    }
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(record_sets)
+def test_cells_say_what_the_cells_of_the_warehouse_say(arriving: list[Record]) -> None:
+    log, warehouse, sink, clock = MemoryLog(), Warehouse(None), Sink(), Clock()
+    warehouse.feed("influx")
+    log.files.update(BODIES)
+    log.deliver(arriving)
+    projector(log, warehouse).catch_up()
+    drained(forwarder(warehouse, log, sink.write, clock), clock)
+    rows = [dict(zip(CELL_COLUMNS, row, strict=True)) for row in warehouse.dump()["cell"]]
+    warehouse.close()
+    real = {(row["target"], row["hour"], row["asn"], row["access"]) for row in rows if not row["simulated"]}
+    shown = [
+        row
+        for row in rows
+        if not row["simulated"] or (row["target"], row["hour"], row["asn"], row["access"]) not in real
+    ]
+    assert len(sink.of("cell_1h")) == len(shown)
+    for row in shown:
+        operator = str(row["operator"]).replace(" ", r"\ ")
+        place = f"country={row['country']},asn={row['asn']},operator={operator},access={row['access']}"
+        series = f"cell_1h,{place},service={row['service']},role={row['role']}"
+        fields = sink.points[Database.ROLLUP.value, series, int(row["since_ms"]) * 1_000_000]  # type: ignore[call-overload]
+        assert (fields["state"], fields["lines"]) == (row["state"], row["lines"])
+        assert {state: fields[state] for state in STATES if fields[state]} == json.loads(str(row["states"]))
