@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from probe import link as links
 from probe.budget import Budget
-from probe.diagnosis import paths, second_look
+from probe.diagnosis import led_astray, paths, second_look
 from probe.failure import BROKEN_OFF
 from probe.judge import dialects
 from probe.locate import Follower
@@ -106,7 +106,12 @@ async def run_cycle(
 
 
 def is_silent(target: Target, findings: Findings) -> bool:
-    """Something did not answer that the target needs: worth a second look. A fallback does not make up for UDP."""
+    """Something did not answer that the target needs, or at other addresses only: worth a second look.
+
+    A fallback does not make up for UDP.
+    """
+    if led_astray(target, findings):
+        return True
     tried = paths(findings)
     over_udp = [attempt for attempt in tried if attempt.transport is Transport.UDP]
     ways = [way for way in (over_udp, [each for each in tried if each not in over_udp]) if way]
@@ -190,7 +195,7 @@ async def _look_at_all(
         return looks + [Look(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
     measurer = Measurer(instruments, resolvers, check.families, budget)
     first = await _look(measurer, measurable, 1, instruments, progress, also)
-    silent = [second_look(look.target) for look in first if is_silent(look.target, look.findings)]
+    silent = [second_look(look.target, look.findings) for look in first if is_silent(look.target, look.findings)]
     baseline = [target for target in targets.targets if links.is_baseline(target)]
     return looks + first + await _look_again(measurer, silent, baseline, instruments, check, progress)
 

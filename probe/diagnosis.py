@@ -4,7 +4,8 @@ A relay that does not answer an Allocate is asked in the second round for a plai
 port, another method. If that is answered, it is the Allocate that somebody drops, and not the address. Our own server
 that does not answer SIP is asked again with every bit inverted. A server that does not answer QUIC is asked with a
 neutral name too: if that is answered, it is the service's name that is dropped; one that does not answer DTLS, with
-another program's hello.
+another program's hello. Where the link's resolver led to addresses at which a service was not met, and another's led to
+it, the first are asked for a certificate as well: a messenger's own protocol has nothing that an impostor must forge.
 
 What has failed for good is sent again with small TTLs (probe.locate); here is said which failures those are. Silence
 must have repeated; a reset, a foreign certificate or a resolver's denial need not.
@@ -28,12 +29,14 @@ from probe.failure import (
     REFUSED,
     SERVFAIL,
 )
+from probe.judge.grades import shows_certificate
 from probe.measure import Findings
-from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Target, Via
+from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Target, Transport, Via
 from probe.silence import is_unanswered
 
 FOREIGN_ANSWERS = BROKEN_OFF | CERTIFICATE_FAILURES | {REFUSED}
 DENIED = frozenset({NXDOMAIN, SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING, NO_ANSWER})
+HTTPS_PORT = 443
 Identity = tuple[str, int, str, str]
 
 EXPERIMENTS = {  # at the same address and port
@@ -47,15 +50,32 @@ EXPERIMENTS = {  # at the same address and port
 }
 
 
-def second_look(target: Target) -> Target:
-    """The target with the experiments of the second round. They are no paths: only the target's own endpoints are."""
+def second_look(target: Target, findings: Findings | None = None) -> Target:
+    """The target with the experiments of the second round, some of which depend on what the first one found.
+
+    They are no paths: only the target's own endpoints are.
+    """
     known = {identity(endpoint) for endpoint in target.endpoints}
     others = [
         replace(endpoint, handshake=EXPERIMENTS[endpoint.handshake], expect=Expect())
         for endpoint in target.endpoints
         if endpoint.handshake in EXPERIMENTS
     ]
+    astray = led_astray(target, findings) if findings else []
+    others += [Endpoint(host=host, port=HTTPS_PORT, transport=Transport.TCP, handshake="tls") for host in astray]
     return replace(target, endpoints=(*target.endpoints, *(each for each in others if identity(each) not in known)))
+
+
+def led_astray(target: Target, findings: Findings) -> list[str]:
+    """Hosts without TLS of their own that were met where another resolver led, and not where the link's own did."""
+    met = {(each.host, each.via) for each in findings.attempts if each.grade is not None}
+    missed = {each.host for each in findings.attempts if each.via is Via.SYSTEM}
+    certified = {each.host for each in target.endpoints if shows_certificate(each)}
+    return [
+        host
+        for host in dict.fromkeys(endpoint.host for endpoint in target.endpoints)
+        if host in missed - certified and (host, Via.INDEPENDENT) in met and (host, Via.SYSTEM) not in met
+    ]
 
 
 def identity(dialled: Endpoint | Attempt) -> Identity:

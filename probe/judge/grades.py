@@ -69,7 +69,7 @@ def _certificate(endpoint: Endpoint) -> Grade | None:
     """What the certificate proves, where there is one."""
     if endpoint.ca:
         return Grade.CRYPTO
-    if endpoint.handshake not in CERTIFIED and endpoint.transport not in CERTIFIED_TRANSPORTS:
+    if not shows_certificate(endpoint):
         return None
     return Grade.BOUND
 
@@ -84,8 +84,12 @@ def is_positive(attempt: Attempt, endpoint: Endpoint) -> bool:
 
 
 def _is_verified(attempt: Attempt) -> bool:
-    certified = attempt.handshake in CERTIFIED or attempt.transport in CERTIFIED_TRANSPORTS
-    return certified or attempt.grade is Grade.CRYPTO
+    return shows_certificate(attempt) or attempt.grade is Grade.CRYPTO
+
+
+def shows_certificate(dialled: Attempt | Endpoint) -> bool:
+    """A certificate is presented and verified on the way."""
+    return dialled.handshake in CERTIFIED or dialled.transport in CERTIFIED_TRANSPORTS
 
 
 def stronger(grade: Grade, other: Grade | None) -> Grade:

@@ -7,13 +7,21 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of, is_private
-from probe.failure import NO_ANSWER, NXDOMAIN, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME, UNEXPECTED_REPLY
+from probe.failure import (
+    CERTIFICATE_FAILURES,
+    NO_ANSWER,
+    NXDOMAIN,
+    TIMEOUT,
+    TLS_AUTHORITY,
+    TLS_HOSTNAME,
+    UNEXPECTED_REPLY,
+)
 from probe.judge import controls, location
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
 from probe.judge.location import Place
-from probe.model import Measurement, Observation, Resolution, Target
+from probe.model import Attempt, Measurement, Observation, Resolution, Target
 
 QTYPES = {4: "A", 6: "AAAA"}
 
@@ -189,7 +197,8 @@ def _own_answers(measurement: Measurement, host: str, family: int) -> list[str]:
 def _is_not_the_service(evidence: Evidence, target: Target, host: str, address: str) -> bool:
     """Where an independent resolver agrees, only a certificate that no public authority signed tells it.
 
-    An edge of a CDN that is set up wrongly presents another customer's, genuine one.
+    An edge of a CDN that is set up wrongly presents another customer's, genuine one; so may a server that was asked
+    for a certificate only as an experiment.
     """
     measurement = evidence.measurement
     attempts = [each for each in measurement.attempts if (each.host, each.address) == (host, address)]
@@ -198,11 +207,25 @@ def _is_not_the_service(evidence: Evidence, target: Target, host: str, address: 
     if address == "self" or is_private(address):
         return True
     agreed = address in _given_here(measurement, host, family_of(address))
-    telling = {TLS_AUTHORITY} if agreed else {TLS_AUTHORITY, TLS_HOSTNAME}
     last = [each.observations[-1] for each in attempts if each.observations]
     if not agreed and any(_is_a_web_servers(each) for each in last) and _is_met_elsewhere(measurement, target, host):
         return True
-    return any(each.failure in telling for each in last)
+    if any(each.failure in CERTIFICATE_FAILURES for each in measurement.link.neutrals):
+        return False  # whoever replaces neutral names' certificates replaces them at every address
+    return any(_shows_anothers_certificate(each, measurement, target, agreed) for each in attempts)
+
+
+def _shows_anothers_certificate(attempt: Attempt, measurement: Measurement, target: Target, agreed: bool) -> bool:
+    if not any(controls.is_of(attempt, one) for one in target.endpoints):  # an experiment
+        others = [
+            each for each in measurement.attempts if each.host == attempt.host and each.address != attempt.address
+        ]
+        return _failed_with(attempt, TLS_AUTHORITY) and not any(_failed_with(each, TLS_AUTHORITY) for each in others)
+    return _failed_with(attempt, TLS_AUTHORITY) or (_failed_with(attempt, TLS_HOSTNAME) and not agreed)
+
+
+def _failed_with(attempt: Attempt, failure: str) -> bool:
+    return bool(attempt.observations) and attempt.observations[-1].failure == failure
 
 
 def _is_a_web_servers(observation: Observation) -> bool:

@@ -1,12 +1,16 @@
-"""The second round asks silent relays for a Binding too, and nothing that the target has already."""
+"""The second round asks silent relays for a Binding too, strangers for a certificate, and nothing twice."""
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
-from probe.diagnosis import second_look
-from probe.model import Expect, Transport
-from tests.probe.judge.evidence import CALL, CHAT, STUN, TLS, TURN
+from probe.cycle import is_silent
+from probe.diagnosis import led_astray, second_look
+from probe.failure import EOF
+from probe.measure import Findings
+from probe.model import Attempt, Endpoint, Expect, Grade, Step, Transport, Via
+from tests.probe.judge.evidence import CALL, CHAT, FORGED, HERE, HOST, STUN, TLS, TURN, attempt, seen, tls_ok
 
 
 def test_a_relay_gets_its_binding() -> None:
@@ -29,6 +33,48 @@ def test_a_server_that_is_silent_to_quic_is_asked_with_another_name() -> None:
     quic = replace(TLS, transport=Transport.UDP, handshake="quic")
     target = replace(CHAT, endpoints=(TLS, quic))
     assert second_look(target).endpoints == (TLS, quic, replace(quic, handshake="quic-other-name"))
+
+
+NOISE = replace(TLS, port=5222, handshake="noise")
+MESSAGES = replace(CHAT, endpoints=(NOISE,))
+
+
+def noise(address: str, via: Via, failure: str | None = None) -> Attempt:
+    grade = None if failure else Grade.CRYPTO
+    return attempt(NOISE, seen(Step.TCP), seen(Step.NOISE, failure), address=address, via=via, grade=grade)
+
+
+def found(*attempts: Attempt) -> Findings:
+    return Findings(started_ms=0, attempts=attempts)
+
+
+def test_where_only_another_resolver_led_to_the_service_a_certificate_is_asked_for() -> None:
+    findings = found(noise(FORGED, Via.SYSTEM, EOF), noise(HERE, Via.INDEPENDENT))
+    certificate = Endpoint(host=HOST, port=443, transport=Transport.TCP, handshake="tls")
+    assert second_look(MESSAGES, findings).endpoints == (NOISE, certificate)
+    assert is_silent(MESSAGES, findings)
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        (noise(FORGED, Via.SYSTEM, EOF), noise(HERE, Via.INDEPENDENT, EOF)),
+        (noise(FORGED, Via.SYSTEM), noise(HERE, Via.INDEPENDENT)),
+        (noise(FORGED, Via.SYSTEM, EOF), noise(HERE, Via.ALSO)),
+        (noise(HERE, Via.INDEPENDENT),),
+    ],
+    ids=["met nowhere", "met by its own resolver", "met where others failed", "led nowhere"],
+)
+def test_otherwise_none_is(attempts: tuple[Attempt, ...]) -> None:
+    assert second_look(MESSAGES, found(*attempts)) == MESSAGES
+
+
+def test_what_shows_a_certificate_by_itself_needs_no_experiment() -> None:
+    missed = attempt(TLS, seen(Step.TCP), seen(Step.TLS, EOF), address=FORGED, via=Via.SYSTEM)
+    findings = found(missed, tls_ok(via=Via.INDEPENDENT))
+    assert second_look(CHAT, findings) == CHAT
+    over_tls = replace(NOISE, transport=Transport.WSS)
+    assert led_astray(replace(CHAT, endpoints=(over_tls,)), findings) == []
 
 
 def test_nothing_is_asked_twice() -> None:

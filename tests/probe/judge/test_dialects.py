@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from probe.failure import EOF, RESET, TIMEOUT, TLS_AUTHORITY, TLS_CERTIFICATE, UNEXPECTED_REPLY
+from probe.failure import EOF, RESET, TIMEOUT, TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, UNEXPECTED_REPLY
 from probe.judge import Evidence, judge
 from probe.judge.names import forged_addresses
 from probe.model import (
@@ -231,6 +231,49 @@ def test_a_web_server_where_the_resolver_leads_and_the_service_where_others_lead
 def test_what_answers_otherwise_and_does_not_show_a_forged_name(attempts: tuple[Attempt, ...]) -> None:
     given = whatsapp(*attempts, here=FORGED)
     assert forged_addresses(given, WHATSAPP) == set()
+    assert judge(given).state is State.IMPAIRED
+
+
+def certificate(failure: str | None, address: str = FORGED, via: Via = Via.SYSTEM) -> Attempt:
+    """The experiment of the second round."""
+    where = Endpoint(host=HOST, port=443, transport=Transport.TCP, handshake="tls")
+    grade = None if failure else Grade.BOUND
+    return attempt(where, seen(Step.TCP), seen(Step.TLS, failure), address=address, via=via, grade=grade)
+
+
+ASTRAY = (noise(EOF, FORGED), noise(via=Via.INDEPENDENT))
+
+
+def test_a_stranger_who_shows_a_certificate_of_his_own_is_not_the_service() -> None:
+    given = whatsapp(*ASTRAY, certificate(TLS_AUTHORITY), here=FORGED)
+    assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
+
+
+@pytest.mark.parametrize(
+    "experiments",
+    [
+        (),
+        (certificate(TIMEOUT),),
+        (certificate(None),),
+        (certificate(TLS_HOSTNAME),),
+        (certificate(TLS_AUTHORITY), certificate(TLS_AUTHORITY, HERE, Via.INDEPENDENT)),
+    ],
+    ids=[
+        "none was made",
+        "it said nothing",
+        "it is the service's",
+        "it is another customer's",
+        "the service shows it too",
+    ],
+)
+def test_experiments_that_show_no_stranger(experiments: tuple[Attempt, ...]) -> None:
+    given = whatsapp(*ASTRAY, *experiments, here=FORGED)
+    assert judge(given).state is State.IMPAIRED
+
+
+def test_where_all_certificates_are_replaced_none_shows_a_stranger() -> None:
+    link = replace(LINK, neutrals=(*LINK.neutrals, neutral("tls", TLS_AUTHORITY, port=8443)))
+    given = whatsapp(*ASTRAY, certificate(TLS_AUTHORITY), here=FORGED, link=link)
     assert judge(given).state is State.IMPAIRED
 
 

@@ -25,6 +25,7 @@ from tests.probe.judge.evidence import (
     control,
     evidence,
     measurement,
+    neutral,
     says,
     seen,
     tcp_fails,
@@ -117,6 +118,13 @@ def test_a_forged_address(address: str) -> None:
     attempts = [THERE] if address == "self" else [tls_fails(TLS_HOSTNAME, address=address, leaf="dd" * 32), THERE]
     given = evidence(CHAT, *attempts, resolutions=(says(address), TRUE), controls=())
     assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
+
+
+def test_a_certificate_tells_nothing_where_all_are_replaced() -> None:
+    """A CDN's address for this network, behind an antivirus: nobody forged the name."""
+    link = replace(LINK, neutrals=(*LINK.neutrals, neutral("tls", TLS_AUTHORITY, port=8443)))
+    given = evidence(CHAT, tls_fails(TLS_AUTHORITY, FORGED), resolutions=(says(FORGED),), link=link)
+    assert conclusion(given)[1:] == (State.IMPAIRED, "local.tls")
 
 
 def test_everybody_who_is_asked_is_forged() -> None:
