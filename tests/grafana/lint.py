@@ -267,7 +267,7 @@ def floor(one: Board) -> Faults:
         yield "has variables, annotations or the menu of the other pages"
     counters = {"lines", "measurements", "controls", *(state.value for state in State)}
     for query in one.queries():
-        if measurement(query.text).name != "country_1h" or '"shown" = 1' not in query.text:
+        if measurement(query.text).name not in ("country_1h", "country_1d") or '"shown" = 1' not in query.text:
             yield f"{query}\nreads what may be below the floor"
         read = set(IDENTIFIER.findall(ALIAS.sub("", query.text)))
         if read & counters:
