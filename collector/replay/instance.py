@@ -31,6 +31,7 @@ SECRET_FILE = "replay.secret"
 SECRET_BYTES = 32
 NETWORKS_FILE = "networks.csv"
 HERE = "127.0.0.1"
+STALLED_S = 60.0
 
 Say = Callable[[str], None]
 
@@ -132,8 +133,19 @@ async def run(told: Telling, parts: Parts, options: Options, clock: StoryClock, 
 
 async def _play(told: Telling, url: str, parts: Parts, clock: StoryClock) -> Played:
     played = await send(told.episode, told.when, url, told.secret, told.pace, clock.move)
-    await judged(parts, parts.log.cursor())
+    await _caught_up(parts)
     return played
+
+
+async def _caught_up(parts: Parts) -> None:
+    """Waits until all is judged, for as long as that goes on. Raises UserError."""
+    while (before := parts.warehouse.cursor()) < parts.log.cursor():
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await judged(parts, before + 1)
+        except TimeoutError:
+            reason = parts.projector.error or "it takes too long"
+            raise UserError(f"What was simulated is kept but not judged ({reason}): replay again to go on.") from None
 
 
 async def send(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from collector.api import Parts
 from collector.cli import RULES
+from collector.hourly import Rules
 from collector.replay import instance
 from collector.replay.episode import Episode, parse
 from collector.replay.play import Pace
@@ -48,12 +49,12 @@ def small(text: str = SMALL) -> Episode:
 
 
 @contextmanager
-def told(directory: Path, episode: Episode, when: Sequence[int]) -> Iterator[Parts]:
+def told(directory: Path, episode: Episode, when: Sequence[int], rules: Rules = RULES) -> Iterator[Parts]:
     """A replay's own collector, with the real judge, when the story is told and judged."""
     secret = instance.prepare(directory, episode)
     clock = instance.StoryClock(when[0])
     options = instance.options_for(Options(data=directory), episode, secret)
-    with opened(options, RULES, clock.now_ms) as parts:
+    with opened(options, rules, clock.now_ms) as parts:
         telling = instance.Telling(episode=episode, when=when, secret=secret, pace=Pace())
         asyncio.run(instance.run(telling, parts, options, clock, lambda _: None))
         yield parts

@@ -6,16 +6,19 @@ import os
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 
 from collector import cli
 from collector.origin import PrefixTable
 from collector.peer import read_prefixes
-from collector.replay import Pace, Uploads, control_keys, moment_ms, play
+from collector.replay import Pace, Uploads, control_keys, instance, moment_ms, play
 from collector.replay.instance import SECRET_FILE, StoryClock, prepare
 from collector.replay.play import Played
 from probe import targets as targets_file
 from probe.failure import UserError
+from probe.judge import Evidence
+from probe.model import Verdict
 from tests.collector.replay.stories import small, told
 from tests.collector.servers import Serving, serving
 
@@ -137,3 +140,15 @@ def test_a_slip_on_the_command_line_is_told(words: list[str], tmp_path: Path) ->
 def test_an_unknown_episode_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["replay", "atlantis-1999", "--data", str(tmp_path)]) == 2
     assert "morocco-2016" in capsys.readouterr().err
+
+
+def test_a_story_that_cannot_be_judged_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And does not wait for ever."""
+
+    def broken(evidence: Evidence) -> Verdict:
+        raise RuntimeError("a rule is broken")
+
+    monkeypatch.setattr(instance, "STALLED_S", 0.3)
+    rules = msgspec.structs.replace(cli.RULES, judge=broken)
+    with pytest.raises(UserError, match="a rule is broken"), told(tmp_path / "replay", EPISODE, WHEN[:1], rules):
+        pass
