@@ -4,6 +4,8 @@ A file has four sections, each a mapping by name: `targets` (service/role → wh
 `fingerprints` (block pages) and `authorities` (PEM of a service's own CA). The keys in DEFAULTS may stand beside a
 target's `endpoints` and then hold for each of them that does not give its own. A role has one plane; only `baseline/*`
 targets name theirs. Any address is accepted, private and documentation ranges too: the lab lives there.
+What a service has to prove stands with it: `ca` names its own authority, `expect: {keys: […]}` its own public keys or
+their fingerprints, in hex; `outage` says by which name and address it reports one itself.
 """
 
 from __future__ import annotations
