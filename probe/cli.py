@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from probe import __version__
 from probe.addresses import is_address
+from probe.budget import CYCLE_BYTES
 from probe.cycle import Settings
 from probe.failure import UserError
 from probe.model import Access, Resolver, Targets
@@ -83,6 +84,12 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
         default=(),
         metavar="NAME,…",
         help="measure these only, or `all` (default: all but those on request, see `ringback targets list`)",
+    )
+    command.add_argument(
+        "--max-bytes",
+        type=_whole,
+        metavar="N",
+        help=f"of payload a cycle, 0 for no limit (default: {CYCLE_BYTES} without --services)",
     )
     command.add_argument("--collector", type=_url, metavar="URL", help="where to send what was seen")
     command.add_argument("--no-upload", action="store_true", help="keep it in the spool")
@@ -165,6 +172,7 @@ def _options(arguments: argparse.Namespace, interval_s: float) -> daemon.Options
         settings=Settings(
             declared=Access(arguments.access),
             behind=Access(arguments.behind),
+            max_bytes=_limit(arguments),
             resolvers=tuple(parse_resolver(text, targets.resolvers) for text in arguments.resolver),
         ),
         data_dir=arguments.data_dir,
@@ -230,6 +238,19 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
     return value
+
+
+def _limit(arguments: argparse.Namespace) -> int | None:
+    """A volunteer's data plan is spared unless somebody chose what to measure."""
+    if arguments.max_bytes is None:
+        return None if arguments.services else CYCLE_BYTES
+    return arguments.max_bytes or None
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number")
+    return int(text)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -16,12 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe import link as links
-from probe.budget import Budget
+from probe.budget import Budget, ByteBudget
 from probe.diagnosis import led_astray, paths, second_look
 from probe.failure import BROKEN_OFF
 from probe.judge import dialects
 from probe.locate import Follower
-from probe.measure import Findings, Look, Measurer
+from probe.measure import Findings, Look, Measurer, observations
 from probe.model import (
     Access,
     AlsoDial,
@@ -59,6 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     resolvers: tuple[LinkResolver, ...] = ()  # instead of those of resolv.conf
     root: Path = Path("/")  # of proc, sys and etc
     also: tuple[AlsoDial, ...] = ()  # addresses at which other probes failed
+    max_bytes: int | None = None  # of payload, in the self-check and the first round; None: no limit
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
@@ -90,7 +91,7 @@ async def run_cycle(
     check = await _self_check(targets, instruments, settings, resolvers, before, budget, progress)
     instruments = replace(instruments, clock_offset_ms=check.clock_offset_ms)
     looks = [Look(target, 1, check.findings[target.id]) for target in targets.targets if target.id in check.findings]
-    looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress, settings.also)
+    looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress, settings)
     if check.link.void is None:
         looks = await _located(looks, instruments, resolvers, budget)
     after = await footing(instruments.dialer, settings.root)
@@ -184,7 +185,7 @@ async def _look_at_baseline(
 
 async def _look_at_all(
     targets: Targets, instruments: Instruments, resolvers: Sequence[LinkResolver], check: SelfCheck,
-    budget: Budget, progress: Progress, also: Sequence[AlsoDial],
+    budget: Budget, progress: Progress, settings: Settings,
 ) -> list[Look]:  # fmt: skip
     others = [target for target in targets.targets if not links.is_baseline(target)]
     unmeasurable = [target for target in others if not target.endpoints]
@@ -193,11 +194,15 @@ async def _look_at_all(
     looks = [Look(target, 1, nothing, NotAttempted.NOT_MEASURABLE) for target in unmeasurable]
     if not check.link.up:
         return looks + [Look(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
-    measurer = Measurer(instruments, resolvers, check.families, budget)
-    first = await _look(measurer, measurable, 1, instruments, progress, also)
+    taking = ByteBudget(settings.max_bytes)
+    for found in check.findings.values():
+        taking.take(observations(found))
+    measurer = Measurer(instruments, resolvers, check.families, budget, taking)
+    first = await _look(measurer, measurable, 1, instruments, progress, settings.also)
     silent = [second_look(look.target, look.findings) for look in first if is_silent(look.target, look.findings)]
     baseline = [target for target in targets.targets if links.is_baseline(target)]
-    return looks + first + await _look_again(measurer, silent, baseline, instruments, check, progress)
+    unlimited = Measurer(instruments, resolvers, check.families, budget)  # what is silent takes little, and says most
+    return looks + first + await _look_again(unlimited, silent, baseline, instruments, check, progress)
 
 
 async def _look_again(

@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import family_of, is_address
-from probe.budget import ALLOCATING, Budget
+from probe.budget import ALLOCATING, Budget, ByteBudget, shares
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.dns import Question, resolve
 from probe.judge.failing import is_at
-from probe.model import AlsoDial, Attempt, Endpoint, Link, NotAttempted, Resolution, Sweep, Target, Via
+from probe.model import AlsoDial, Attempt, Endpoint, Link, NotAttempted, Observation, Resolution, Sweep, Target, Via
 from probe.network import LinkResolver
 from probe.trace import Instruments, StepFailed, Trace
 
@@ -51,6 +51,12 @@ class Look(Struct, frozen=True):
     sweeps: tuple[Sweep, ...] = ()
 
 
+def observations(findings: Findings) -> Iterator[Observation]:
+    """All of them, of names and of attempts."""
+    yield from (each.observation for each in findings.resolutions)
+    yield from (each for attempt in findings.attempts for each in attempt.observations)
+
+
 class Answer(Struct, frozen=True):
     """What one resolver gave for one host; no addresses when it failed."""
 
@@ -69,11 +75,13 @@ class Measurer:
         resolvers: Sequence[LinkResolver],
         families: frozenset[int],
         budget: Budget,
+        taking: ByteBudget | None = None,
     ) -> None:
         self._instruments = instruments
         self._resolvers = resolvers
         self._families = families
         self._budget = budget
+        self._taking = taking or ByteBudget()
         self._hosts: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(ATTEMPTS_PER_HOST))
 
     async def measure(self, target: Target, also: Iterable[AlsoDial] = ()) -> Findings:
@@ -88,6 +96,7 @@ class Measurer:
                 for answer in answers
                 for observation in await answer.trace.finish()
             ]
+        self._taking.take(each.observation for each in resolutions)
         return Findings(started_ms=started_ms, resolutions=tuple(resolutions), attempts=tuple(attempts))
 
     async def _resolve(self, target: Target, origin: float, opened: ExitStack) -> list[Answer]:
@@ -163,23 +172,32 @@ class Measurer:
 
     async def _wave(self, endpoint: Endpoint, addresses: Sequence[str], via: Via, origin: float) -> list[Attempt]:
         return await asyncio.gather(
-            *(self._attempt(replace(endpoint, address=address), via, origin) for address in addresses)
+            *(
+                self._attempt(replace(endpoint, address=address), via, origin, share)
+                for address, share in zip(addresses, shares(addresses), strict=True)
+            )
         )
 
-    async def _attempt(self, endpoint: Endpoint, via: Via, origin: float) -> Attempt:
+    async def _attempt(self, endpoint: Endpoint, via: Via, origin: float, share: float) -> Attempt:
         async with self._hosts[endpoint.host]:
-            reason = self._reason_not_to(endpoint)
+            reason = self._reason_not_to(endpoint, share)
             if reason is not None:
                 return record(endpoint, via, not_attempted=reason)
             with closing(Trace(self._instruments, origin)) as trace:
-                attempt = await _shake_hands(trace, endpoint, via)
-                return replace(attempt, observations=await trace.finish())
+                try:
+                    attempt = await _shake_hands(trace, endpoint, via)
+                    return replace(attempt, observations=await trace.finish())
+                finally:
+                    self._taking.settle(endpoint, trace.observations())
 
-    def _reason_not_to(self, endpoint: Endpoint) -> NotAttempted | None:
+    def _reason_not_to(self, endpoint: Endpoint, share: float) -> NotAttempted | None:
         assert endpoint.address is not None
         if family_of(endpoint.address) not in self._families:
             return NotAttempted.NO_FAMILY
+        if not self._taking.admit(endpoint, share):
+            return NotAttempted.BUDGET
         if endpoint.handshake in ALLOCATING and not self._budget.spend(endpoint, self._instruments.wall_ms()):
+            self._taking.settle(endpoint, ())
             return NotAttempted.COOLDOWN
         return None
 

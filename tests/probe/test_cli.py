@@ -79,6 +79,8 @@ def refused(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str
         (["check", "--timeout-scale", "nan"], "nan is not a number above zero"),
         (["run", "--interval", "soon"], "soon is not a number above zero"),
         (["check", "--seed", "x"], "invalid int"),
+        (["check", "--max-bytes", "-1"], "-1 is not a whole number"),
+        (["check", "--max-bytes", "1e5"], "1e5 is not a whole number"),
         (["check", "--collector", "collector.example"], "is not a URL such as https://collector.example"),
         (["check", "--collector", "ftp://collector.example"], "is not a URL"),
         (["check", "--interval", "5"], "unrecognized arguments"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from probe.budget import AllocateBudget
 from probe.codecs import stun
@@ -92,6 +93,22 @@ def cycled(
 
 def by_target(cycle: Cycle, round_: int = 1) -> dict[str, Any]:
     return {each.target: each for each in cycle.measurements if each.round == round_}
+
+
+# --- A data plan ------------------------------------------------------------------------------------------------
+
+
+def test_a_limit_leaves_out_and_the_second_look_has_none() -> None:
+    silent = {"relay": Udp(), "chat": Tcp(hangs=True)}
+    whole = by_target(cycled(**silent))
+    limited = cycled(settings=replace(SETTINGS, max_bytes=1), **silent)
+    first = by_target(limited)
+    assert [each.not_attempted for each in whole["viber/call"].attempts] == [None]
+    for name in ("viber/call", "viber/chat"):
+        assert {each.not_attempted for each in first[name].attempts} == {NotAttempted.BUDGET}
+    assert by_target(limited, 2) == {}  # what was not tried was not silent
+    roomy = cycled(settings=replace(SETTINGS, max_bytes=3_000), **silent)
+    assert {"viber/call", "viber/chat"} <= set(by_target(roomy, 2))
 
 
 # --- A link that works ------------------------------------------------------------------------------------------

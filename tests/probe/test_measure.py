@@ -9,14 +9,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from probe.budget import AllocateBudget, Budget
+from probe.budget import AllocateBudget, Budget, ByteBudget
 from probe.handshakes import HANDSHAKES
-from probe.measure import Findings, Measurer
-from probe.model import AlsoDial, Endpoint, Expect, Grade, NotAttempted, Outage, Target, Via
+from probe.measure import Findings, Measurer, observations
+from probe.model import AlsoDial, Endpoint, Expect, Grade, NotAttempted, Outage, Step, Target, Via
 from probe.network import LinkResolver
 from probe.trace import Trace
-from tests.probe.builders import RESOLVER, dns_reply, endpoint, instruments, refusal, stun_reply, target
+from tests.probe.builders import (
+    NOW_MS,
+    RESOLVER,
+    dns_reply,
+    endpoint,
+    instruments,
+    observation,
+    refusal,
+    stun_reply,
+    target,
+)
 from tests.scripted import OWN, Key, Later, ScriptedDialer, Tcp, Udp, run
 
 WORLD = "203.0.113.54"
@@ -47,10 +58,12 @@ def network(own: Iterable[str] = (), world: Iterable[str] | None = None, accepts
 
 def measured(
     dialer: ScriptedDialer, what: Target, families: frozenset[int] = BOTH, budget: Budget | None = None,
-    resolvers: Iterable[LinkResolver] = (ISP, INDEPENDENT), also: Iterable[AlsoDial] = (), **changes: Any,
+    resolvers: Iterable[LinkResolver] = (ISP, INDEPENDENT), also: Iterable[AlsoDial] = (),
+    taking: ByteBudget | None = None, **changes: Any,
 ) -> Findings:  # fmt: skip
     async def work() -> Findings:
-        measurer = Measurer(instruments(dialer, **changes), list(resolvers), families, budget or AllocateBudget())
+        given = instruments(dialer, **changes)
+        measurer = Measurer(given, list(resolvers), families, budget or AllocateBudget(), taking)
         return await measurer.measure(what, also)
 
     found = run(work())
@@ -293,6 +306,27 @@ def test_only_relays_have_a_budget() -> None:
     dialer = ScriptedDialer({("udp", "203.0.113.4", 3478): Udp(always=[stun_reply()])})
     found = measured(dialer, target("svc/call", endpoint("stun")), budget=Empty())
     assert found.attempts[0].grade is Grade.BOUND
+
+
+def test_what_a_data_plan_does_not_allow_is_not_tried() -> None:
+    """Of four addresses in each family, the first of each stays; names are counted too."""
+    dialer = network([*FOUR, *SIX], world=[], accepts=[FOUR[0]])
+    taking = ByteBudget(10_000)
+    taking.take([observation(Step.TLS, bytes_received=4_000)])
+    found = measured(dialer, target("svc/chat", chat()), taking=taking)
+    dialled = [attempt.address for attempt in found.attempts if attempt.not_attempted is None]
+    assert dialled == [FOUR[0], SIX[0]]
+    assert {attempt.not_attempted for attempt in found.attempts} == {None, NotAttempted.BUDGET}
+    assert taking.spent == 4_000 + sum(each.bytes_sent + each.bytes_received for each in observations(found))
+
+
+def test_what_a_data_plan_does_not_allow_costs_no_allocate() -> None:
+    budget, relay = AllocateBudget(), endpoint("turn", "203.0.113.4")
+    for taking, reason in ((ByteBudget(500), NotAttempted.BUDGET), (ByteBudget(), None)):
+        dialer = ScriptedDialer({("udp", "203.0.113.4", 3478): Udp(always=[refusal(401)])})
+        found = measured(dialer, target("svc/call", relay), budget=budget, taking=taking)
+        assert [attempt.not_attempted for attempt in found.attempts] == [reason]
+    assert [budget.spend(replace(relay, address="203.0.113.4"), NOW_MS) for _ in range(4)] == [True] * 3 + [False]
 
 
 def test_a_family_that_is_not_carried_costs_no_budget() -> None:
