@@ -12,6 +12,7 @@ import csv
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -138,14 +139,14 @@ async def _play(told: Telling, url: str, parts: Parts, clock: StoryClock) -> Pla
 
 
 async def _caught_up(parts: Parts) -> None:
-    """Waits until all is judged, for as long as that goes on. Raises UserError."""
+    """Waits until all is judged, for as long as nothing stands in its way. Raises UserError."""
     while (before := parts.warehouse.cursor()) < parts.log.cursor():
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(STALLED_S):
                 await judged(parts, before + 1)
-        except TimeoutError:
-            reason = parts.projector.error or "it takes too long"
-            raise UserError(f"What was simulated is kept but not judged ({reason}): replay again to go on.") from None
+        reason = parts.projector.error
+        if reason is not None and parts.warehouse.cursor() == before:
+            raise UserError(f"What was simulated is kept but not judged ({reason}): replay again to go on.")
 
 
 async def send(
