@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from collector import reading
 from collector.access import is_full
 from collector.floor import LINES_FLOOR
+from collector.influx.forwarder import Forwarder
 from collector.ingest import Ingest
 from collector.log import HOUR_MS, Log
 from collector.metrics import Metrics
@@ -42,6 +43,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     controls: frozenset[str]
     metrics: Metrics
     now_ms: Callable[[], int]
+    forwarder: Forwarder | None = None  # where there is an InfluxDB
 
 
 class Api:

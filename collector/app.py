@@ -15,6 +15,7 @@ from collector.access import ACCESS, Access
 from collector.api import Api, Parts
 from collector.exports import routes
 from collector.exports.source import Source
+from collector.influx.forwarder import Forwarder
 from collector.projector import Projector
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ SENTENCES = {404: "There is nothing at this address.", 405: "This address does n
 
 
 def create_app(parts: Parts, access: Access) -> web.Application:
-    """The application. The projector runs while it does."""
+    """The application. The projector, and what feeds an InfluxDB, run while it does."""
     app = web.Application(middlewares=[_errors_in_json])
     app[ACCESS] = access
     app.add_routes(Api(parts).routes())
@@ -44,12 +45,15 @@ def create_app(parts: Parts, access: Access) -> web.Application:
     site.add_routes(app, parts.warehouse, parts.now_ms)
     routes.add_routes(app, Source(log=parts.log, warehouse=parts.warehouse), parts.now_ms)
     app.on_response_prepare.append(_add_headers)
-    app.cleanup_ctx.append(lambda _: _projecting(parts.projector))
+    app.cleanup_ctx.append(lambda _: _running(parts.projector))
+    if parts.forwarder is not None:
+        forwarder = parts.forwarder
+        app.cleanup_ctx.append(lambda _: _running(forwarder))
     return app
 
 
-async def _projecting(projector: Projector) -> AsyncIterator[None]:
-    task = asyncio.create_task(projector.run(), name="projector")
+async def _running(projection: Projector | Forwarder) -> AsyncIterator[None]:
+    task = asyncio.create_task(projection.run(), name=type(projection).__name__)
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from collector.exports import command as exporting
 from collector.exports.source import Wanted
 from collector.exports.writing import FORMATS
 from collector.hourly import Rules
+from collector.influx import settings, setup
+from collector.influx.client import Misconfigured
 from collector.replay import instance
 from collector.serving import Options, address_of, listening, now_ms, open_socket, opened, signalled
 from probe.failure import UserError
@@ -112,7 +115,28 @@ def export_(arguments: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"serve": serve, "rebuild": rebuild, "local": local_, "replay": replay_, "export": export_}
+def influx_(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Make the databases of an InfluxDB as Grafana needs them (setup), or see whether it takes points (check)."""
+    server = settings.server(arguments, os.environ)
+    if server is None:
+        raise UserError(f"Say which InfluxDB: --influx URL, or {settings.URL_VARIABLE}.")
+    try:
+        doing = setup.setup(server, arguments.raw_days) if arguments.action == "setup" else setup.check(server)
+        for sentence in asyncio.run(doing):
+            print(sentence)
+    except Misconfigured as error:
+        raise UserError(str(error)) from error
+    return 0
+
+
+COMMANDS = {
+    "serve": serve,
+    "rebuild": rebuild,
+    "local": local_,
+    "replay": replay_,
+    "export": export_,
+    "influx": influx_,
+}
 
 
 def _wanted(arguments: argparse.Namespace, *, full: bool) -> Wanted:
@@ -144,7 +168,15 @@ def _parser() -> argparse.ArgumentParser:
         name: commands.add_parser(name, help=command.__doc__, description=command.__doc__, allow_abbrev=False)
         for name, command in COMMANDS.items()
     }
+    for name in ("serve", "local", "replay", "influx"):
+        settings.add_arguments(parsers[name])
+    parsers["influx"].add_argument("action", choices=("setup", "check"))
+    parsers["influx"].add_argument(
+        "--raw-days", metavar="DAYS", type=_days, default=setup.RAW_DAYS, help="how long single verdicts are kept (90)"
+    )
     for name, one in parsers.items():
+        if name == "influx":  # which has no data of its own
+            continue
         one.add_argument("--data", metavar="DIR", type=Path, required=name != "export", help=DATA_HELP)
         if name != "export":  # which reads what is judged already
             one.add_argument("--targets", metavar="FILE", type=Path, help="what probes are told to measure")
@@ -192,6 +224,12 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--publisher", metavar="NAME", default="Ringback", help="whom to cite")
 
 
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 7 <= int(text) <= 36_500):
+        raise argparse.ArgumentTypeError(f"give a whole number of days from 7 on, not {text!r}")
+    return int(text)
+
+
 def _hours(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 24 * 366):
         raise argparse.ArgumentTypeError(f"give a whole number of hours, not {text!r}")
@@ -222,6 +260,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         targets=arguments.targets,
         control_keys=tuple(getattr(arguments, "control_key", ())),
         trusted_proxies=tuple(getattr(arguments, "trusted_proxy", ())),
+        influx=settings.server(arguments, os.environ) if "influx" in arguments else None,
     )
 
 

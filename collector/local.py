@@ -60,6 +60,8 @@ async def run(local: Local, parts: Parts, say: Say, command: Command = probe_com
                 await first_of(child.wait(), stopped.wait())
                 if child.returncode is not None and local.once:
                     say(f"What was measured on this line: {await _page(local, parts)}")
+                    if parts.forwarder is not None:
+                        await parts.forwarder.finished()  # where it fails, what lacks is written next time
                 return child.returncode or 0
             finally:
                 if announcing is not None:

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
 from pathlib import Path
 
 from aiohttp import web
@@ -26,7 +26,13 @@ from collector.access import Access, admin_token
 from collector.api import Parts
 from collector.app import create_app, runner
 from collector.control import control_keys
+from collector.gather import TargetFiles
 from collector.hourly import Rules
+from collector.influx.client import Client, Server
+from collector.influx.forwarder import Forwarder
+from collector.influx.points import Points
+from collector.influx.vitals import Vitals
+from collector.influx.vocabulary import release_of
 from collector.ingest import Ingest
 from collector.log import LogFull
 from collector.log.sqlite import SqliteLog
@@ -35,6 +41,7 @@ from collector.origin import PrefixTable, read_networks
 from collector.peer import is_loopback, read_prefixes
 from collector.projector import Projector
 from collector.warehouse import Warehouse
+from probe import __version__
 from probe import targets as targets_file
 from probe.failure import UserError
 
@@ -49,6 +56,7 @@ class Options(Struct, frozen=True, kw_only=True):
     targets: Path | None = None
     control_keys: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    influx: Server | None = None
 
 
 class Held(UserError):
@@ -75,8 +83,14 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         _held(options.data),
         closing(SqliteLog(options.data / LOG_FILE)) as log,
         closing(Warehouse(options.data / WAREHOUSE_FILE)) as warehouse,
+        nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
         projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse)
+        files = TargetFiles(log, targets_file.parse)
+        ids = frozenset(target.id for target in targets.targets)
+        points = Points(warehouse, rules.cell, files, ids, release_of(__version__))
+        vitals = Vitals(log, warehouse, targets, metrics.registry, clock)
+        forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
         yield Parts(
             log=log,
             ingest=Ingest(log, networks, metrics, clock, projector.announce, proxies),
@@ -86,6 +100,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             controls=controls,
             metrics=metrics,
             now_ms=clock,
+            forwarder=forwarder,
         )
 
 
@@ -93,6 +108,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
 async def listening(parts: Parts, options: Options, sock: socket.socket) -> AsyncIterator[None]:
     """Serves on a bound socket while entered. Raises UserError."""
     await _keep_targets(parts)
+    await asyncio.to_thread(parts.warehouse.feed, options.influx.identity if options.influx else None)
     local = is_loopback(sock.getsockname()[0]) and not options.trusted_proxies
     served = runner(create_app(parts, Access(token=admin_token(options.data), local=local)))
     await served.setup()

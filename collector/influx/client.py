@@ -40,6 +40,11 @@ class Server(Struct, frozen=True, kw_only=True):
     org: str = ""
     database: str = "ringback"
 
+    @property
+    def identity(self) -> str:
+        """Tells one from another: a new one is to be told everything."""
+        return f"{self.url} {self.org} {self.database}"
+
     def name(self, database: Database) -> str:
         """Of the database, or bucket, for these points."""
         return {Database.RAW: self.database, Database.ROLLUP: f"{self.database}_rollup"}[database]

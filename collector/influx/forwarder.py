@@ -26,7 +26,7 @@ from collector.warehouse import Warehouse
 
 MOST_LINES = 5000  # in one request
 LEAST_LINES = 50  # where the server is slow
-IDLE_S = 1.0
+IDLE_S, LOOK_S = 1.0, 0.2
 VITALS_S = 60.0
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.5, 60.0
 MISCONFIGURED_S = 60.0
@@ -68,7 +68,7 @@ class Forwarder:
         self._most_lines = MOST_LINES
         self._failures = 0
         self._said = ""
-        self._stopping = False
+        self._stopping = self._hurried = False
 
     # --- One piece of work at a time
 
@@ -90,7 +90,7 @@ class Forwarder:
     def _some_of(self, kind: Kind) -> bool:
         """A few marks of a sweep; those that are set meanwhile wait for the next, which comes a pace later."""
         if kind not in self._sweeps:
-            if self._clock() < self._due[kind]:
+            if self._clock() < self._due[kind] and not self._hurried:
                 return False
             self._sweeps[kind] = self._warehouse.change(outbox.last_mark)
         maker, until = MAKERS[kind], self._sweeps[kind]
@@ -121,6 +121,10 @@ class Forwarder:
         self._metrics.influx_points.labels("refused").inc(len(refused))
         self._say(f"InfluxDB refuses points ({refused[0].status}: {refused[0].reason}); they are kept as dead letters.")
 
+    def _measure(self) -> None:
+        self._metrics.influx_waiting.set(self._warehouse.change(outbox.waiting))
+        self._metrics.influx_dead_letters.set(self._warehouse.change(outbox.buried))
+
     def _report(self) -> None:
         """The collector's own numbers, now: nothing is lost with those that could not be written."""
         if self._clock() >= self._vitals_due:
@@ -139,9 +143,22 @@ class Forwarder:
             finally:
                 self._stopping = True  # leaving waits for the thread, at most for one answer
 
+    async def finished(self) -> bool:
+        """Waits until all that is marked is written; False as soon as InfluxDB does not take it."""
+        self._hurried = True
+        try:
+            while await asyncio.to_thread(self._warehouse.change, outbox.waiting):
+                if self.error is not None:
+                    return False
+                await asyncio.sleep(LOOK_S)
+        finally:
+            self._hurried = False
+        return True
+
     def _attempt(self) -> float:
         """One step; returns how long to pause, in seconds."""
         try:
+            self._measure()
             worked = self.step()
             self._report()
         except Misconfigured as error:
@@ -168,6 +185,7 @@ class Forwarder:
     def _failed(self, kind: str, message: str) -> None:
         self._failures += 1
         self.error = message
+        self._metrics.influx_broken.set(1)
         self._metrics.influx_failures.labels(kind).inc()
         self._say(f"{message} What waits for it is kept.")
 
@@ -175,6 +193,7 @@ class Forwarder:
         if self._failures:
             logger.info("InfluxDB is written to again.")
             self._said = ""
+        self._metrics.influx_broken.set(0)
         self._failures, self.error = 0, None
 
     def _say(self, sentence: str) -> None:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from collector.api import Parts
+from collector.influx.forwarder import Forwarder
 from collector.local import first_of, judged
 from collector.origin import COLUMNS
 from collector.replay.episode import Episode
@@ -127,9 +128,18 @@ async def run(told: Telling, parts: Parts, options: Options, clock: StoryClock, 
             if stopped.is_set():
                 return
             say(f"{playing.result().measurements} simulated measurements: {told.episode.title}.")
+            if parts.forwarder is not None:
+                await first_of(_written(parts.forwarder, say), stopped.wait())
             if told.port:
                 say(f"The story is told: {page} stays until Ctrl-C.")
                 await stopped.wait()
+
+
+async def _written(forwarder: Forwarder, say: Say) -> None:
+    if await forwarder.finished():
+        say("InfluxDB has all of it.")
+    else:
+        say(f"InfluxDB lacks a part of it: {forwarder.error}")
 
 
 async def _play(told: Telling, url: str, parts: Parts, clock: StoryClock) -> Played:

@@ -89,7 +89,7 @@ class Influxd:
             if "error" in result:
                 raise Refused(result["error"])
         return [
-            Series(one["name"], one.get("tags", {}), one["columns"], one.get("values", []))
+            Series(one.get("name", ""), one.get("tags", {}), one["columns"], one.get("values", []))
             for result in results
             for one in result.get("series", ())
         ]

@@ -1,0 +1,221 @@
+"""Makes the two databases (in 2.x buckets) of an InfluxDB as the projection needs them; again changes nothing.
+
+Raw points expire, totals do not. Shards of totals are long, since a question costs as many shards as it touches.
+Sources: InfluxQL reference of 1.x; HTTP API references of 2.x (orgs, buckets, dbrps) and 3 Core (configure/database).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+import aiohttp
+from msgspec import Struct
+
+from collector.influx.client import Client, Rejected, Server, Unavailable
+from collector.influx.line import clean
+from collector.influx.schema import Database
+from probe.failure import UserError
+from probe.model import Json
+
+DAY_S = 86_400
+RAW_DAYS = 90
+PATIENCE = aiohttp.ClientTimeout(total=15)
+COMMENT = "# ringback asks whether it may write here"  # a comment of the line protocol: no point
+
+
+class Keeping(Struct, frozen=True):
+    """How long a database keeps points, 0 for ever; and how much time one of its shards is about."""
+
+    days: int
+    shard_days: int
+
+
+class Answer(Struct, frozen=True):
+    status: int
+    body: Json
+    version: str
+
+
+class Failed(UserError):
+    """The server's answer, as a sentence that says what to do."""
+
+
+class Api:
+    """One InfluxDB, asked as its administrator."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: Server) -> None:
+        self._session, self.server = session, server
+
+    async def ask(self, method: str, path: str, body: Json = None, **query: str) -> Answer:
+        """Raises Failed where nobody answers, or the token is refused."""
+        try:
+            async with self._session.request(
+                method, f"{self.server.url}{path}", params=query, json=body, headers=_authorization(self.server)
+            ) as answer:
+                version = answer.headers.get("X-Influxdb-Version", "")
+                said = Answer(answer.status, await _json(answer), version)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Failed(
+                f"InfluxDB at {self.server.url} cannot be reached ({type(error).__name__}): check --influx, and"
+                " whether it runs."
+            ) from error
+        if said.status in (401, 403):
+            raise Failed(
+                f"InfluxDB at {self.server.url} refuses the token ({said.status}): --influx-token-file needs one of"
+                " an administrator here (for 1.x `user:password`)."
+            )
+        return said
+
+    async def asked(self, method: str, path: str, body: Json = None, **query: str) -> Json:
+        """What a request that has to succeed is answered. Raises Failed."""
+        said = await self.ask(method, path, body, **query)
+        if said.status >= 400:
+            raise self.failed(path, said)
+        return said.body
+
+    def failed(self, path: str, said: Answer) -> Failed:
+        reason = said.body.get("error") or said.body.get("message") if isinstance(said.body, Mapping) else said.body
+        return Failed(f"InfluxDB at {self.server.url} answers {said.status} to {path}: {clean(str(reason), 300)}.")
+
+
+async def _json(answer: aiohttp.ClientResponse) -> Json:
+    try:
+        return await answer.json(content_type=None)
+    except ValueError:
+        return await answer.text(errors="replace")
+
+
+def _authorization(server: Server) -> dict[str, str]:
+    if server.token is None:
+        return {}
+    if ":" in server.token:  # 1.x: a name and a password
+        return {"Authorization": f"Basic {base64.b64encode(server.token.encode()).decode()}"}
+    return {"Authorization": f"Token {server.token}"}
+
+
+async def setup(server: Server, raw_days: int = RAW_DAYS) -> list[str]:
+    """Makes what lacks, and sets how long it is kept; returns what holds now, in sentences. Raises UserError."""
+    keeping = {Database.RAW: Keeping(raw_days, 7), Database.ROLLUP: Keeping(0, 364)}
+    async with aiohttp.ClientSession(timeout=PATIENCE) as session:
+        api = Api(session, server)
+        version = await version_of(api)
+        make = MAKERS.get(version.partition(".")[0])
+        if make is None:
+            raise Failed(f"{server.url} says that it is InfluxDB {version or 'of no version'}: 1, 2 and 3 are known.")
+        await make(api, keeping)
+    return [
+        f"InfluxDB {version} at {server.url} has {server.name(database)}, kept"
+        f" {f'for {kept.days} days' if kept.days else 'for ever'}."
+        for database, kept in keeping.items()
+    ]
+
+
+async def check(server: Server) -> list[str]:
+    """Whether points can be written, without writing any; returns what holds, in sentences. Raises UserError."""
+    async with aiohttp.ClientSession(timeout=PATIENCE) as session:
+        version = await version_of(Api(session, server))
+    await asyncio.to_thread(_try_writing, server)
+    names = " and ".join(server.name(database) for database in Database)
+    return [f"InfluxDB {version} at {server.url} takes points for {names}."]
+
+
+def _try_writing(server: Server) -> None:
+    client = Client(server)
+    try:
+        for database in Database:
+            try:
+                client.write(database, [COMMENT])
+            except Rejected:
+                continue  # that there is no point in it: so it would have been let in
+    except Unavailable as error:
+        raise Failed(f"{error} Check --influx, and whether it runs.") from error
+    finally:
+        client.close()
+
+
+async def version_of(api: Api) -> str:
+    """Such as 1.6.7, 2.7.11 or 3.0.1. Raises Failed."""
+    said = await api.ask("GET", "/ping")
+    told = said.version or (said.body.get("version", "") if isinstance(said.body, Mapping) else "")
+    found = re.search(r"\d+\.\d+[\w.~-]*", str(told))
+    if found is None:
+        raise Failed(f"{api.server.url} does not answer as an InfluxDB does ({said.status} to /ping): check --influx.")
+    return found[0]
+
+
+# --- 1.x
+
+
+async def _make_v1(api: Api, keeping: Mapping[Database, Keeping]) -> None:
+    for database, kept in keeping.items():
+        name = api.server.name(database)
+        lasting = f"DURATION {f'{kept.days}d' if kept.days else 'INF'} REPLICATION 1 SHARD DURATION {kept.shard_days}d"
+        await _query(api, f'CREATE DATABASE "{name}"')
+        policies = await _query(api, f'SHOW RETENTION POLICIES ON "{name}"')
+        exists = any(policy[0] == "autogen" for policy in policies)
+        await _query(api, f'{"ALTER" if exists else "CREATE"} RETENTION POLICY "autogen" ON "{name}" {lasting} DEFAULT')
+
+
+async def _query(api: Api, statement: str) -> list[list[Json]]:
+    """The rows of an answer to InfluxQL. Raises Failed."""
+    body = await api.asked("POST", "/query", q=statement)
+    (result,) = body["results"]
+    if "error" in result:
+        raise Failed(f"InfluxDB at {api.server.url} refuses `{statement}`: {clean(result['error'], 300)}.")
+    return [row for series in result.get("series", ()) for row in series.get("values", ())]
+
+
+# --- 2.x
+
+
+async def _make_v2(api: Api, keeping: Mapping[Database, Keeping]) -> None:
+    """Buckets, and for each a mapping by which InfluxQL finds it under its name."""
+    org = await _org(api)
+    for database, kept in keeping.items():
+        name = api.server.name(database)
+        rules = {
+            "type": "expire",
+            "everySeconds": kept.days * DAY_S,
+            "shardGroupDurationSeconds": kept.shard_days * DAY_S,
+        }
+        found = await api.asked("GET", "/api/v2/buckets", orgID=org, name=name)
+        if found["buckets"]:
+            bucket = found["buckets"][0]["id"]
+            await api.asked("PATCH", f"/api/v2/buckets/{bucket}", {"retentionRules": [rules]})
+        else:
+            made = await api.asked("POST", "/api/v2/buckets", {"orgID": org, "name": name, "retentionRules": [rules]})
+            bucket = made["id"]
+        mapped = await api.asked("GET", "/api/v2/dbrps", orgID=org, db=name)
+        if not any(one["bucketID"] == bucket for one in mapped["content"]):
+            mapping = {"orgID": org, "bucketID": bucket, "database": name, "retention_policy": "autogen"}
+            await api.asked("POST", "/api/v2/dbrps", {**mapping, "default": True})
+
+
+async def _org(api: Api) -> str:
+    if not api.server.org:
+        raise Failed("InfluxDB 2 needs to know whose the buckets are: give --influx-org.")
+    said = await api.ask("GET", "/api/v2/orgs", org=api.server.org)
+    if said.status == 404 or not said.body.get("orgs"):
+        raise Failed(f"InfluxDB at {api.server.url} has no organization {api.server.org}: check --influx-org.")
+    return str(said.body["orgs"][0]["id"])
+
+
+# --- 3.x
+
+
+async def _make_v3(api: Api, keeping: Mapping[Database, Keeping]) -> None:
+    for database, kept in keeping.items():
+        body = {"db": api.server.name(database), **({"retention_period": f"{kept.days}d"} if kept.days else {})}
+        said = await api.ask("POST", "/api/v3/configure/database", body)
+        if said.status not in (200, 201, 204, 409):  # 409: it exists
+            raise api.failed("/api/v3/configure/database", said)
+
+
+MAKERS: dict[str, Callable[[Api, Mapping[Database, Keeping]], Awaitable[None]]] = {
+    "1": _make_v1,
+    "2": _make_v2,
+    "3": _make_v3,
+}
