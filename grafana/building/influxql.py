@@ -1,26 +1,37 @@
 """The queries, as text: InfluxQL in the subset that InfluxDB 1.x, 2.x and 3.x share.
 
-Two traps shape them. InfluxDB answers 0 for 0 divided by 0, so every share leaves out what has nothing to divide by:
-a cell about which nothing can be concluded must not read as a share of zero. And variables are always written
+Three traps shape them. InfluxDB answers 0 for 0 divided by 0, and a place about which nothing can be concluded must not
+read as a share of zero: it gets none. Nor may it be left out of n where something was concluded beside it: a call of
+which nothing is interfered with is mostly inconclusive, so of what was *judged* nearly all would be interfered with,
+always. Shares are of what was *measured*: at least so much. And variables are always written
 `${name:regex}`: by itself Grafana leaves a value unescaped that begins with a digit, such as `2degrees (NZ)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 TIME = "$timeFilter"
 CELLS = '"cell_$per"'
 NOT_EMPTIED = "\"state\" != 'none'"
 NOT_NEUTRAL = "\"service\" != 'baseline'"  # what is measured for comparison only is no service of anybody
 MEASURED = '"lines" > 0'
-JUDGED = '"judged" > 0'
-SHARE_OF_CELLS = 'sum("interfered") / sum("judged") AS "share", sum("judged") AS "n"'
-CELL_COUNTS = 'sum("interfered") AS "interfered", count("judged") AS "measured"'
-LINES_INTERFERED = 'sum("blocked") + sum("likely_blocked") + sum("degraded")'
-LINES_JUDGED = 'sum("lines") - sum("insufficient")'
-SHARE_OF_LINES = f'({LINES_INTERFERED}) / ({LINES_JUDGED}) AS "share", {LINES_JUDGED} AS "n"'
-LINES_JUDGED_FLOOR = '"lines" > "insufficient"'
+
+
+class Counted(NamedTuple):
+    """What a share is made of, as InfluxQL: the interfered with, and the judged, of the n that were measured."""
+
+    interfered: str
+    judged: str
+    n: str
+
+
+CELL_COUNTS = Counted('sum("interfered")', 'sum("judged")', 'count("judged")')
+COUNTRY_COUNTS = Counted('sum("interfered")', 'sum("judged")', 'sum("cells")')
+LINE_COUNTS = Counted(
+    'sum("blocked") + sum("likely_blocked") + sum("degraded")', 'sum("lines") - sum("insufficient")', 'sum("lines")'
+)
 
 
 def chosen(*variables: str) -> list[str]:
@@ -41,6 +52,18 @@ def select(
     grouped = f" GROUP BY {', '.join(groups)}" if groups else ""
     filled = f" fill({fill or 'null'})" if every else ""
     return f"SELECT {fields} FROM {source} WHERE {where}{grouped}{filled}"
+
+
+def shares(of: Counted, source: str, conditions: Sequence[str] = (), by: Sequence[str] = (), every: str = "") -> str:
+    """`share` of n, for what has anything judged; over the whole range with `interfered` and `judged` beside it."""
+    named = f'{of.interfered} AS "interfered", {of.judged} AS "judged", {of.n} AS "n"'
+    inner = f"({select(named, source, conditions, by, every)})"
+    if every:
+        outer = 'last("interfered") / last("n") AS "share", last("n") AS "n"'
+        return select(outer, inner, ['"judged" > 0'], by, every)
+    outer = '"interfered" / "n" AS "share", "n", "interfered", "judged"'
+    groups = ", ".join(f'"{tag}"' for tag in by)
+    return f'SELECT {outer} FROM {inner} WHERE "judged" > 0 GROUP BY {groups}'
 
 
 def latest(columns: Sequence[str], source: str, conditions: Sequence[str], limit: int) -> str:

@@ -1,4 +1,4 @@
-"""Countries on a map: a marker each, as large as what could be judged, with the share of it that was interfered with.
+"""Countries on a map: a marker each, as large as what was measured, with the share of it that was interfered with.
 
 A country that was measured, and about which nothing could be concluded, has a grey ring and no share. A country that
 was not measured has nothing.
@@ -22,7 +22,7 @@ GAZETTEER = "public/gazetteer/countries.json"  # has ISO 3166 codes of two lette
 
 
 def worldmap(at: At, shares: Asked, measured: Asked, *, links: list[Property]) -> geomap.Panel:
-    """`shares` gives country, share and n; `measured` gives country and measured, of all that were measured."""
+    """`shares` gives country, share and n; `measured` gives country and n of all that were measured."""
     return (
         geomap.Panel()
         .id(at.id)
@@ -83,4 +83,4 @@ def _shares() -> common.MapLayerOptions:
         "text": {"field": "share", "fixed": "", "mode": "field"},
         "textConfig": {"fontSize": 12, "offsetX": 0, "offsetY": 0, "textAlign": "center", "textBaseline": "middle"},
     }
-    return _layer("Share of judged cells with interference", "A", style)
+    return _layer("Share of measured cells with interference", "A", style)

@@ -88,8 +88,8 @@ def rules() -> tuple[Mapping[str, Any], ...]:
 
 def grouped_tags(text: str) -> list[str]:
     """The tags that a query groups by."""
-    found = re.search(r" GROUP BY (.*?)(?: fill\(|$)", text)
-    return re.findall(r'"(\w+)"', found[1]) if found else []
+    groups = text.rpartition(" GROUP BY ")[2] if " GROUP BY " in text else ""
+    return re.findall(r'"(\w+)"', groups)
 
 
 def _of_panel(page: str, panel: Mapping[str, Any], target: Mapping[str, Any]) -> Query:

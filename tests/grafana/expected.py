@@ -30,6 +30,15 @@ CHOSEN: dict[str, Mapping[str, Value]] = {
 }
 
 
+def seen(*found: tuple[Any, ...], by: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows of a table: the values of the tags, then how many were interfered with, judged, and measured."""
+    return [
+        {**dict(zip(by, row, strict=False)), "share": row[-3] / row[-1], "interfered": row[-3], "judged": row[-2],
+         "n": row[-1]}
+        for row in found
+    ]  # fmt: skip
+
+
 def shares(*found: tuple[object, ...], by: tuple[str, ...]) -> list[dict[str, Any]]:
     """Rows of a table of shares: the values of the tags, then the share and its n."""
     return [{**dict(zip(by, row, strict=False)), "share": row[-2], "n": row[-1]} for row in found]
@@ -39,7 +48,6 @@ def counts(*found: tuple[object, ...], by: tuple[str, ...], of: tuple[str, ...])
     return [dict(zip((*by, *of), row, strict=True)) for row in found]
 
 
-CELLS = ("interfered", "measured")
 ROWS = ("country", "operator", "access")
 CALLS_ON_3G = ["blocked", N, "ok", N]
 CALLS_ON_ADSL = ["insufficient", N, "mixed", N]
@@ -48,20 +56,17 @@ STEPPED = ("service", "role", "step")
 
 MAP = {
     (1, "A"): {"cell_1h.simulated": [6]},
-    (3, "A"): [
-        {"country": "MA", "share": 0.75, "n": 4, "interfered": 3},
-        {"country": "FR", "share": 0, "n": 1, "interfered": 0},
-    ],
-    (3, "B"): [{"country": "MA", "measured": 5}, {"country": "FR", "measured": 1}],
-    (4, "A"): shares(("MA", 0.75, 4), ("FR", 0, 1), by=("country",)),
-    (4, "B"): counts(("MA", 3, 5), ("FR", 0, 1), by=("country",), of=CELLS),
-    (5, "A"): shares(
-        ("MA", MT, "3g", 0.5, 2), ("MA", MT, "adsl", 1, 1), ("MA", STRANGE, "4g", 1, 1),
-        ("FR", "Orange", "fibre", 0, 1), by=ROWS,
+    (3, "A"): seen(("MA", 3, 4, 5), ("FR", 0, 1, 1), by=("country",)),
+    (3, "B"): counts(("MA", 5), ("FR", 1), by=("country",), of=("n",)),
+    (4, "A"): seen(("MA", 3, 4, 5), ("FR", 0, 1, 1), by=("country",)),
+    (4, "B"): counts(("MA", 5), ("FR", 1), by=("country",), of=("n",)),
+    (5, "A"): seen(
+        ("MA", MT, "3g", 1, 2, 2), ("MA", MT, "adsl", 1, 1, 2), ("MA", STRANGE, "4g", 1, 1, 1),
+        ("FR", "Orange", "fibre", 0, 1, 1), by=ROWS,
     ),
     (5, "B"): counts(
-        ("MA", MT, "3g", 1, 2), ("MA", MT, "adsl", 1, 2), ("MA", STRANGE, "4g", 1, 1), ("FR", "Orange", "fibre", 0, 1),
-        by=ROWS, of=CELLS,
+        ("MA", MT, "3g", 2), ("MA", MT, "adsl", 2), ("MA", STRANGE, "4g", 1), ("FR", "Orange", "fibre", 1),
+        by=ROWS, of=("n",),
     ),
 }  # fmt: skip
 COUNTRY: dict[tuple[int, str], Any] = {
@@ -96,8 +101,8 @@ SERVICE = {
     (1, "A"): {"cell_1h.simulated": [0]},
     (3, "A"): {f"{MT} · 3g": CALLS_ON_3G, f"{MT} · adsl": CALLS_ON_ADSL},
     (4, "A"): {f"{MT} · 3g": ["ok", N, "ok", N]},
-    (5, "A"): shares(
-        (MT, "3g", "call", 4 / 9, 9), (MT, "3g", "chat", 0, 8), (MT, "adsl", "call", 0.5, 4),
+    (5, "A"): seen(
+        (MT, "3g", "call", 4, 9, 10), (MT, "3g", "chat", 0, 8, 8), (MT, "adsl", "call", 2, 4, 6),
         by=("operator", "access", "role"),
     ),
     (6, "A"): {f"{MT} · 3g · call": ["udp.port.drop"]},
@@ -105,10 +110,10 @@ SERVICE = {
 OPERATOR = {
     (1, "A"): {"cell_1h.simulated": [0]},
     (3, "A"): {"3g · whatsapp · call": CALLS_ON_3G, "adsl · whatsapp · call": CALLS_ON_ADSL},
-    (4, "A"): shares(("3g", "call", 4 / 9, 9), ("adsl", "call", 0.5, 4), by=("access", "role")),
+    (4, "A"): seen(("3g", "call", 4, 9, 10), ("adsl", "call", 2, 4, 6), by=("access", "role")),
     (5, "A"): {
-        "3g share": [1, N, 0, N],
-        "3g n": [4, N, 5, N],
+        "3g share": [0.8, N, 0, N],
+        "3g n": [5, N, 5, N],
         "adsl share": [N, N, 0.5, N],
         "adsl n": [N, N, 4, N],
     },
@@ -173,18 +178,18 @@ COLLECTOR = {
 }
 PUBLIC = {
     (1, "A"): {"country_1d.simulated": [6]},
-    (3, "A"): shares(("MA", 0.4, 5), ("FR", 0, 1), by=("country",)),
-    (3, "B"): counts(("MA", 6), ("FR", 1), ("TN", 2), by=("country",), of=("measured",)),
-    (4, "A"): shares(
-        ("MA", "whatsapp", "call", 2 / 3, 3), ("MA", "whatsapp", "chat", 0, 2), ("FR", "whatsapp", "call", 0, 1),
+    (3, "A"): seen(("MA", 2, 5, 6), ("FR", 0, 1, 1), by=("country",)),
+    (3, "B"): counts(("MA", 6), ("FR", 1), ("TN", 2), by=("country",), of=("n",)),
+    (4, "A"): seen(
+        ("MA", "whatsapp", "call", 2, 3, 4), ("MA", "whatsapp", "chat", 0, 2, 2), ("FR", "whatsapp", "call", 0, 1, 1),
         by=("country", "service", "role"),
     ),
     (4, "B"): counts(
         ("MA", "whatsapp", "call", 4, "3-5"), ("MA", "whatsapp", "chat", 2, "3-5"),
         ("FR", "whatsapp", "call", 1, "6-10"), ("TN", "whatsapp", "call", 2, "3-5"),
-        by=("country", "service", "role"), of=("measured", "lines"),
+        by=("country", "service", "role"), of=("n", "lines"),
     ),
-    (5, "A"): {"call share": [0.5], "call n": [4], "chat share": [0], "chat n": [2]},
+    (5, "A"): {"call share": [2 / 7], "call n": [7], "chat share": [0], "chat n": [2]},
 }  # fmt: skip
 
 Known = dict[tuple[int, str], Any]
@@ -218,8 +223,8 @@ VARIABLES: dict[str, dict[str, set[str]]] = {  # what is offered where Morocco i
 }
 
 STRANGE_ONLY: dict[tuple[str, int, str], Any] = {  # where the operator with the strange name is chosen
-    ("map", 5, "A"): shares(("MA", STRANGE, "4g", 1, 1), by=ROWS),
-    ("map", 5, "B"): counts(("MA", STRANGE, "4g", 1, 1), by=ROWS, of=CELLS),
+    ("map", 5, "A"): seen(("MA", STRANGE, "4g", 1, 1, 1), by=ROWS),
+    ("map", 5, "B"): counts(("MA", STRANGE, "4g", 1), by=ROWS, of=("n",)),
     ("country", 3, "A"): {f"{STRANGE} · 4g · viber": CALLS_ELSEWHERE},
     ("country", 8, "A"): COUNTRY[8, "A"][:1],
     ("operator", 3, "A"): {"4g · viber · call": CALLS_ELSEWHERE},

@@ -108,11 +108,19 @@ def sources(one: Board) -> Faults:
 
 
 def measurement(text: str) -> Measurement:
-    """What a query reads; daily rollups have the form of the hourly ones."""
+    """What a query reads; `$per` stands for hours here."""
     found = re.search(r'FROM "([\w$]+)"', text)
     assert found, text
-    name = found[1].replace("$per", "1h")
-    return MEASUREMENTS.get(name) or MEASUREMENTS[name.replace("_1d", "_1h")]
+    return MEASUREMENTS[found[1].replace("$per", "1h")]
+
+
+def hours_and_days(one: Board) -> Faults:
+    """What is read by `$per` is there by the hour and by the day, in the same form."""
+    for query in one.queries():
+        for name in re.findall(r'"(\w+)_\$per"', query.text):
+            hour, day = MEASUREMENTS.get(f"{name}_1h"), MEASUREMENTS.get(f"{name}_1d")
+            if hour is None or day is None or (hour.tags, hour.fields) != (day.tags, day.fields):
+                yield f"{query}\n{name} is not the same by the hour and by the day"
 
 
 def names(one: Board) -> Faults:
@@ -208,9 +216,9 @@ def shares(one: Board) -> Faults:
     """A share, and a mean of flows, stands beside its n; and nothing is divided by nothing."""
     for query in one.queries():
         selected = query.text.partition(" FROM ")[0]
-        if (" / " in selected or any(field in selected for field in RATED)) and 'AS "n"' not in selected:
+        if (" / " in selected or any(field in selected for field in RATED)) and not re.search(r'(AS |, )"n"', selected):
             yield f"{query}\na rate without its n"
-        if " / " in selected and not re.search(r' > 0| > "insufficient"', query.text):
+        if " / " in selected and " > 0" not in query.text.rpartition(" WHERE ")[2]:
             yield f"{query}\nmay divide 0 by 0, which InfluxDB answers with 0"
 
 
@@ -267,7 +275,7 @@ def floor(one: Board) -> Faults:
         yield "has variables, annotations or the menu of the other pages"
     counters = {"lines", "measurements", "controls", *(state.value for state in State)}
     for query in one.queries():
-        if measurement(query.text).name not in ("country_1h", "country_1d") or '"shown" = 1' not in query.text:
+        if measurement(query.text).name != "country_1d" or '"shown" = 1' not in query.text:
             yield f"{query}\nreads what may be below the floor"
         read = set(IDENTIFIER.findall(ALIAS.sub("", query.text)))
         if read & counters:
@@ -277,7 +285,22 @@ def floor(one: Board) -> Faults:
 LINTS: dict[str, Callable[[Board], Faults]] = {
     rule.__name__: rule
     for rule in (
-        *(identity, ids, grid, texts, sources, names, dialect, variables, formats, links, aliases, shares, absence),
+        *(
+            identity,
+            ids,
+            grid,
+            texts,
+            sources,
+            hours_and_days,
+            names,
+            dialect,
+            variables,
+            formats,
+            links,
+            aliases,
+            shares,
+            absence,
+        ),
         *(palette, buckets, simulated, floor),
     )
 }

@@ -14,7 +14,7 @@ from msgspec import Struct
 from collector.influx import schema
 from collector.influx.line import Value, line, series
 from collector.influx.schema import Measurement
-from tests.grafana.world import COUNTRY_1D, COVERAGE_1D, STEP_1D, cell, lines_by
+from tests.grafana.world import cell, lines_by
 
 PROBES = 10_000
 COUNTRIES = [f"{a}{b}" for a in "ABCD" for b in "ABCDE"]
@@ -55,9 +55,9 @@ class Filled(Struct, frozen=True):
 def daily(countries: Sequence[str] = COUNTRIES) -> list[Filled]:
     return [
         Filled(schema.CELL_1D, cells(countries), CELLS, DAY_S),
-        Filled(STEP_1D, stepped(countries), STEPPED, DAY_S),
-        Filled(COVERAGE_1D, covered(countries), COVERED, DAY_S),
-        Filled(COUNTRY_1D, national(countries), NATIONAL, DAY_S),
+        Filled(schema.STEP_1D, stepped(countries), STEPPED, DAY_S),
+        Filled(schema.COVERAGE_1D, covered(countries), COVERED, DAY_S),
+        Filled(schema.COUNTRY_1D, national(countries), NATIONAL, DAY_S),
         Filled(schema.CONTROL_1H, [{"service": service, "role": role} for service, role in TARGETS], CONTROLS, HOUR_S),
     ]
 

@@ -46,6 +46,7 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("texts", "map", lambda page: panel_of(page, 4).update(description="Countries.")),
     ("texts", "map", lambda page: panel_of(page, 4).update(title="Where WhatsApp works")),
     ("sources", "country", lambda page: query_of(page, 8)["datasource"].update(uid="ringback-rollup")),
+    ("hours_and_days", "coverage", asked(7, '"control_1h"', '"control_$per"')),
     ("names", "country", asked(7, '"lines"', '"probes"')),
     ("dialect", "country", asked(7, "max(", "integral(")),
     ("dialect", "country", asked(7, "GROUP BY", "SLIMIT 3 GROUP BY")),
@@ -57,8 +58,8 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("links", "map", lambda page: _link(page, "/d/ringback-country?var-country=${__data.fields.asn:percentencode}")),
     ("aliases", "country", lambda page: query_of(page, 7).update(alias="$tag_asn")),
     ("aliases", "operator", lambda page: query_of(page, 5).update(alias="$tag_access")),
-    ("shares", "operator", asked(4, 'AS "n"', 'AS "lines"')),
-    ("shares", "operator", asked(4, '"lines" > "insufficient"', '"lines" = "lines"')),
+    ("shares", "operator", asked(4, ', "n",', ",")),
+    ("shares", "operator", asked(4, '"judged" > 0', '"judged" >= 0')),
     ("absence", "operator", asked(5, "fill(null)", "fill(0)")),
     ("absence", "operator", asked(5, " fill(null)", "")),
     ("absence", "operator", lambda page: panel_of(page, 5)["fieldConfig"]["defaults"].update(noValue="0")),
@@ -69,7 +70,7 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("buckets", "public", lambda page: panel_of(page, 5).pop("interval")),
     ("simulated", "country", lambda page: page["panels"].pop(0)),
     ("floor", "public", asked(4, '"shown" = 1 AND', "")),
-    ("floor", "public", asked(4, 'sum("judged") AS "n"', 'sum("lines") AS "n"')),
+    ("floor", "public", asked(4, 'sum("cells") AS "n"', 'sum("lines") AS "n"')),
     ("floor", "public", lambda page: page["tags"].append("ringback")),
 ]
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from msgspec import structs
-
 from collector.influx import schema
 from collector.influx.line import Value, line
 from tests.grafana.asking import Stores
@@ -25,9 +23,6 @@ STRANGE = '2degrees (NZ) O\'Brien/Télé|"a.b*c" $x, y=z'
 TELECOM = {"country": "MA", "asn": "36903", "operator": "Maroc Telecom"}
 OTHER = {"country": "MA", "asn": "64500", "operator": STRANGE}
 ORANGE = {"country": "FR", "asn": "3215", "operator": "Orange"}
-COUNTRY_1D = structs.replace(schema.COUNTRY_1H, name="country_1d")
-COVERAGE_1D = structs.replace(schema.COVERAGE_1H, name="coverage_1d")
-STEP_1D = structs.replace(schema.STEP_1H, name="step_1d")
 STATES = [state.value for state in schema.STATES]
 INTERFERED = ("blocked", "likely_blocked", "degraded", "mixed")
 FLOWS: Mapping[str, Value] = {
@@ -123,7 +118,7 @@ def countries() -> Iterator[str]:
     ]  # fmt: skip
     for country, target, fields in rows:
         service, _, role = target.partition("/")
-        yield line(COUNTRY_1D, {"country": country, "service": service, "role": role}, fields, at(0))
+        yield line(schema.COUNTRY_1D, {"country": country, "service": service, "role": role}, fields, at(0))
 
 
 def steps() -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import fields, frame
-from grafana.building.influxql import CELLS, JUDGED, SHARE_OF_CELLS, chosen, select
+from grafana.building.influxql import CELLS, chosen, select
 from grafana.building.panels import At, Columns, Panel, beside, series, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
@@ -17,6 +17,7 @@ PAGE = frame.Page(
 )
 SOURCE = '"coverage_$per"'
 CONTROLS = '"control_1h"'
+JUDGED = 'sum("interfered") / sum("judged") AS "share", sum("judged") AS "n"'
 PAIRS = '"aa_pairs" > 0'
 PLACE = ("country", "operator", "access")
 
@@ -86,7 +87,7 @@ def _releases(where: list[str]) -> Panel:
         "release until shown otherwise. n are line-hours about which something could be concluded.",
         width=12,
     )
-    text = select(SHARE_OF_CELLS, SOURCE, [*where, JUDGED], ["country", "software"])
+    text = select(JUDGED, SOURCE, [*where, '"judged" > 0'], ["country", "software"])
     columns: Columns = {
         "Time": [("custom.hidden", True)],
         "share": [("displayName", "lines with interference"), *fields.share_properties()],

@@ -7,12 +7,12 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana.building import fields, frame
 from grafana.building.influxql import (
     CELLS,
-    LINES_INTERFERED,
-    LINES_JUDGED_FLOOR,
+    LINE_COUNTS,
+    MEASURED,
     NOT_EMPTIED,
-    SHARE_OF_LINES,
     chosen,
     select,
+    shares,
 )
 from grafana.building.panels import At, Columns, Panel, beside, series, states, table
 from grafana.building.query import Asked
@@ -65,15 +65,15 @@ def _shares(where: list[str]) -> Panel:
     at = At(
         id=4,
         title="Share of lines with interference by access",
-        about="Of the line-hours (or line-days) about which something could be concluded (n), the share in which "
-        "interference was seen, over the whole range.",
+        about="Of the line-hours (or line-days) that were measured (n), the share in which interference was seen, over "
+        "the whole range. It is at least so much: inconclusive lines are in n too.",
         width=12,
     )
-    text = select(SHARE_OF_LINES, CELLS, [*where, LINES_JUDGED_FLOOR], ["access", "role"])
+    text = shares(LINE_COUNTS, CELLS, [*where, MEASURED], ["access", "role"])
     columns: Columns = {
         "Time": [("custom.hidden", True)],
         "share": [("displayName", "lines with interference"), *fields.share_properties()],
-        "n": [("displayName", "n (judged line-hours)")],
+        "n": [("displayName", "n (measured line-hours)")],
     }
     return table(at, as_table(text), columns=columns)
 
@@ -86,9 +86,9 @@ def _over_time(where: list[str]) -> Panel:
         "No point means that nothing could be judged.",
         width=12,
     )
-    text = select(SHARE_OF_LINES, CELLS, [*where, LINES_JUDGED_FLOOR], ["access"], every="$per")
+    text = shares(LINE_COUNTS, CELLS, [*where, MEASURED], ["access"], every="$per")
     panel = series(at, Asked(text=text, alias="$tag_access $col"), unit="percentunit")
-    return beside(panel, "/ n$/", "n (judged line-hours)")
+    return beside(panel, "/ n$/", "n (measured lines)")
 
 
 def _venues(where: list[str]) -> Panel:
@@ -99,7 +99,7 @@ def _venues(where: list[str]) -> Panel:
         "exempted (a conference, a hotel, an office) shows here, as does a ban that is being rolled out.",
     )
     conditions = [*where, '"ok" > 0', '"ok" + "insufficient" < "lines"']
-    seen = select(f"{LINES_INTERFERED}", CELLS, conditions, ["access"], every="$per")
+    seen = select(LINE_COUNTS.interfered, CELLS, conditions, ["access"], every="$per")
     not_seen = select('sum("ok")', CELLS, conditions, ["access"], every="$per")
     return series(
         at,

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import fields, frame
 from grafana.building.fields import Property
-from grafana.building.influxql import CELL_COUNTS, CELLS, JUDGED, MEASURED, SHARE_OF_CELLS, chosen, select
+from grafana.building.influxql import CELL_COUNTS, CELLS, MEASURED, chosen, select, shares
 from grafana.building.panels import At, Panel, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
@@ -21,9 +21,7 @@ FILTERS = ("country", "operator", "access", "service", "role")
 COLUMNS: dict[str, list[Property]] = {
     "Time": [("custom.hidden", True)],
     "share": [("displayName", "cells with interference"), *fields.share_properties()],
-    "n": [("displayName", "n (judged cells)")],
-    "interfered": [("displayName", "interfered")],
-    "measured": [("displayName", "measured cells")],
+    "n": [("displayName", "n (measured cells)")],
 }
 
 
@@ -47,23 +45,20 @@ def build() -> Dashboard:
 def _map(where: list[str]) -> Panel:
     at = At(
         id=3,
-        title="Countries: share of judged cells in which interference was seen",
-        about="A marker is as large as its number of judged cells; its figure is the share of them with interference. "
+        title="Countries: share of measured cells in which interference was seen",
+        about="A marker is as large as its number of measured cells; its figure is the share with interference. "
         "A question mark alone was measured, and nothing can be concluded. Nothing drawn means not measured.",
         height=16,
     )
-    shares = as_table(
-        select(f'{SHARE_OF_CELLS}, sum("interfered") AS "interfered"', CELLS, [*where, JUDGED], ["country"])
-    )
-    measured = as_table(select('count("judged") AS "measured"', CELLS, [*where, MEASURED], ["country"]))
-    return worldmap(at, shares, measured, links=[fields.link_to("ringback-country", "Open the country", ["country"])])
+    links = [fields.link_to("ringback-country", "Open the country", ["country"])]
+    return worldmap(at, *_counted(where, ["country"]), links=links)
 
 
 def _countries(where: list[str]) -> Panel:
     at = At(
         id=4,
         title="Countries",
-        about="Cell-hours (or cell-days) of each country: measured, judged (n), and with interference. "
+        about="Cell-hours (or cell-days) of each country: measured (n), judged, and with interference. "
         "Countries have no state of their own.",
         width=10,
     )
@@ -84,8 +79,7 @@ def _operators(where: list[str]) -> Panel:
 
 
 def _counted(where: list[str], by: list[str]) -> tuple[Asked, Asked]:
-    """The shares of what was judged beside all that was measured, to be merged into one row each."""
-    return (
-        as_table(select(SHARE_OF_CELLS, CELLS, [*where, JUDGED], by)),
-        as_table(select(CELL_COUNTS, CELLS, [*where, MEASURED], by)),
-    )
+    """The shares, where anything was judged, and the n of all that was measured: merged into one row each."""
+    measured = [*where, MEASURED]
+    counts = select(f'{CELL_COUNTS.n} AS "n"', CELLS, measured, by)
+    return as_table(shares(CELL_COUNTS, CELLS, measured, by)), as_table(counts)

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from collector.site.words import ROLES
 from grafana.building import fields, frame
-from grafana.building.influxql import JUDGED, NOT_NEUTRAL, SHARE_OF_CELLS, select
+from grafana.building.influxql import COUNTRY_COUNTS, NOT_NEUTRAL, select, shares
 from grafana.building.panels import At, Columns, Panel, beside, kind_colours, series, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
@@ -34,14 +34,14 @@ def build() -> Dashboard:
 def _map() -> Panel:
     at = At(
         id=3,
-        title="Countries: share of judged cells in which interference was seen, last 7 days",
-        about="A marker is as large as its number of judged cell-days; its figure is the share with interference. "
+        title="Countries: share of measured cells in which interference was seen",
+        about="A marker is as large as its number of measured cell-days; its figure is the share with interference. "
         "A question mark alone was measured, and nothing can be concluded. Nothing drawn means not measured.",
         height=16,
     )
-    shares = as_table(select(SHARE_OF_CELLS, SOURCE, [SHOWN, JUDGED], ["country"]))
-    measured = as_table(select('sum("cells") AS "measured"', SOURCE, [SHOWN], ["country"]))
-    return worldmap(at, shares, measured, links=[])
+    seen = as_table(shares(COUNTRY_COUNTS, SOURCE, [SHOWN], ["country"]))
+    measured = as_table(select(f'{COUNTRY_COUNTS.n} AS "n"', SOURCE, [SHOWN], ["country"]))
+    return worldmap(at, seen, measured, links=[])
 
 
 def _countries() -> Panel:
@@ -53,26 +53,25 @@ def _countries() -> Panel:
         height=14,
     )
     by = ["country", "service", "role"]
-    shares = as_table(select(SHARE_OF_CELLS, SOURCE, [SHOWN, JUDGED], by))
-    measured = as_table(select('sum("cells") AS "measured", last("band") AS "lines"', SOURCE, [SHOWN], by))
+    seen = as_table(shares(COUNTRY_COUNTS, SOURCE, [SHOWN], by))
+    measured = as_table(select(f'{COUNTRY_COUNTS.n} AS "n", last("band") AS "lines"', SOURCE, [SHOWN], by))
     columns: Columns = {
         "Time": [("custom.hidden", True)],
         "role": [("mappings", fields.words(ROLES))],
         "share": [("displayName", "cells with interference"), *fields.share_properties()],
-        "n": [("displayName", "n (judged cell-days)")],
-        "measured": [("displayName", "measured cell-days")],
+        "n": [("displayName", "n (measured cell-days)")],
         "lines": [("displayName", "lines on the last day")],
     }
-    return table(at, shares, measured, columns=columns)
+    return table(at, seen, measured, columns=columns)
 
 
 def _over_time() -> Panel:
     at = At(
         id=5,
-        title="Calls against messages: share of judged cells with interference",
+        title="Calls against messages: share of measured cells with interference",
         about="All countries together, which hides where it happens: see the map. Dashed, on the right: n. "
         "No point means that nothing could be judged.",
     )
-    text = select(SHARE_OF_CELLS, SOURCE, [SHOWN, JUDGED], ["role"], every="$__interval")
+    text = shares(COUNTRY_COUNTS, SOURCE, [SHOWN], ["role"], every="$__interval")
     panel = series(at, Asked(text=text, alias="$tag_role $col"), unit="percentunit")
-    return beside(kind_colours(panel, ["call share", "chat share", "web share"]), "/ n$/", "n (judged cell-days)")
+    return beside(kind_colours(panel, ["call share", "chat share", "web share"]), "/ n$/", "n (measured cell-days)")

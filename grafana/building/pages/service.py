@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from collector.site.words import ROLES
 from grafana.building import fields, frame
-from grafana.building.influxql import CELLS, LINES_JUDGED_FLOOR, NOT_EMPTIED, SHARE_OF_LINES, chosen, is_, select
+from grafana.building.influxql import CELLS, LINE_COUNTS, MEASURED, NOT_EMPTIED, chosen, is_, select, shares
 from grafana.building.panels import At, Columns, Panel, mechanisms, states, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
@@ -60,17 +60,17 @@ def _shares(where: list[str]) -> Panel:
     at = At(
         id=5,
         title="Share of lines with interference, messages against calls",
-        about="Of the line-hours (or line-days) about which something could be concluded (n), the share in which "
-        "interference was seen. What could not be judged is left out of both numbers.",
+        about="Of the line-hours (or line-days) that were measured (n), the share in which interference was seen. It "
+        "is at least so much: lines about which nothing could be concluded are in n too.",
         width=12,
         height=10,
     )
-    text = select(SHARE_OF_LINES, CELLS, [*where, LINES_JUDGED_FLOOR], [*ROWS, "role"])
+    text = shares(LINE_COUNTS, CELLS, [*where, MEASURED], [*ROWS, "role"])
     columns: Columns = {
         "Time": [("custom.hidden", True)],
         "role": [("mappings", fields.words(ROLES))],
         "share": [("displayName", "lines with interference"), *fields.share_properties()],
-        "n": [("displayName", "n (judged line-hours)")],
+        "n": [("displayName", "n (measured line-hours)")],
         "operator": [fields.link_to("ringback-operator", "Open the operator", ["operator"])],
     }
     return table(at, as_table(text), columns=columns)
