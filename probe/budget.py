@@ -68,10 +68,14 @@ class ByteBudget:
 
     def admit(self, endpoint: Endpoint, share: float) -> bool:
         """Whether there is room for one more handshake; if so, some is set aside until it is settled."""
-        if self.limit is not None and self.spent + self._reserved + _expected(endpoint) > self.limit * share:
+        if not self.has_room(_expected(endpoint), share):
             return False
         self._reserved += _expected(endpoint)
         return True
+
+    def has_room(self, amount: int, share: float) -> bool:
+        """For so many bytes more, up to that share of the limit."""
+        return self.limit is None or self.spent + self._reserved + amount <= self.limit * share
 
     def settle(self, endpoint: Endpoint, observations: Iterable[Observation]) -> None:
         """What an admitted handshake took."""

@@ -44,7 +44,7 @@ from probe.network import (
     independent_resolvers,
     system_resolvers,
 )
-from probe.silence import is_unanswered
+from probe.silence import is_in_clear, is_unanswered
 from probe.trace import Instruments
 
 TARGETS_IN_FLIGHT = 8
@@ -126,7 +126,7 @@ def is_silent(target: Target, findings: Findings) -> bool:
         for observation in attempt.observations
     )
     hosts = {endpoint.host for endpoint in target.endpoints}
-    names = [each.observation for each in findings.resolutions if each.host in hosts]
+    names = [each.observation for each in findings.resolutions if each.host in hosts and is_in_clear(each)]
     return silent_attempt or any(is_unanswered(each) for each in names)
 
 

@@ -32,7 +32,7 @@ from probe.failure import (
 from probe.judge.grades import shows_certificate
 from probe.measure import Findings
 from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Target, Transport, Via
-from probe.silence import is_unanswered
+from probe.silence import is_in_clear, is_unanswered
 
 FOREIGN_ANSWERS = BROKEN_OFF | CERTIFICATE_FAILURES | {REFUSED}
 DENIED = frozenset({NXDOMAIN, SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING, NO_ANSWER})
@@ -85,7 +85,7 @@ def identity(dialled: Endpoint | Attempt) -> Identity:
 def paths(findings: Findings) -> list[Attempt]:
     """Without those that no app here would make: where the link's resolver gave addresses, or was silent about them."""
     own = {attempt.host for attempt in findings.attempts if attempt.via is Via.SYSTEM}
-    own |= {each.host for each in findings.resolutions if is_unanswered(each.observation)}
+    own |= {each.host for each in findings.resolutions if is_unanswered(each.observation) and is_in_clear(each)}
     return [
         attempt
         for attempt in findings.attempts
@@ -133,7 +133,7 @@ def _is_for_good(last: Observation, round_: int) -> bool:
 
 def _in_doubt(host: str, findings: Findings, own: frozenset[str], round_: int) -> Resolution | None:
     asked = [each for each in findings.resolutions if each.host == host and each.observation.dns]
-    ours = [each for each in asked if _resolver(each) in own]
+    ours = [each for each in asked if _resolver(each) in own and is_in_clear(each)]
     answered = [each for each in ours if each.observation.failure is None]
     denied = [each for each in ours if _is_denied(each.observation, round_, bool(answered))]
     raced = [each for each in ours if each.observation.dns and each.observation.dns.late]

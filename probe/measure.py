@@ -1,8 +1,8 @@
 """One target, once: resolve its names, try every address, keep all that was seen.
 
 No happy eyeballs and no hidden retry: each attempt is one transaction with one address. Addresses that only an
-independent resolver knows are tried when those of the link's own resolver did not get through; last come addresses
-at which other probes failed.
+independent resolver knows are tried when those of the link's own resolver did not get through (and one is asked in TLS
+when those may be forged, probe.lookup); last come addresses at which other probes failed.
 """
 
 from __future__ import annotations
@@ -11,23 +11,21 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import family_of, is_address
-from probe.budget import ALLOCATING, Budget, ByteBudget, shares
+from probe.budget import ALLOCATING, MORE, Budget, ByteBudget, shares
 from probe.handshakes import HANDSHAKES
-from probe.handshakes.dns import Question, resolve
 from probe.judge.failing import is_at
+from probe.lookup import LOOKUP_IN_TLS_BYTES, Lookup, may_be_forged
 from probe.model import AlsoDial, Attempt, Endpoint, Link, NotAttempted, Observation, Resolution, Sweep, Target, Via
 from probe.network import LinkResolver
 from probe.trace import Instruments, StepFailed, Trace
 
-ADDRESSES_PER_FAMILY = 4
 ATTEMPTS_PER_HOST = 2
-QTYPES = {4: "A", 6: "AAAA"}
 
 logger = logging.getLogger(__name__)
 
@@ -57,15 +55,6 @@ def observations(findings: Findings) -> Iterator[Observation]:
     yield from (each for attempt in findings.attempts for each in attempt.observations)
 
 
-class Answer(Struct, frozen=True):
-    """What one resolver gave for one host; no addresses when it failed."""
-
-    host: str
-    resolver: LinkResolver
-    addresses: tuple[str, ...]
-    trace: Trace
-
-
 class Measurer:
     """Measures targets over one link. It lives for one cycle, and holds that cycle's limit of attempts per host."""
 
@@ -87,88 +76,42 @@ class Measurer:
     async def measure(self, target: Target, also: Iterable[AlsoDial] = ()) -> Findings:
         """Every address of every endpoint, each family for itself; of `also`, what is this target's."""
         started_ms, origin = self._instruments.wall_ms(), self._instruments.clock()
-        with ExitStack() as opened:
-            answers = await self._resolve(target, origin, opened)
+        with Lookup(self._instruments, self._resolvers, self._families, origin) as lookup:
+            await lookup.ask(target)
             more = [dial for dial in also if dial.target == target.id]
-            attempts = await self._attempt_all(target.endpoints, answers, more, origin)
-            resolutions = [
-                Resolution(host=answer.host, observation=observation)
-                for answer in answers
-                for observation in await answer.trace.finish()
-            ]
+            attempts = await self._attempt_all(target.endpoints, lookup, more, origin)
+            resolutions = await lookup.finish()
         self._taking.take(each.observation for each in resolutions)
-        return Findings(started_ms=started_ms, resolutions=tuple(resolutions), attempts=tuple(attempts))
-
-    async def _resolve(self, target: Target, origin: float, opened: ExitStack) -> list[Answer]:
-        hosts = dict.fromkeys(endpoint.host for endpoint in target.endpoints if not is_address(endpoint.host))
-        questions = [(host, QTYPES[family]) for host in hosts for family in sorted(self._families)]
-        if target.outage is not None:
-            questions.append((target.outage.name, QTYPES[family_of(target.outage.address)]))
-        return await asyncio.gather(
-            *(
-                self._ask(host, qtype, resolver, opened.enter_context(closing(Trace(self._instruments, origin))))
-                for host, qtype in questions
-                for resolver in self._resolvers
-            )
-        )
-
-    async def _ask(self, host: str, qtype: str, resolver: LinkResolver, trace: Trace) -> Answer:
-        question = Question(
-            host=host,
-            qtype=qtype,
-            address=resolver.address,
-            port=resolver.port,
-            resolver=resolver.name,
-            resolver_prefix=resolver.prefix,
-        )
-        try:
-            addresses = await resolve(trace, question)
-        except StepFailed:
-            addresses = ()
-        return Answer(host, resolver, addresses, trace)
+        return Findings(started_ms=started_ms, resolutions=resolutions, attempts=tuple(attempts))
 
     async def _attempt_all(
-        self, endpoints: Sequence[Endpoint], answers: Sequence[Answer], also: Sequence[AlsoDial], origin: float
+        self, endpoints: Sequence[Endpoint], lookup: Lookup, also: Sequence[AlsoDial], origin: float
     ) -> list[Attempt]:
         groups = await asyncio.gather(
-            *(self._attempt_endpoint(endpoint, answers, also, origin) for endpoint in endpoints)
+            *(self._attempt_endpoint(endpoint, lookup, also, origin) for endpoint in endpoints)
         )
         return [attempt for group in groups for attempt in group]
 
     async def _attempt_endpoint(
-        self, endpoint: Endpoint, answers: Sequence[Answer], also: Sequence[AlsoDial], origin: float
+        self, endpoint: Endpoint, lookup: Lookup, also: Sequence[AlsoDial], origin: float
     ) -> list[Attempt]:
-        attempts = await self._attempt_given(endpoint, answers, origin)
+        attempts = await self._attempt_given(endpoint, lookup, origin)
         known = self._instruments.own_addresses.union(each.address for each in attempts if each.address)
         others = [dial.address for dial in also if is_at(dial, endpoint) and dial.address not in known]
         return attempts + await self._wave(endpoint, list(dict.fromkeys(others)), Via.ALSO, origin)
 
-    async def _attempt_given(self, endpoint: Endpoint, answers: Sequence[Answer], origin: float) -> list[Attempt]:
-        """The addresses that the link's own resolver gives; then, if none got through, those of an independent one."""
+    async def _attempt_given(self, endpoint: Endpoint, lookup: Lookup, origin: float) -> list[Attempt]:
+        """The addresses that the link's own resolver gives; then, if none got through, those of independent ones."""
         if is_address(endpoint.host):
             return await self._wave(endpoint, [endpoint.host], Via.LITERAL, origin)
-        own = self._addresses(endpoint.host, answers, independent=False)
+        own = lookup.addresses(endpoint.host, independent=False)
         attempts = await self._wave(endpoint, own, Via.SYSTEM, origin)
         if any(attempt.grade is not None for attempt in attempts):
             return attempts
-        others = [
-            address for address in self._addresses(endpoint.host, answers, independent=True) if address not in own
-        ]
+        if all(map(may_be_forged, attempts)) and self._taking.has_room(LOOKUP_IN_TLS_BYTES, MORE):
+            await lookup.ask_in_tls(endpoint.host)
+        others = [each for each in lookup.addresses(endpoint.host, independent=True) if each not in own]
         return attempts + await self._wave(endpoint, others, Via.INDEPENDENT, origin)
-
-    def _addresses(self, host: str, answers: Iterable[Answer], *, independent: bool) -> list[str]:
-        given = dict.fromkeys(
-            address
-            for answer in answers
-            if answer.host == host and answer.resolver.independent == independent
-            for address in answer.addresses
-            if address not in self._instruments.own_addresses
-        )
-        return [
-            address
-            for family in QTYPES
-            for address in [each for each in given if family_of(each) == family][:ADDRESSES_PER_FAMILY]
-        ]
 
     async def _wave(self, endpoint: Endpoint, addresses: Sequence[str], via: Via, origin: float) -> list[Attempt]:
         return await asyncio.gather(

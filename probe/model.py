@@ -241,11 +241,16 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Resolver(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A public resolver known by name; `independent` ones are asked beside the link's own."""
+    """A public resolver known by name; `independent` ones are asked beside the link's own.
+
+    Those that are named in `tls` or `https`, as their certificate names them, are asked so too where that is in doubt.
+    """
 
     name: str
     addresses: tuple[str, ...]
     independent: bool = False
+    tls: str | None = None  # RFC 7858
+    https: str | None = None  # RFC 8484, at /dns-query
 
 
 class Fingerprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -275,6 +280,7 @@ class Targets(Struct, frozen=True, kw_only=True):
 class DnsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     resolver: str  # `private`, `isp` (public, not known by name) or the name of a known one
     resolver_prefix: str | None = None  # of an `isp` resolver: /24 or /48, by which the collector names its network
+    transport: Transport = Transport.UDP
     qtype: str = "A"
     rcode: str | None = None  # NOERROR, NXDOMAIN, …
     answers: tuple[str, ...] = ()  # service addresses; `self` stands for one of the volunteer's own

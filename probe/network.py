@@ -9,14 +9,14 @@ import fcntl
 import ipaddress
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from probe.addresses import family_of, is_address, is_private, prefix_of
 from probe.dialer import Dialer
-from probe.model import Access, Resolver
+from probe.model import Access, Resolver, Transport
 
 ELSEWHERE = {4: "192.0.2.1", 6: "2001:db8::1"}  # documentation addresses: a route towards them is a default route
 DISCARD = 9
@@ -31,6 +31,8 @@ class LinkResolver(Struct, frozen=True, kw_only=True):
     port: int = 53
     prefix: str | None = None
     independent: bool = False
+    transport: Transport = Transport.UDP
+    server_name: str | None = None  # over TLS
 
 
 class Footing(Struct, frozen=True, kw_only=True):
@@ -69,13 +71,27 @@ def system_resolvers(root: Path, known: Sequence[Resolver]) -> list[LinkResolver
 
 
 def independent_resolvers(known: Sequence[Resolver], families: frozenset[int]) -> list[LinkResolver]:
-    """One address of each public resolver that is asked beside the link's own."""
+    """One address of each public resolver that is asked beside the link's own, by every way in which it can be."""
     chosen = []
     for resolver in known:
         usable = [address for address in resolver.addresses if family_of(address) in families]
         if resolver.independent and usable:
-            chosen.append(LinkResolver(name=resolver.name, address=usable[0], independent=True))
+            chosen += [
+                LinkResolver(
+                    name=resolver.name, address=usable[0], port=port, independent=True, transport=transport,
+                    server_name=name,
+                )
+                for transport, port, name in _ways(resolver)
+            ]  # fmt: skip
     return chosen
+
+
+def _ways(resolver: Resolver) -> Iterator[tuple[Transport, int, str | None]]:
+    yield Transport.UDP, 53, None
+    if resolver.tls is not None:
+        yield Transport.TLS, 853, resolver.tls
+    if resolver.https is not None:
+        yield Transport.HTTPS, 443, resolver.https
 
 
 def describe_resolver(address: str, port: int, known: Sequence[Resolver]) -> LinkResolver:

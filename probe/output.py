@@ -13,7 +13,7 @@ from msgspec import Struct
 from probe.cycle import Cycle
 from probe.explain import DEPTH_WORDS, STEP_WORDS, mechanism_words, state_words
 from probe.judge.rule import ADD_A_CONTROL
-from probe.model import Json, Observation, State, Targets, Verdict, Void
+from probe.model import Json, Observation, State, Targets, Transport, Verdict, Void
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -131,11 +131,12 @@ def _write(out: TextIO, kind: str, value: object, **more: Json) -> None:
 
 
 def took(cycle: Cycle) -> dict[str, Took]:
-    """What each handshake over each transport took in the whole cycle; `dns udp` is the lookup of names as well."""
+    """What each handshake over each transport took in the whole cycle; `dns` is the lookup of names as well."""
     totals: dict[str, Took] = {}
     for measurement in cycle.measurements:
         for resolution in measurement.resolutions:
-            _add(totals, "dns udp", (resolution.observation,))
+            facts = resolution.observation.dns
+            _add(totals, f"dns {facts.transport if facts else Transport.UDP}", (resolution.observation,))
         for attempt in measurement.attempts:
             if attempt.observations:
                 _add(totals, f"{attempt.handshake} {attempt.transport}", attempt.observations)

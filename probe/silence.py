@@ -6,10 +6,16 @@ Both pass by themselves (a lost packet, a line that resynchronises), so they cou
 from __future__ import annotations
 
 from probe.failure import HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED, REFUSED, TIMEOUT
-from probe.model import Observation, Step
+from probe.model import Observation, Resolution, Step, Transport
 
 UNANSWERED = frozenset({TIMEOUT, HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED})
 REFUSED_BY_SOMEBODY = frozenset({Step.TCP, Step.DNS})  # a refusal there is an answer: a reset, or a server's
+
+
+def is_in_clear(resolution: Resolution) -> bool:
+    """As apps ask. A resolver that is asked in TLS is one of ours, and its silence is no app's."""
+    facts = resolution.observation.dns
+    return facts is None or facts.transport in (Transport.UDP, Transport.TCP)
 
 
 def is_unanswered(observation: Observation) -> bool:

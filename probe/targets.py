@@ -48,7 +48,7 @@ class Form(Struct, frozen=True):
 
 
 FORMS = {
-    "dns": Form((UDP, TCP), (SIGNALLING,), ("name",)),
+    "dns": Form((UDP, TCP, TLS, HTTPS), (SIGNALLING,), ("name", "path")),
     "tcp": Form((TCP,), (SIGNALLING, WEB)),
     "tls": Form((TCP,), (SIGNALLING, WEB), ("alpn",), ("server_name", "ca")),
     "http": Form((TCP, TLS), (SIGNALLING, WEB), ("status", "body", "path"), ("server_name",)),
@@ -257,14 +257,20 @@ def _host(block: Block, key: str) -> str:
 
 def _resolvers(root: Block) -> Iterator[Resolver]:
     owners: dict[str, str] = {}
-    for name, block in root.blocks("resolvers", "a resolver", ("addresses", "independent")):
+    for name, block in root.blocks("resolvers", "a resolver", ("addresses", "independent", "tls", "https")):
         if name in RESERVED_RESOLVERS:
             raise block.refused(None, f"`{name}` is a word for unnamed resolvers; choose another name.")
         addresses = tuple(_address(block, "addresses", text) for text in block.texts("addresses"))
         for address in addresses:
             if owners.setdefault(address, name) != name:
                 raise block.refused("addresses", f"{address} already belongs to `{owners[address]}`; keep one.")
-        yield Resolver(name=name, addresses=addresses, independent=block.flag("independent"))
+        yield Resolver(
+            name=name,
+            addresses=addresses,
+            independent=block.flag("independent"),
+            tls=_host(block, "tls") if block.has("tls") else None,
+            https=_host(block, "https") if block.has("https") else None,
+        )
 
 
 def _address(block: Block, key: str, text: str) -> str:

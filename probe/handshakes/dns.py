@@ -1,10 +1,12 @@
-"""DNS over UDP and TCP (RFC 1035): name resolution as a measurement of its own.
+"""DNS over UDP and TCP (RFC 1035), TLS (RFC 7858) and HTTP/2 (RFC 8484): name resolution as a measurement of its own.
 
 Sent: one question with a random id, over UDP again with the same bytes at 0.5, 1, 1.5, 2.5 and 3.5 s while nothing
-came; over TCP when a UDP answer is cut short. Answer: a reply to our id and question: `bound`. A middlebox or a lying
-resolver can answer NXDOMAIN, SERVFAIL or another address, inject an answer before the true one, or stay silent; so
-the socket listens on for 2.5 s, and a later, different reply is kept beside the first.
-Leaks: the asked name, to the resolver that the device uses anyway and to one named independent resolver.
+came; over TCP when a UDP answer is cut short; over TLS padded (RFC 8467), over HTTPS with the id 0, as a POST to
+/dns-query. Answer: a reply to our id and question: `bound`, and over TLS the resolver's own, by its certificate. A
+middlebox or a lying resolver can answer NXDOMAIN, SERVFAIL or another address, inject an answer before the true one, or
+stay silent; so the socket listens on for 2.5 s, and a later, different reply is kept beside the first. Inside TLS it
+can only break off. Connecting and shaking hands are part of the one step: the question is what is measured.
+Leaks: the asked name, to the resolver that the device uses anyway and to named independent resolvers.
 """
 
 from __future__ import annotations
@@ -22,20 +24,37 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.codecs.framing import LENGTH_PREFIXED
-from probe.failure import DNS_MISBEHAVING, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, Failed, clean_text
+from probe.dialer import Stream
+from probe.failure import (
+    DNS_MISBEHAVING,
+    DNS_REFUSED,
+    NO_ANSWER,
+    NXDOMAIN,
+    SERVFAIL,
+    UNEXPECTED_STATUS,
+    Failed,
+    clean_text,
+)
 from probe.handshakes.framed import FramedTransaction
+from probe.handshakes.tls import secured_within
 from probe.handshakes.transaction import Transaction
-from probe.model import DnsFacts, Endpoint, Grade, Operation, Step, Transport
+from probe.judge.grades import stronger
+from probe.model import DnsFacts, Endpoint, Grade, HttpFacts, Operation, Step, Transport
+from probe.secure.h2 import post
 from probe.trace import StepRecord, Trace
 
 ADDRESS_TYPES = [(dns.rdataclass.IN, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
 LIMIT = 5.0  # seconds
+LIMIT_IN_TLS = 10.0  # seconds: for three round trips more
 LINGER = 2.5  # seconds
+IN_TLS = {Transport.TLS: "dot", Transport.HTTPS: "h2"}  # and what is agreed on there (ALPN)
+PAD = 128  # bytes: a question is padded to a multiple of them
+OK = 200
 FAILURES = {"NXDOMAIN": NXDOMAIN, "SERVFAIL": SERVFAIL, "REFUSED": DNS_REFUSED}
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """What to ask whom. `resolver` and `resolver_prefix` are as in DnsFacts."""
+    """What to ask whom. `resolver` and `resolver_prefix` are as in DnsFacts, `server_name` as in its certificate."""
 
     host: str
     qtype: str  # A or AAAA
@@ -44,6 +63,16 @@ class Question(Struct, frozen=True, kw_only=True):
     transport: Transport = Transport.UDP
     resolver: str = ""
     resolver_prefix: str | None = None
+    server_name: str | None = None
+    ca: str | None = None
+    path: str = "/dns-query"
+
+
+class Resolved(Struct, frozen=True):
+    """The addresses that a resolver gave, in its order, and what its certificate proved, if it showed one."""
+
+    addresses: tuple[str, ...]
+    grade: Grade | None = None
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
@@ -56,31 +85,46 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         port=endpoint.port,
         transport=endpoint.transport,
         resolver=endpoint.host,
+        server_name=endpoint.server_name or endpoint.host,
+        ca=endpoint.ca,
+        path=endpoint.expect.path or "/dns-query",
     )
-    await resolve(trace, question)
-    return Grade.BOUND
+    return stronger(Grade.BOUND, (await resolve(trace, question)).grade)
 
 
-async def resolve(trace: Trace, question: Question) -> tuple[str, ...]:
-    """The addresses that the resolver gives, in its order. Raises StepFailed."""
-    async with trace.step(Step.DNS, LIMIT + 1) as record:
-        query = dns.message.make_query(question.host, question.qtype)
-        query.id = int.from_bytes(trace.instruments.random_bytes(2))
+async def resolve(trace: Trace, question: Question) -> Resolved:
+    """What the resolver gives. Raises StepFailed."""
+    in_tls = question.transport in IN_TLS
+    async with trace.step(Step.DNS, LIMIT_IN_TLS if in_tls else LIMIT + 1) as record:
+        query = _padded(question) if in_tls else dns.message.make_query(question.host, question.qtype)
+        query.id = 0 if question.transport is Transport.HTTPS else int.from_bytes(trace.instruments.random_bytes(2))
         record.dns = DnsFacts(
-            resolver=question.resolver, resolver_prefix=question.resolver_prefix, qtype=question.qtype
+            resolver=question.resolver,
+            resolver_prefix=question.resolver_prefix,
+            transport=question.transport,
+            qtype=question.qtype,
         )
-        reply = await _ask(trace, record, question, query)
+        reply, grade = await _ask(trace, record, question, query)
         record.operation = Operation.DECODE
-        return _conclude(record, reply, trace.instruments.own_addresses)
+        return Resolved(_conclude(record, reply, trace.instruments.own_addresses), grade)
 
 
-async def _ask(trace: Trace, record: StepRecord, question: Question, query: dns.message.Message) -> dns.message.Message:
+def _padded(question: Question) -> dns.message.Message:
+    """Its size does not tell which name it asks for."""
+    return dns.message.make_query(question.host, question.qtype, use_edns=0, pad=PAD)
+
+
+async def _ask(
+    trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
+) -> tuple[dns.message.Message, Grade | None]:
+    if question.transport in IN_TLS:
+        return await _ask_in_tls(trace, record, question, query)
     if question.transport is Transport.TCP:
-        return await _ask_tcp(trace, record, question, query)
+        return await _ask_tcp(trace, record, question, query), None
     reply = await _ask_udp(trace, record, question, query)
     if reply.flags & dns.flags.TC:
-        return await _ask_tcp(trace, record, question, query)
-    return reply
+        return await _ask_tcp(trace, record, question, query), None
+    return reply, None
 
 
 async def _ask_udp(
@@ -101,9 +145,39 @@ async def _ask_udp(
 async def _ask_tcp(
     trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
 ) -> dns.message.Message:
+    return await _ask_framed(record, await trace.tcp(record, question.address, question.port), query)
+
+
+async def _ask_in_tls(
+    trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
+) -> tuple[dns.message.Message, Grade]:
     stream = await trace.tcp(record, question.address, question.port)
+    name, alpn = question.server_name or question.address, IN_TLS[question.transport]
+    secured, grade = await secured_within(trace, record, stream, name, question.ca, (alpn,))
+    if question.transport is Transport.TLS:
+        return await _ask_framed(record, secured, query), grade
+    return await _ask_https(record, secured, name, question.path, query), grade
+
+
+async def _ask_framed(record: StepRecord, stream: Stream, query: dns.message.Message) -> dns.message.Message:
     asked = FramedTransaction(stream, LENGTH_PREFIXED, query.to_wire(), lambda data: data)
-    reply = parse_reply(await asked.run(record), query)  # a connection has no strangers: the first must be it
+    return _only(parse_reply(await asked.run(record), query))  # a connection has no strangers: the first must be it
+
+
+async def _ask_https(
+    record: StepRecord, stream: Stream, host: str, path: str, query: dns.message.Message
+) -> dns.message.Message:
+    record.operation = Operation.READ
+    kind = "application/dns-message"
+    headers = [(":authority", host), (":path", path), ("content-type", kind), ("accept", kind)]
+    page = await post(stream, headers, query.to_wire())
+    record.http = HttpFacts(status=page.status)
+    if page.status != OK:
+        raise Failed(UNEXPECTED_STATUS)
+    return _only(parse_reply(page.body, query))
+
+
+def _only(reply: dns.message.Message | None) -> dns.message.Message:
     if reply is None:
         raise Failed(DNS_MISBEHAVING)
     return reply

@@ -17,7 +17,7 @@ from probe.dialer import Stream
 from probe.handshakes import tcp
 from probe.model import Endpoint, Grade, Operation, Step
 from probe.secure.tls import TlsStream
-from probe.trace import Trace
+from probe.trace import StepRecord, Trace
 
 LIMIT = 10.0  # seconds
 
@@ -34,12 +34,18 @@ async def secured(
     trace: Trace, stream: Stream, endpoint: Endpoint, alpn: Sequence[str] = ()
 ) -> tuple[TlsStream, Grade]:
     """The stream inside TLS, its certificate verified, and what that proves. Raises StepFailed."""
-    name = endpoint.server_name or endpoint.host
     async with trace.step(Step.TLS, LIMIT) as record:
         record.count(stream.counters)
-        inside = TlsStream(stream, None if is_address(name) else name, alpn)  # RFC 6066: no address in the SNI
-        await inside.shake_hands(record)
-        record.operation = Operation.VERIFY
-        instruments = trace.instruments
-        pinned = instruments.trust.verify(inside.chain, name, endpoint.ca, instruments.now_ms())
+        return await secured_within(trace, record, stream, endpoint.server_name or endpoint.host, endpoint.ca, alpn)
+
+
+async def secured_within(
+    trace: Trace, record: StepRecord, stream: Stream, name: str, ca: str | None = None, alpn: Sequence[str] = ()
+) -> tuple[TlsStream, Grade]:
+    """The same as a part of another step. Raises OSError, EOFError, Failed."""
+    inside = TlsStream(stream, None if is_address(name) else name, alpn)  # RFC 6066: no address in the SNI
+    await inside.shake_hands(record)
+    record.operation = Operation.VERIFY
+    instruments = trace.instruments
+    pinned = instruments.trust.verify(inside.chain, name, ca, instruments.now_ms())
     return inside, Grade.CRYPTO if pinned else Grade.BOUND

@@ -22,6 +22,7 @@ from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
 from probe.judge.location import Place
 from probe.model import Attempt, Measurement, Observation, Resolution, Target
+from probe.silence import is_in_clear
 
 QTYPES = {4: "A", 6: "AAAA"}
 
@@ -71,9 +72,16 @@ def _families_to_judge(evidence: Evidence, host: str) -> list[int]:
 
 
 def own_resolutions(measurement: Measurement) -> list[Resolution]:
-    """What the link's own resolvers said: a resolver is checked by the self-check exactly if it is the link's own."""
+    """What the link's own resolvers said: a resolver is checked by the self-check exactly if it is the link's own.
+
+    A public one that the line uses as its own is asked in TLS as an independent one.
+    """
     own = {each.resolver for each in measurement.link.resolvers}
-    return [each for each in measurement.resolutions if each.observation.dns and each.observation.dns.resolver in own]
+    return [
+        each
+        for each in measurement.resolutions
+        if each.observation.dns and each.observation.dns.resolver in own and is_in_clear(each)
+    ]
 
 
 def _name_case(
@@ -137,10 +145,23 @@ def _given_by_controls(evidence: Evidence, host: str, family: int) -> set[str]:
 
 
 def _given_here(measurement: Measurement, host: str, family: int) -> set[str]:
-    """By an independent resolver or a later reply, over this very line: a hijacker of DNS speaks for both."""
+    """By an independent resolver or a later reply, over this very line.
+
+    A hijacker of plain DNS speaks for both, so what was said in TLS, by a resolver that showed its certificate, is
+    believed alone where there is any.
+    """
+    in_tls = _given_in_tls(measurement, host, family)
+    if in_tls:
+        return in_tls
     facts = [each.observation.dns for each in measurement.resolutions if each.host == host and each.observation.dns]
     others = [each.observation.dns for each in _others(measurement, host, family) if each.observation.dns]
     given = {address for each in facts for address in each.late} | {a for each in others for a in each.answers}
+    return {each for each in given if _is_public(each, family)}
+
+
+def _given_in_tls(measurement: Measurement, host: str, family: int) -> set[str]:
+    asked = [each for each in _others(measurement, host, family) if not is_in_clear(each)]
+    given = {address for each in asked if each.observation.dns for address in each.observation.dns.answers}
     return {each for each in given if _is_public(each, family)}
 
 

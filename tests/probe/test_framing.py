@@ -6,7 +6,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.codecs import stun
@@ -35,6 +35,7 @@ def test_the_frames_on_the_wire() -> None:
 
 
 @FRAMINGS
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(1, 400)))
 def test_wherever_the_stream_is_cut_the_messages_are_the_same(framing: Framing, cuts: list[int]) -> None:
     stream = b"".join(wrap(framing, message) for message in MESSAGES)
@@ -44,6 +45,7 @@ def test_wherever_the_stream_is_cut_the_messages_are_the_same(framing: Framing, 
 
 
 @FRAMINGS
+@settings(deadline=None)
 @given(data=st.binary(max_size=64))
 def test_only_the_documented_error_escapes(framing: Framing, data: bytes) -> None:
     with suppress(ValueError):

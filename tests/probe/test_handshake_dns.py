@@ -34,7 +34,7 @@ class Resolved:
         )  # fmt: skip
 
         async def work(trace: Trace) -> None:
-            self.addresses = await resolve(trace, question)
+            self.addresses = (await resolve(trace, question)).addresses
 
         (self.seen,) = traced(work, dialer, **more).observations()
 

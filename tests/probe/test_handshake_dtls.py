@@ -289,6 +289,7 @@ def test_whatever_comes_is_recorded_as_a_failure_of_the_vocabulary(data: bytes, 
     assert seen.failure in (None, "generic_timeout_error", "ssl_failed_handshake")
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_records_are_the_whole_datagram_or_none(data: bytes) -> None:
     found = records(data)

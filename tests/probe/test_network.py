@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from probe.model import Access, Resolver
+from probe.model import Access, Resolver, Transport
 from probe.network import (
     Footing,
     LinkResolver,
@@ -99,6 +99,17 @@ def test_independent_resolvers_are_asked_where_they_can_be(families: frozenset[i
     chosen = independent_resolvers(KNOWN, families)
     assert {each.name: each.address for each in chosen} == expected
     assert all(each.independent for each in chosen)
+
+
+def test_those_that_can_be_asked_in_tls_are_asked_in_every_way() -> None:
+    known = Resolver(name="one", addresses=("9.9.9.10",), independent=True, tls="tls.example", https="https.example")
+    ways = [(each.transport, each.port, each.server_name) for each in independent_resolvers([known], BOTH)]
+    assert ways == [
+        (Transport.UDP, 53, None),
+        (Transport.TLS, 853, "tls.example"),
+        (Transport.HTTPS, 443, "https.example"),
+    ]
+    assert independent_resolvers([replace(known, independent=False)], BOTH) == []
 
 
 # --- Footing --------------------------------------------------------------------------------------------------

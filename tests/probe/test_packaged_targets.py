@@ -203,7 +203,11 @@ def test_telegrams_two_forms_are_compared_at_one_address() -> None:
 
 
 def test_independent_resolvers_are_two_and_of_different_owners() -> None:
-    assert [one.name for one in PACKAGED.resolvers if one.independent] == ["google", "quad9-unfiltered"]
+    independent = [one for one in PACKAGED.resolvers if one.independent]
+    assert [one.name for one in independent] == ["google", "quad9-unfiltered"]
+    assert all(one.tls or one.https for one in independent)  # two ways that are blocked by different means
+    assert any(one.tls for one in independent)
+    assert any(one.https for one in independent)
 
 
 def test_no_fingerprint_is_part_of_another() -> None:

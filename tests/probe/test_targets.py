@@ -328,6 +328,17 @@ def test_the_nearest_authority_is_named() -> None:
     assert complaint(body.encode()) == "my.yaml, line 4: `sgnal` is no known ca; write `signal`."
 
 
+def test_how_a_resolver_is_named_in_its_certificate() -> None:
+    body = file(
+        "  svc/chat: {not_measurable: x}\n",
+        "resolvers:\n  one: {addresses: [9.9.9.9], tls: tls.example, https: https.example}\n",
+    )
+    (one,) = reader.parse(body, "my.yaml").resolvers
+    assert (one.tls, one.https) == ("tls.example", "https.example")
+    wrong = body.replace(b"tls.example", b"'https://tls.example'")
+    assert "`tls` must be a host name or an address" in complaint(wrong)
+
+
 def test_addresses_of_resolvers_are_canonical() -> None:
     body = file("", "resolvers:\n  a: {addresses: ['2001:DB8:0::0001', 192.0.2.1], independent: true}\n")
     (resolver,) = reader.parse(body, "my.yaml").resolvers

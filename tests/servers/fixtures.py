@@ -42,8 +42,9 @@ def caddy_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority)
 
 
 @pytest.fixture(scope="session")
-def unbound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unbound]:
-    with unbound(tmp_path_factory.mktemp("unbound"), NAMES) as server:
+def unbound_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Unbound]:
+    leaf = authority.leaf("dns.example", "127.0.0.1")
+    with unbound(tmp_path_factory.mktemp("unbound"), NAMES, leaf=leaf) as server:
         yield server
 
 
