@@ -67,12 +67,11 @@ def _at_home(sweep: Sweep, sweeps: Sequence[Sweep]) -> Place | None:
     first = _first_public(each for each in sweeps if each.family == sweep.family)
     if first is None or sweep.neutral:
         return None
-    answered = _answered_at(sweep)
-    if answered is not None:
-        return Place.HOME if answered <= first else None
-    silent = {hop.ttl for hop in sweep.hops if hop.came is Came.SILENCE and hop.ttl >= first}
-    stopped = max(_exceeded(sweep), default=0) < first and bool(silent & _neutrals_exceeded(sweep, sweeps))
-    return Place.HOME if stopped else None
+    answered, passed = _answered_at(sweep), {ttl for ttl in _neutrals_exceeded(sweep, sweeps) if ttl >= first}
+    if answered is not None:  # a resolver may itself be the first public hop: then it answers neutral questions there
+        return Place.HOME if answered < first or (answered == first and passed) else None
+    silent = {hop.ttl for hop in sweep.hops if hop.came is Came.SILENCE}
+    return Place.HOME if max(_exceeded(sweep), default=0) < first and silent & passed else None
 
 
 def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:

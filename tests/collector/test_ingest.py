@@ -9,17 +9,18 @@ import logging
 import socket
 import sqlite3
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
-from collector.ingest import CONTENT_TYPE, IngestLimits
+from collector.ingest import CONTENT_TYPE, MOST_PREFIXES, IngestLimits
 from collector.log import schema
 from probe.codecs.seal import LIMITS, encode
-from probe.model import Network
+from probe.model import Came, Hop, Network, Step, Sweep, Transport
 from tests.collector.batches import NOW_MS, Volunteer
 from tests.collector.servers import Serving, eventually, serving
 
@@ -247,6 +248,22 @@ async def test_the_network_of_a_line(
     assert record.network == network
     assert record.resolver_networks == {"212.217.0.0/16": IAM}
     assert record.received_ms == NOW_MS
+
+
+async def test_the_networks_of_routers_are_named(collector: Serving, volunteer: Volunteer) -> None:
+    """So many as a batch may fairly have, and no more."""
+    some = [f"212.217.{number}.0/24" for number in range(3)]
+    crowd = [f"10.{number >> 8}.{number & 255}.0/24" for number in range(MOST_PREFIXES)]
+    seen = [replace(volunteer.measure(), sweeps=(swept(prefixes),)) for prefixes in (some, some, crowd)]
+    assert (await collector.post(volunteer.seal(seen)))[0] == 200
+    (record, *_) = collector.log.records(0, 10)
+    assert [record.resolver_networks[prefix] for prefix in some] == [IAM] * 3
+    assert len(record.resolver_networks) == MOST_PREFIXES
+
+
+def swept(prefixes: Sequence[str]) -> Sweep:
+    hops = tuple(Hop(ttl=ttl, came=Came.EXCEEDED, prefix=prefix) for ttl, prefix in enumerate(prefixes, start=1))
+    return Sweep(step=Step.TCP, host="chat.example", port=443, transport=Transport.TCP, family=4, hops=hops)
 
 
 def contents(directory: Path) -> bytes:

@@ -163,6 +163,19 @@ def test_a_question_that_the_home_answers_or_swallows(failure: str) -> None:
     assert conclusion(named(HOME, EDGE, *[fate] * 4, failure=failure))[1] in (State.BLOCKED, State.LIKELY_BLOCKED)
 
 
+def test_a_resolver_that_is_the_first_public_hop_itself_answers_there() -> None:
+    """It answers neutral questions there too; that packets go further, others show."""
+    given = named(HOME, ANSWER, ANSWER, ANSWER)
+    sweeps = (
+        given.measurement.sweeps[0],
+        sweep(Step.DNS, HOME, ANSWER, ANSWER, neutral=True),
+        sweep(Step.STUN, HOME, EDGE, CORE, ANSWER, neutral=True),
+    )
+    found = judge(replace(given, measurement=replace(given.measurement, sweeps=sweeps)))
+    assert (found.rule, found.state) == ("name_denied", State.BLOCKED)
+    assert judge(given).rule == "name_answered_at_home"
+
+
 # --- Beyond the network -------------------------------------------------------------------------------------------
 
 ABROAD_CASES = [
