@@ -25,6 +25,7 @@ from tests.servers.process import running, where
 from tests.servers.unbound import unbound
 
 NEEDS = ("iproute2", "coturn", "caddy", "unbound")
+ALIASES = 60  # of a genuine certificate, which make it some 3 kB long
 PAGES = {
     plan.BLOCK_PAGE: ("<title>Access to this site is forbidden</title>This is a simulation.", 403),
     plan.PORTAL: ("<title>Welcome! Please sign in</title>This is a simulation.", 200),
@@ -65,8 +66,8 @@ class Site:
 
 def sites(public: Authority, signal: Authority) -> list[Site]:
     """The genuine ones and those that go wrong, which have one certificate for all names but the pinned one."""
-    genuine: dict[tuple[str, ...], Leaf] = {(name,): public.leaf(name) for name in _others()}
-    genuine[PINNED,] = signal.leaf(PINNED)
+    genuine: dict[tuple[str, ...], Leaf] = {(name,): public.leaf(name, *_aliases(name)) for name in _others()}
+    genuine[PINNED,] = signal.leaf(PINNED, *_aliases(PINNED))
     replaced, replaced_signal, forger, antivirus = map(
         Authority.create, ("Public authority, 2nd generation", "Signal, 2nd", "Ministry", "Antivirus Web Shield")
     )
@@ -86,6 +87,11 @@ def sites(public: Authority, signal: Authority) -> list[Site]:
 
 def _pair(public: Authority, signal: Authority, **dates: Any) -> dict[tuple[str, ...], Leaf]:
     return {_others(): public.leaf(*_others(), **dates), (PINNED,): signal.leaf(PINNED, **dates)}
+
+
+def _aliases(name: str) -> list[str]:
+    """So many that a server's first flight takes several full packets, as large services' certificates make it."""
+    return [f"edge-{number}.data-centre.{name}" for number in range(ALIASES)]
 
 
 def _others() -> tuple[str, ...]:
