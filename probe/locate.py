@@ -19,14 +19,15 @@ from probe.handshakes.stun import answer_to
 from probe.measure import Look
 from probe.model import Attempt, Came, Step, Sweep
 from probe.network import LinkResolver
-from probe.path import Replies, Reply, Sweeper
+from probe.path import TRIES, Replies, Reply, Sweeper
 from probe.routers import describe
 from probe.routes import Route, can_be_followed_to, endpoint_of, neutrals_of, of_attempt, of_name
 from probe.trace import Instruments
 
 WAVES = (range(1, 9), range(9, 17), range(17, 25))  # TTLs of a neutral packet, until it is answered
 FURTHER = 3  # than the neutral one a failing packet is followed
-MOST = 16  # names and attempts that are followed in one cycle
+MOST = 16  # names and attempts that are followed in one cycle,
+MOST_BYTES = 100_000  # and what that may take of a volunteer's data plan
 AT_ONCE = 4
 Kind = tuple[Step, int, str]
 
@@ -50,17 +51,16 @@ class Follower:
         """What is to be added to the record of each target, by id. `looks`: the last at each of them."""
         neutrals = await self._neutrals(baseline)
         groups = {look.target.id: [each async for each in self._groups(look, neutrals)] for look in looks}
-        wanted = limited(groups)
-        if not wanted:
+        needed = {route.kind for each in groups.values() for group in each for route in group}
+        if not needed:
             return {}
-        needed = {route.kind for routes in wanted.values() for route in routes}
         neutral = await self._follow_neutrals(needed, neutrals)
         own = self._instruments.own_addresses | seen_as(neutral.values())
+        wanted = limited(groups, neutral)
         followed = await asyncio.gather(*(self._follow_all(routes, neutral) for routes in wanted.values()))
         return {
             target: tuple(record(each, own) for each in (*found, *beside(found, neutral)))
             for target, found in zip(wanted, followed, strict=True)
-            if found
         }
 
     async def _neutrals(self, baseline: Iterable[Look]) -> dict[Kind, Route]:
@@ -103,24 +103,34 @@ class Follower:
         return Followed(route, joined(parts))
 
     async def _follow_all(self, routes: Sequence[Route], neutral: Mapping[Kind, Followed]) -> list[Followed]:
-        ends = {route: end_of(neutral[route.kind]) for route in routes if route.kind in neutral}
-        followed = [route for route in routes if ends.get(route)]
-        replies = await asyncio.gather(*(self._sweep(each, range(1, ends[each] + FURTHER + 1)) for each in followed))
-        return list(map(Followed, followed, replies))
+        replies = await asyncio.gather(*(self._sweep(each, ttls_for(each, neutral)) for each in routes))
+        return list(map(Followed, routes, replies))
 
     async def _sweep(self, route: Route, ttls: Sequence[int]) -> Replies:
         async with self._turns:
             return await self._sweeper.sweep(route.packet, ttls, self._instruments.scale)
 
 
-def limited(wanted: Mapping[str, Sequence[Sequence[Route]]]) -> dict[str, list[Route]]:
-    """MOST groups in all: the first of each target, then the second, and so on."""
-    in_turn = [(at, target, group) for target, groups in wanted.items() for at, group in enumerate(groups)]
+def limited(
+    groups: Mapping[str, Sequence[Sequence[Route]]], neutral: Mapping[Kind, Followed]
+) -> dict[str, list[Route]]:
+    """What there is room for: the first of each target, then the second, and so on."""
+    in_turn = [(at, target, group) for target, each in groups.items() for at, group in enumerate(each)]
     in_turn.sort(key=lambda each: each[0])
     chosen: dict[str, list[Route]] = {}
-    for _, target, group in in_turn[:MOST]:
-        chosen.setdefault(target, []).extend(group)
+    left, room = MOST, MOST_BYTES
+    for _, target, group in in_turn:
+        takes = sum(TRIES * len(route.packet.payload) * len(ttls_for(route, neutral)) for route in group)
+        if all(ttls_for(route, neutral) for route in group) and left and takes <= room:
+            left, room = left - 1, room - takes
+            chosen.setdefault(target, []).extend(group)
     return chosen
+
+
+def ttls_for(route: Route, neutral: Mapping[Kind, Followed]) -> range:
+    """As far as the neutral got, and a little further; none where no neutral was heard."""
+    end = end_of(neutral[route.kind]) if route.kind in neutral else 0
+    return range(1, end + FURTHER + 1 if end else 1)
 
 
 def heard(replies: Replies) -> dict[int, Reply]:

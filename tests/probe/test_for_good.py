@@ -21,17 +21,15 @@ from probe.failure import (
     UNEXPECTED_REPLY,
 )
 from probe.measure import Findings
-from probe.model import Attempt, Expect, Grade, Resolution, Step, Transport, Via
+from probe.model import Attempt, Grade, Resolution, Step, Via
 from tests.probe.judge.evidence import (
     BOGON,
-    CALL,
     CHAT,
     FORGED,
     HERE,
     ISP,
     PUBLIC,
     STUN,
-    TLS,
     TURN,
     V6,
     attempt,

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from probe.budget import ALLOCATES_PER_HOUR, AllocateBudget
 from probe.codecs import stun
 from probe.cycle import Cycle, Settings, run_cycle
-from probe.locate import FURTHER, MOST, WAVES
+from probe.locate import FURTHER, MOST, MOST_BYTES, WAVES, Followed, limited
 from probe.model import Came, Expect, Hop, HopKind, Measurement, Step, Sweep, Target, Transport
 from probe.network import LinkResolver
-from probe.path import Packet, Replies, Reply
+from probe.path import TRIES, Packet, Replies, Reply
+from probe.routes import Route
 from tests.probe.builders import dns_reply, endpoint, instruments, refusal, stun_reply, target, targets
 from tests.scripted import Key, ScriptedDialer, Tcp, Udp, run
 
@@ -210,7 +212,27 @@ def test_what_is_followed_is_bounded() -> None:
     assert sum(bool(each.sweeps) for each in cycle.measurements if each.round == 2) == MOST
 
 
-def test_a_network_that_changed_or_a_tunnel_is_not_followed(tmp_path: Path) -> None:
+def test_it_takes_no_more_than_its_share_of_a_data_plan() -> None:
+    """First one of each target, then the others: here relays over which long packets go."""
+    routes = [
+        Route(step=Step.QUIC, host=f"{name}.example", packet=Packet(
+            transport=Transport.UDP, address=f"203.0.113.{number}", port=443, payload=bytes(1200),
+        ))
+        for number, name in enumerate("abcdefgh", start=1)
+    ]  # fmt: skip
+    binding = Route(step=Step.STUN, host="n", packet=replace(routes[0].packet, payload=bytes(20)), neutral=True)
+    far = Replies(by_ttl={12: Reply(came=Came.ANSWER)}, bytes_sent=0, packets_sent=0)
+    neutral = {binding.kind: Followed(binding, far)}
+    takes = TRIES * 1200 * (12 + FURTHER)
+    whole = limited({"one": [[each] for each in routes[:4]], "two": [[each] for each in routes[4:]]}, neutral)
+    fitting = MOST_BYTES // takes
+    assert 1 < fitting < len(routes)
+    assert sum(map(len, whole.values())) == fitting
+    assert abs(len(whole["one"]) - len(whole["two"])) <= 1
+    assert limited({"one": [[routes[0]]]}, {}) == {}
+
+
+def test_a_tunnel_is_not_followed(tmp_path: Path) -> None:
     tunnel = tmp_path / "sys/class/net/tun0"
     tunnel.mkdir(parents=True)
     (tunnel / "tun_flags").write_text("0x1001\n")
