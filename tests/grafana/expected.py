@@ -168,10 +168,10 @@ COVERAGE = {
 }
 COLLECTOR = {
     (1, "A"): {"cell_1d.simulated": [6]},
-    (3, "A"): {"collector.lag": [2]},
-    (4, "A"): {"collector.outbox": [7]},
-    (5, "A"): {"collector.dead_letters": [1]},
-    (6, "A"): {"collector.targets_age_days": [3]},
+    (3, "A"): {"batches not judged yet": [2]},
+    (4, "A"): {"points not written yet": [7]},
+    (5, "A"): {"points given up": [1]},
+    (6, "A"): {"age of the targets": [3]},
     (7, "A"): {"accepted": [100, 101, 102], "refused": [2, 2, 2]},
     (8, "A"): {"log": [50, 51, 52], "judged": [50, 50, 50]},
     (9, "A"): {"written": [900, 901, 902], "waiting": [7, 7, 7], "given up": [1, 1, 1]},

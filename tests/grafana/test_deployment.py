@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from collector import cli
+from collector.influx import settings
+from collector.origin import read_networks
 from tests.components import program
 from tests.grafana.boards import ROOT, SOURCES, boards
 
@@ -95,8 +98,21 @@ def test_what_is_mounted_exists_and_volumes_are_declared() -> None:
 
 def test_the_collector_believes_the_proxys_network_only() -> None:
     [network] = composed()["networks"]["ringback"]["ipam"]["config"]
-    command = services()["collector"]["command"]
-    assert command[command.index("--trusted-proxy") + 1] == network["subnet"]
+    assert f"--trusted-proxy={network['subnet']}" in services()["collector"]["command"]
+
+
+@pytest.mark.parametrize("name", [name for name, service in services().items() if "build" in service])
+def test_the_collector_understands_its_command(name: str) -> None:
+    words = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", word) for word in services()[name]["command"]]
+    parsed = cli._parser().parse_args(words)
+    assert parsed.command == words[0]
+    server = settings.server(parsed, {"RINGBACK_INFLUX_URL": "http://influxdb:8086", "RINGBACK_INFLUX_TOKEN": "a:b"})
+    assert server is not None
+    assert set(services()[name]["environment"]) == {"RINGBACK_INFLUX_URL", "RINGBACK_INFLUX_TOKEN"}
+
+
+def test_the_networks_file_that_comes_along_is_one() -> None:
+    assert read_networks(ROOT / "networks" / "networks.csv")
 
 
 def test_the_image_is_built_from_files_that_are_there() -> None:

@@ -35,7 +35,8 @@ def build() -> Dashboard:
 
 def _figure(id_: int, title: str, field: str, about: str, unit: str = "short") -> Panel:
     at = At(id=id_, title=title, about=f"{about} The last point in the range.", width=6, height=4, uid=RAW)
-    return figure(at, Asked(text=select(f'last("{field}") AS "{field}"', SOURCE), uid=RAW), unit=unit)
+    asked = Asked(text=select(f'last("{field}")', SOURCE), alias=title.lower(), uid=RAW)
+    return figure(at, asked, unit=unit)
 
 
 def _traffic() -> Panel:
