@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -122,6 +124,20 @@ def test_the_image_is_built_from_files_that_are_there() -> None:
     assert set(copied) == allowed
     assert all((ROOT.parent / name).exists() for name in copied)
     assert re.search(r"^USER 10001", text, re.M)
+
+
+def test_what_the_image_is_built_from_is_enough_for_the_package(tmp_path: Path) -> None:
+    """The wheel is built from a directory that has only what the container's build is given."""
+    for line in (ROOT / "Containerfile.dockerignore").read_text().split():
+        source = ROOT.parent / line[1:]
+        if line[0] == "!" and source.is_dir():
+            shutil.copytree(source, tmp_path / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif line[0] == "!":
+            shutil.copy(source, tmp_path)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "built")]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert len(list((tmp_path / "built").glob("ringback-*.whl"))) == 1
 
 
 @pytest.mark.needs("caddy")
