@@ -42,12 +42,16 @@ async def test_on_1x_again_and_again(influxd_server: Influxd, influx_database: s
             ]
             raw = policies(influxd_server, influx_database)
             assert raw == {
-                "name": "autogen", "duration": f"{days * 24}h0m0s", "shardGroupDuration": "168h0m0s",
+                "name": "autogen",
+                "duration": f"{days * 24}h0m0s",
+                "shardGroupDuration": "168h0m0s",
                 "default": True,
             }
         totals = policies(influxd_server, f"{influx_database}_rollup")
         assert totals == {
-            "name": "autogen", "duration": "0s", "shardGroupDuration": "8736h0m0s",
+            "name": "autogen",
+            "duration": "0s",
+            "shardGroupDuration": "8736h0m0s",
             "default": True,
         }
         assert await check(server) == [
