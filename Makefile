@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 # A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: run setup test lab demo dashboards grafana-load oonidata test-deps check format-check lint types lock clean
+.PHONY: run setup test lab demo bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -48,6 +48,10 @@ oonidata: setup
 	test -x $(VENV)-oonidata/bin/pip || $(PYTHON) -m venv $(VENV)-oonidata
 	$(VENV)-oonidata/bin/pip install --quiet --disable-pip-version-check -r tests/collector/exports/oonidata.txt
 	$(BIN)/pytest tests/collector/exports/test_oonidata.py $(ARGS)
+
+# How fast an InfluxDB is caught up with, on a real one: some minutes. ARGS="--probes 2000" for less.
+bench-influx: setup
+	$(BIN)/python -m tests.bench.influx $(ARGS)
 
 # The Debian packages that the tests need (tests/packages.txt); needs root.
 test-deps:
