@@ -43,8 +43,14 @@ def _of_endpoint(paths: Sequence[PathVerdict]) -> PathVerdict:
 
 
 def _any_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
-    """Any path complete: not blocked. Where others show an artefact, or only UDP is dead, it is degraded."""
+    """Any path complete: not blocked. Where others show an artefact, or only UDP is dead, it is degraded.
+
+    But a follower excuses nobody: where all that leads is interfered with, that is what is said.
+    """
     complete = [path for path in endpoints if path.state is State.OK]
+    leading = [path for path in endpoints if not _follows(path)]
+    if leading and all(_follows(path) for path in complete) and _weakest(leading).state in INTERFERED:
+        return _weakest(leading)
     if not complete:
         return _weakest(endpoints)
     if _is_forced_fallback(endpoints, complete):
@@ -52,6 +58,12 @@ def _any_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
     if any(path.state is State.BLOCKED for path in endpoints):
         return _degraded(endpoints, complete[0], "partial")
     return complete[0]
+
+
+def _follows(path: PathVerdict) -> bool:
+    """People come to QUIC through TLS over TCP, which tells of it; plain HTTP and a bare connection prove less."""
+    bare = path.handshake in ("http", "tcp") and path.transport is Transport.TCP
+    return bare or path.handshake == "quic"
 
 
 def _all_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:

@@ -52,6 +52,23 @@ def test_all_down_is_down_and_some_down_are_left_out() -> None:
     assert combine([path(DOWN, "a"), path(BLOCKED, "b")], ANY).state is BLOCKED
 
 
+@pytest.mark.parametrize("follower", ["quic", "http", "tcp"])
+def test_what_follows_or_proves_less_excuses_nobody(follower: str) -> None:
+    leading, following = (
+        replace(path(LIKELY, mechanism="tls.sni.drop"), handshake="tls"),
+        replace(path(OK), handshake=follower),
+    )
+    combined = combine([leading, following], ANY)
+    assert (combined.state, combined.mechanism) == (LIKELY, "tls.sni.drop")
+    assert combine([replace(leading, state=INSUFFICIENT), following], ANY).state is OK
+    assert combine([following], ANY).state is OK
+
+
+def test_a_follower_that_is_forged_degrades_what_leads() -> None:
+    leading, following = replace(path(OK), handshake="tls"), replace(path(BLOCKED), handshake="http")
+    assert combine([leading, following], ANY).state is State.DEGRADED
+
+
 @given(st.lists(st.sampled_from(WEAKEST_FIRST), min_size=1, max_size=6))
 def test_a_redundant_pool_says_the_least_that_can_be_said(states: list[State]) -> None:
     paths = [path(state, host=str(number)) for number, state in enumerate(states)]
