@@ -8,7 +8,15 @@ from collections.abc import Iterable
 from tests.lab import plan
 from tests.lab.model import Operator
 
-CHATS = {5222: (plan.WHATSAPP_CHAT, plan.WHATSAPP_CHAT_2), 5242: (plan.VIBER_CHAT,)}  # port of bare TCP → numbers
+# Which of our own servers (a module of tests.servers) speaks a service's protocol where: numbers and port.
+SPEAKERS = {
+    "noise": (((plan.WHATSAPP_CHAT,), 5222), ((plan.WHATSAPP_CHAT_2,), 443)),
+    "mtproto": (((plan.TELEGRAM_CHAT,), 443),),
+    "viber": (((plan.VIBER_CHAT,), 5242),),
+    "msturn": (((plan.TEAMS_RELAY,), 3478),),
+    "sip": (((plan.LINPHONE,), 5060),),
+}
+CHATS = ("noise", "mtproto", "viber")  # those over bare TCP
 RELAYS = {  # realm and port → numbers
     ("viber.com", 443): plan.VIBER_RELAYS,
     ("viber.com", 3478): plan.VIBER_RELAYS,
@@ -19,8 +27,8 @@ RELAYS = {  # realm and port → numbers
     ("neutral.example", 19302): (plan.NEUTRAL_STUN_2,),
 }
 PINNED = "chat.signal.example"  # its certificate is of the service's own authority
-WEB_NAMES = tuple(name for name in plan.NAMES if not name.startswith(("turn.", "stun.")))
-WEB = tuple(sorted({plan.NAMES[name] for name in WEB_NAMES} | {plan.VIBER_CHAT}))
+WEB_NAMES = tuple(name for name in plan.NAMES if not name.startswith(("turn.", "stun.", "e1.", "e2.")))
+WEB = tuple(sorted({plan.NAMES[name] for name in WEB_NAMES}))
 SPECIAL_WEB = (plan.BLOCK_PAGE, plan.EXPIRED, plan.ROTATED, plan.PORTAL, plan.PROXY, plan.RENAMED)
 
 
@@ -50,8 +58,14 @@ def all_resolvers() -> list[str]:
     return own + in_world(plan.RESOLVER, plan.FOREIGN_RESOLVER)
 
 
+def spoken_at(server: str) -> list[tuple[str, int]]:
+    """Where one of our own servers is, in both networks and families."""
+    return [(address, port) for numbers, port in SPEAKERS[server] for address in in_world(*numbers)]
+
+
 def addresses() -> list[str]:
     """Everything that somebody has in the world; a free one for the collector too."""
     relays: Iterable[int] = {number for numbers in RELAYS.values() for number in numbers}
+    spoken = {number for places in SPEAKERS.values() for numbers, _ in places for number in numbers}
     others = (plan.RETIRED, plan.COLLECTOR)
-    return [*in_world(*WEB, *SPECIAL_WEB, *relays, *others), *caches(), *all_resolvers()]
+    return [*in_world(*{*WEB, *SPECIAL_WEB, *relays, *spoken, *others}), *caches(), *all_resolvers()]

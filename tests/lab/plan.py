@@ -36,9 +36,11 @@ COLLECTOR = 250
 WHATSAPP_CHAT, WHATSAPP_CHAT_2, WHATSAPP_WEB = 11, 12, 13
 VIBER_CHAT, VIBER_WEB = 21, 22
 VIBER_RELAYS = (23, 24)
-TELEGRAM_WEB, TELEGRAM_RELAYS = 31, (33, 34)
+TELEGRAM_WEB, TELEGRAM_CHAT, TELEGRAM_RELAYS = 31, 32, (33, 34)
 SIGNAL_CHAT, SIGNAL_RELAY = 41, 43
 MESSENGER_CHAT, MESSENGER_RELAY = 51, 52
+TEAMS_RELAY = 61
+LINPHONE = 62
 PORTAL_CHECK, NEUTRAL_WEB, NEUTRAL_STUN, NEUTRAL_STUN_2 = 71, 72, 73, 74
 BLOCK_PAGE = 66  # the ministry's, where DNS lies lead to: a page on port 80, forged certificates for every name on 443
 
@@ -73,10 +75,13 @@ NAMES = {  # name → number in the world; both families
     "stun.neutral.example": NEUTRAL_STUN,
 }
 # Targets of the lab's targets file → what they are made of:
-#   whatsapp/chat  tcp   e1:5222, e2:443           viber/chat  tcp  21:5242 (literal)     telegram/web  tls
-#   whatsapp/web   tls   web.whatsapp              viber/web   tls  www.viber             signal/chat   tls, ca signal
-#   viber/call     turn  23, 24 (literals, UDP 443 and 3478)                              signal/call   turn, by name
-#   telegram/call  turn  33, 34 (literals, UDP 1400)   messenger/call  turn 52 (UDP 40003)  messenger/chat tls
-#   whatsapp/call  not measurable yet
-#   baseline/portal (http), baseline/tls (name, and literal address with server_name), baseline/stun (73 on 3478,
-#   74 on 19302 and on 3478), baseline/dns (the independent resolver)
+#   whatsapp/chat   noise  e1:5222, e2:443            viber/chat     viber  21:5242 (literal)
+#   telegram/chat   mtproto, two framings  32:443 (literal)          signal/chat    tls, ca signal
+#   messenger/chat  tls                               linphone/chat  sip    62:5060 (literal, UDP)
+#   whatsapp/web    tls    web.whatsapp               viber/web      tls, and plain http   www.viber
+#   telegram/web    tls, and quic                     telegram/call  turn 33, 34 (literals, UDP 1400)
+#   viber/call      turn   23, 24 (literals, UDP 443 and 3478)       signal/call    turn, by name
+#   messenger/call  turn   52 (UDP 40003)             teams/call     msturn 61:3478 (literal)
+#   whatsapp/call   not measurable yet
+#   baseline/portal (http), baseline/tls (name, and literal address with server_name), baseline/quic (the literals),
+#   baseline/stun (73 on 3478, 74 on 19302 and on 3478), baseline/dns (the independent resolver)

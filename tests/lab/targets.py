@@ -9,8 +9,11 @@ import yaml
 
 from tests.lab import plan
 from tests.lab.places import PINNED
-from tests.lab.plan import OPERATORS, WORLD_V4
+from tests.lab.plan import OPERATORS, WORLD_V4, WORLD_V6
+from tests.servers import msturn, mtproto, noise
+from tests.servers.noise import Signer
 
+MINISTRY = {"redirect": "blocked.ministry.example", "order": "Access denied by order of the regulator"}
 HOSTING = (
     ("203.0.0.0/16", 64496 + 100, "XW", "World Hosting"),
     ("192.0.2.0/24", 64496 + 101, "XW", "Other Hosting"),
@@ -31,9 +34,16 @@ def targets_yaml(signal_pem: str) -> str:
     content = {
         "targets": _baseline() | _chats() | _calls() | _webs(),
         "resolvers": {"world": independent},
+        "fingerprints": _fingerprints(),
         "authorities": {"signal": signal_pem},
     }
     return yaml.safe_dump(content, sort_keys=False)
+
+
+def _fingerprints() -> dict[str, Any]:
+    """What the lab's ministry shows to those who ask in plain HTTP."""
+    known = {"country": "MA", "source": "tests/lab", "date": "2026-01-01"}
+    return {name: known | {"pattern": pattern} for name, pattern in MINISTRY.items()}
 
 
 def _baseline() -> dict[str, Any]:
@@ -43,10 +53,13 @@ def _baseline() -> dict[str, Any]:
     check = {"path": "/generate_204", "status": 204}
     tls = _target("tls", [("www.neutral.example", 443)], plane="web")
     tls["endpoints"].append(literal)
+    literal6 = literal | {"host": WORLD_V6.format(plan.NEUTRAL_WEB)}
+    quic = _target("quic", [], plane="web") | {"endpoints": [dict(literal), literal6]}
     name = {"name": "www.neutral.example"}
     return {
         "baseline/portal": _target("http", [("portal.neutral.example", 80)], plane="web", expect=check),
         "baseline/tls": tls,
+        "baseline/quic": quic,
         "baseline/stun": _target("stun", stun, plane="media"),
         "baseline/dns": _target(
             "dns", [(WORLD_V4.format(plan.RESOLVER), 53)], plane="signalling", transport="udp", expect=name
@@ -55,12 +68,23 @@ def _baseline() -> dict[str, Any]:
 
 
 def _chats() -> dict[str, Any]:
+    root = {"keys": [Signer(noise.SEED).public.hex()]}
     return {
-        "whatsapp/chat": _target("tcp", [("e1.whatsapp.example", 5222), ("e2.whatsapp.example", 443)]),
-        "viber/chat": _target("tcp", [(WORLD_V4.format(plan.VIBER_CHAT), 5242)]),
+        "whatsapp/chat": _target("noise", [("e1.whatsapp.example", 5222), ("e2.whatsapp.example", 443)], expect=root),
+        "telegram/chat": _telegram(),
+        "viber/chat": _target("viber", [(WORLD_V4.format(plan.VIBER_CHAT), 5242)]),
+        "linphone/chat": _target("sip", [(WORLD_V4.format(plan.LINPHONE), 5060)], transport="udp"),
         "signal/chat": _target("tls", [(PINNED, 443)], ca="signal"),
         "messenger/chat": _target("tls", [("edge.messenger.example", 443)]),
     }
+
+
+def _telegram() -> dict[str, Any]:
+    """The same question to the same place in two framings, of which one hides what it is."""
+    place = {"host": WORLD_V4.format(plan.TELEGRAM_CHAT), "port": 443}
+    framings = [place | {"handshake": f"mtproto-{framing}"} for framing in ("abridged", "obfuscated")]
+    known = {"keys": [mtproto.KEY.hex()]}
+    return {"expect": known, "source": "tests/lab", "date": "2026-01-01", "endpoints": framings}
 
 
 def _calls() -> dict[str, Any]:
@@ -72,12 +96,18 @@ def _calls() -> dict[str, Any]:
         "telegram/call": _relays("telegram.org", telegram),
         "signal/call": _relays("signal.org", [("turn.signal.example", 3478)]),
         "messenger/call": _relays("turner.facebook", [(WORLD_V4.format(plan.MESSENGER_RELAY), 40003)]),
+        "teams/call": _target("msturn", [(WORLD_V4.format(plan.TEAMS_RELAY), 3478)], expect={"realm": msturn.REALM}),
     }
 
 
 def _webs() -> dict[str, Any]:
     names = {"whatsapp": "web.whatsapp.example", "viber": "www.viber.example", "telegram": "web.telegram.example"}
-    return {f"{service}/web": _target("tls", [(name, 443)]) for service, name in names.items()}
+    sites = {f"{service}/web": _target("tls", [(name, 443)]) for service, name in names.items()}
+    sites["viber/web"]["endpoints"].append(
+        {"host": names["viber"], "port": 80, "handshake": "http", "expect": {"status": 200}}
+    )
+    sites["telegram/web"]["endpoints"].append({"host": names["telegram"], "port": 443, "handshake": "quic"})
+    return sites
 
 
 def _relays(realm: str, endpoints: Sequence[tuple[str, int]]) -> dict[str, Any]:

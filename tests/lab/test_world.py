@@ -102,9 +102,8 @@ def test_everything_is_up_in_time(lab: Lab, started: list[float]) -> None:
 def test_every_server_answers_at_every_address_that_is_its_own(line: Line) -> None:
     web = [*places.in_world(*places.WEB, *places.SPECIAL_WEB), *places.caches()]
     questions = [f"{kind}:{where(address, port)}" for address in web for kind, port in (("tls", 443), ("http", 80))]
-    questions += [
-        f"http:{where(address, port)}" for port, chats in places.CHATS.items() for address in places.in_world(*chats)
-    ]
+    questions += [f"tcp:{where(*place)}" for chat in places.CHATS for place in places.spoken_at(chat)]
+    questions += [f"{other}:{where(*place)}" for other in ("msturn", "sip") for place in places.spoken_at(other)]
     questions += [
         f"stun:{where(address, port)}"
         for (_, port), relays in places.RELAYS.items()
@@ -182,7 +181,8 @@ def test_a_portal_and_a_block_page_answer_in_plain_text(line: Line) -> None:
 
 def test_targets_are_those_of_the_plan(lab: Lab) -> None:
     hosts = {endpoint.host for target in lab.targets.targets for endpoint in target.endpoints}
-    literal = {WORLD_V4.format(number) for number in (*plan.VIBER_RELAYS, *plan.TELEGRAM_RELAYS, plan.MESSENGER_RELAY)}
+    numbers = (*plan.VIBER_RELAYS, *plan.TELEGRAM_RELAYS, plan.MESSENGER_RELAY, plan.TEAMS_RELAY, plan.TELEGRAM_CHAT)
+    literal = {WORLD_V4.format(number) for number in numbers}
     assert set(plan.NAMES) | literal <= hosts
     assert {target.id for target in lab.targets.targets if not target.endpoints} == {"whatsapp/call"}
 

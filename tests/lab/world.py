@@ -1,8 +1,8 @@
 """The world's real servers: `python -m tests.lab.world NAMESPACE DIRECTORY`, until its standard input ends.
 
 coturn for every relay with its realm, one caddy for every name (HTTP, HTTPS, HTTP/3) with certificates that are right
-or wrong by address, one unbound for all resolvers, which tells the truth. It says `ready` once all of them answer, and
-ends exactly those that it started.
+or wrong by address, one unbound for all resolvers, which tells the truth, and for protocols of the apps' own the tests'
+servers, with keys of the lab's. It says `ready` once all of them answer, and ends exactly those that it started.
 """
 
 from __future__ import annotations
@@ -14,18 +14,24 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tests.components import program
 from tests.lab import places, plan, tun
 from tests.lab.places import PINNED
+from tests.servers import msturn, sip, viber
 from tests.servers.certificates import Authority, Leaf
 from tests.servers.coturn import coturn
+from tests.servers.mtproto import mtproto_server
+from tests.servers.noise import noise_server
 from tests.servers.process import running, where
 from tests.servers.unbound import unbound
 
 NEEDS = ("iproute2", "coturn", "caddy", "unbound")
 ALIASES = 60  # of a genuine certificate, which make it some 3 kB long
+ROOT = Path(__file__).parents[2]
+CHAT_PORT = 5222  # where the block page's server takes connections too, whatever is then said
 PAGES = {
     plan.BLOCK_PAGE: ("<title>Access to this site is forbidden</title>This is a simulation.", 403),
     plan.PORTAL: ("<title>Welcome! Please sign in</title>This is a simulation.", 200),
@@ -107,9 +113,7 @@ def caddyfile(all_sites: Sequence[Site], directory: Path) -> str:
             certificate, key = leaf.write(directory, f"site{number}-{serial}")
             listed = ", ".join(f"https://{name}:443" for name in names)
             text += SECURE.format(names=listed, addresses=bound, certificate=certificate, key=key)
-    for port, numbers in places.CHATS.items():
-        text += _plain(port, places.in_world(*numbers), None)
-    return text
+    return text + _plain(CHAT_PORT, places.in_world(plan.BLOCK_PAGE), PAGES[plan.BLOCK_PAGE])
 
 
 def _plain(port: int, addresses: Sequence[str], page: tuple[str, int] | None) -> str:
@@ -132,6 +136,8 @@ def web(directory: Path) -> AbstractContextManager[Any]:
 
 
 KINDS = (("http", 80), ("tls", 443))
+# Servers of our own, what to ask them, and how they want to be told where to listen.
+SPEAKERS = ((viber, "tcp", "{}"), (msturn, "msturn", "{}"), (sip, "sip", "udp:{}"))
 
 
 def servers(directory: Path) -> Iterator[AbstractContextManager[Any]]:
@@ -139,8 +145,19 @@ def servers(directory: Path) -> Iterator[AbstractContextManager[Any]]:
     yield web(_own(directory, "web"))
     names = {name: places.in_world(number)[:2] for name, number in plan.NAMES.items()}
     yield unbound(_own(directory, "resolvers"), names, places.all_resolvers(), 53)
+    yield noise_server(_own(directory, "noise"), places.spoken_at("noise"))
+    yield mtproto_server(_own(directory, "mtproto"), places.spoken_at("mtproto"))
+    for module, question, form in SPEAKERS:
+        yield _speaker(_own(directory, question), module, question, form)
     for (realm, port), numbers in places.RELAYS.items():
         yield coturn(_own(directory, f"{realm}-{port}"), realm, places.in_world(*numbers), port)
+
+
+def _speaker(directory: Path, module: ModuleType, question: str, form: str) -> AbstractContextManager[Any]:
+    listening = [where(*place) for place in places.spoken_at(module.__name__.rpartition(".")[2])]
+    options = [word for each in listening for word in ("--listen", form.format(each))]
+    command = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", module.__name__, *options]
+    return running(command, directory, [f"{question}:{each}" for each in listening])
 
 
 def _own(directory: Path, name: str) -> Path:

@@ -9,10 +9,10 @@ from tests.lab import places, plan
 from tests.lab.model import Expected, Stage
 from tests.lab.techniques.aims import everywhere, stage
 
-CALLS = ("viber/call", "telegram/call", "signal/call", "messenger/call")
+CALLS = ("viber/call", "telegram/call", "signal/call", "messenger/call", "teams/call")
 BY_TLS = ("whatsapp/web", "viber/web", "telegram/web", "signal/chat", "messenger/chat")
 BY_NAME = ("whatsapp/chat", "signal/call", *BY_TLS)  # the others are known by their addresses
-WITHOUT_CALLS = ("whatsapp/chat", "viber/chat", *BY_TLS)
+WITHOUT_CALLS = ("whatsapp/chat", "telegram/chat", "viber/chat", "linphone/chat", *BY_TLS)
 ALL = (*WITHOUT_CALLS, *CALLS)
 BY_ADDRESS = tuple(target for target in ALL if target not in BY_NAME)  # of IPv4
 SERVICES = ("whatsapp.example", "viber.example", "telegram.example", "signal.example", "messenger.example")
@@ -20,7 +20,7 @@ EVERY_NAME = ("example",)  # a suffix
 SERVICE_NUMBERS = tuple(
     sorted(
         {number for name, number in plan.NAMES.items() if not name.endswith("neutral.example")}
-        | {plan.VIBER_CHAT}
+        | {plan.VIBER_CHAT, plan.TELEGRAM_CHAT, plan.TEAMS_RELAY, plan.LINPHONE}
         | {number for numbers in plan.RELAY_REALMS.values() for number in numbers}
     )
 )

@@ -17,16 +17,18 @@ RESOLVERS = tuple(address for operator in plan.OPERATORS.values() for address in
 
 CALLS = ("viber/call", "telegram/call", "signal/call", "messenger/call")
 SITES = ("whatsapp/web", "viber/web", "telegram/web")
-MESSAGES = ("whatsapp/chat", "viber/chat", "signal/chat", "messenger/chat")
+MESSAGES = ("whatsapp/chat", "telegram/chat", "viber/chat", "signal/chat", "messenger/chat")
+OWN_WORDS = ("whatsapp/chat", "telegram/chat", "viber/chat")  # chats that begin with bytes of their own over TCP
+TEAMS = "teams/call"  # MS-TURN: what its relay would say to other STUN is not known
+SIP = "linphone/chat"  # over UDP
 RELAY_NUMBERS = tuple(number for numbers in plan.RELAY_REALMS.values() for number in numbers)
 
 OK = Expected("ok")
 UNTOLD = Expected("insufficient")  # by the design nothing may be concluded
 CLEAN_CALL = UNTOLD  # a relay that answers: the call itself was not exercised
 
-NOISE = "the opening handshake of WhatsApp's chat"
-HTTP = "an HTTP handshake with a service's site"
-QUIC = "a QUIC handshake with a service's site"
+OTHER_WORDS = "an echo helper that is spoken to in bytes that are on no list"
+TEAMS_BINDING = "what a relay of Teams' says to a plain Binding"
 FLOW = "call flows and their twins at an echo helper"
 ENDURANCE = "an endurance flow at an echo helper"
 SWAP = "a follow-up with one attribute swapped at an echo helper"

@@ -24,7 +24,7 @@ from tests.lab.techniques.aims import (
 from tests.lab.techniques.dns import BLOCK_PAGE, DENIED, FORGED, LIE_TTL
 from tests.lab.techniques.ip import DROPPED, WAY, drop
 from tests.lab.techniques.places import CELLULAR
-from tests.lab.techniques.stun import ALLOCATE_DROPPED, WHATSAPP_ATTRIBUTE
+from tests.lab.techniques.stun import ALLOCATE_DROPPED, TEAMS_ALLOCATE, WHATSAPP_ATTRIBUTE
 from tests.lab.techniques.tls import HELLO_DROPPED
 from tests.lab.techniques.udp import SILENT_RELAY
 
@@ -86,7 +86,7 @@ ENTRIES = (
         "endpoints-and-dpi C.1; peers 6.1 (5 January 2016)",
         call_control,
         {"after": "3–25"},
-        same(ALLOCATE_DROPPED, *CALLS) | ALIVE | WHATSAPP_CALL,
+        same(ALLOCATE_DROPPED, *CALLS) | TEAMS_ALLOCATE | ALIVE | WHATSAPP_CALL,
         accesses=CELLULAR,
     ),
     Entry(
@@ -96,6 +96,7 @@ ENTRIES = (
         with_addresses,
         WAY | {"after": "3–25"},
         same(ALLOCATE_DROPPED, "telegram/call", "signal/call", "messenger/call")
+        | TEAMS_ALLOCATE
         | same(SILENT_RELAY, "viber/call")
         | ALIVE
         | WHATSAPP_CALL,

@@ -12,9 +12,12 @@ from tests.lab.techniques.aims import (
     FLOW,
     MESSAGES,
     MESSENGER,
-    NOISE,
+    OTHER_WORDS,
+    OWN_WORDS,
     RESOLVERS,
+    SIP,
     SITES,
+    TEAMS,
     UNLISTED,
     UNTOLD,
     always,
@@ -29,11 +32,11 @@ KNOWN_SITES = (*RESOLVERS, *everywhere(*NEUTRALS), *SECOND_NETWORK)
 NOT_ON_THE_LIST = Expected("likely_blocked", "allowlist.destination", not_yet=UNLISTED)
 PENALTY = (30.0, 180.0)
 PENALTY_RANGE = {"seconds": "30–180 s"}
-EVERY_SERVICE = (*MESSAGES, *SITES, *CALLS)
+EVERY_SERVICE = (*MESSAGES, *SITES, *CALLS, TEAMS, SIP)
 
 
 def first_words(random: Random) -> Sequence[Stage]:
-    ports, seconds = random.choice((None, (80, 443, 5222))), random.uniform(*PENALTY)
+    ports, seconds = random.choice((None, (80, 443, 5222, 5242))), random.uniform(*PENALTY)
     return [stage("allowlist.protocol", ports=ports, seconds=seconds)]
 
 
@@ -68,9 +71,11 @@ ENTRIES = (
         "endpoints-and-dpi C.4 T26 (Iran 2020), C.2",
         first_words,
         PENALTY_RANGE,
-        # An opened connection says nothing yet: the chats' own first words are what is not on the list.
-        same(Expected("blocked", "allowlist.protocol", not_yet=NOISE), "whatsapp/chat")
-        | same(Expected("blocked", "allowlist.protocol", not_yet=FLOW), "whatsapp/call"),
+        # An opened connection says nothing yet: the chats' own first words are what is not on the list. From here they
+        # get no answer (`tcp.payload.drop`); that nobody else's would, only a helper of ours could tell.
+        same(Expected("blocked", "allowlist.protocol", not_yet=OTHER_WORDS), *OWN_WORDS)
+        | same(Expected("blocked", "allowlist.protocol", not_yet=FLOW), "whatsapp/call")
+        | same(Expected("impaired"), SIP),  # a home router's SIP helper is not excluded
     ),
     Entry(
         "residual.name",
@@ -88,6 +93,6 @@ ENTRIES = (
         punished_relay,
         PENALTY_RANGE,
         # Plain STUN, asked later, is silent as well: that it would have been answered before, nobody asked.
-        same(Expected("likely_blocked", "residual", not_yet=FLOW), *CALLS),
+        same(Expected("likely_blocked", "residual", not_yet=FLOW), *CALLS, TEAMS),
     ),
 )

@@ -7,13 +7,27 @@ from random import Random
 
 from tests.lab import plan
 from tests.lab.model import Entry, Expected, Stage
-from tests.lab.techniques.aims import CALLS, CLEAN_CALL, FLOW, OK, SWAP, UNTOLD, always, everywhere, same, stage
+from tests.lab.techniques.aims import (
+    CALLS,
+    CLEAN_CALL,
+    FLOW,
+    OK,
+    SWAP,
+    TEAMS,
+    TEAMS_BINDING,
+    UNTOLD,
+    always,
+    everywhere,
+    same,
+    stage,
+)
 
 REALM, WHATSAPP_ATTRIBUTE = 0x0014, 0x4000
 APP_PORTS = (1400, 40003)  # where no neutral service speaks STUN
 ALLOCATE_DROPPED = Expected("likely_blocked", "turn.allocate.drop")
+TEAMS_ALLOCATE = same(Expected("likely_blocked", "turn.allocate.drop", not_yet=TEAMS_BINDING), TEAMS)
 COOKIE_DROPPED = Expected("blocked", "stun.cookie.drop", not_yet=FLOW)  # said of the imitation to our helper
-VOID = same(UNTOLD, *CALLS)
+VOID = same(UNTOLD, *CALLS, TEAMS)
 
 
 def one_service(random: Random) -> Sequence[Stage]:
@@ -36,7 +50,7 @@ ENTRIES = (
         always(stage("stun.cookie.drop", ports=(3478,))),
         # Neutral STUN on that port dies as well. That other bytes pass there, only a helper can show.
         expected=same(CLEAN_CALL, "viber/call")
-        | same(Expected("impaired", "stun.cookie.drop", not_yet=FLOW), "signal/call"),
+        | same(Expected("impaired", "stun.cookie.drop", not_yet=FLOW), "signal/call", TEAMS),
     ),
     Entry(
         "stun.cookie.drop.app",
@@ -80,7 +94,7 @@ ENTRIES = (
         "Requests for an allocation are dropped, on any port to anyone; other STUN passes.",
         "reference/lab.md section 1 (Allocate only); endpoints-and-dpi A.0",
         always(stage("turn.allocate.drop")),
-        expected=same(ALLOCATE_DROPPED, *CALLS),
+        expected=same(ALLOCATE_DROPPED, *CALLS) | TEAMS_ALLOCATE,
     ),
     Entry(
         "turn.allocate.drop.one",
