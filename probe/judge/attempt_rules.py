@@ -55,6 +55,7 @@ PAYLOAD_STEPS = frozenset(
     [Step.HTTP, Step.WEBSOCKET, Step.STUN, Step.TURN, Step.NOISE, Step.MTPROTO, Step.XMPP, Step.SIP, Step.HELLO]
 )
 UDP_STEPS = frozenset({Step.STUN, Step.TURN, Step.HELLO})
+TLS_READERS_STEPS = PAYLOAD_STEPS | {Step.TLS}  # at which whoever reads TLS breaks off
 
 
 def _payload_fails(*failures: str) -> Callable[[AttemptCase], bool]:
@@ -318,11 +319,11 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "tls_read_for_all",
-        lambda case: case.step is Step.TLS and case.neutral_altered,
+        lambda case: case.step in TLS_READERS_STEPS and not _is_udp(case) and case.neutral_altered,
         State.IMPAIRED,
         "local.tls",
         "somebody reads all TLS on this link, neutral services' too, and broke this connection off",
-        "A company's inspection with application control.",
+        "A company's inspection with application control; and what is no TLS, on TLS's port, is not understood.",
     ),
     Rule(
         "neutral_failed",

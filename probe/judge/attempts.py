@@ -20,7 +20,8 @@ from probe.silence import is_unanswered
 # What a neutral must have done for a failure at this step to count: the same kind of thing over the same transport.
 BINDINGS = frozenset({"stun", "stun-4571"})
 HELLOS = frozenset({"dtls", "dtls-browser"})
-DATAGRAMS, PAYLOAD = frozenset({"stun", "turn"}), frozenset({"tls", "http"})
+# Of payloads over TCP that is TLS, whose answers are as large as any: a path that loses large packets loses them too.
+DATAGRAMS, PAYLOAD = frozenset({"stun", "turn"}), frozenset({"tls"})
 NEUTRAL_OVER_UDP = {
     Step.STUN: DATAGRAMS,
     Step.TURN: DATAGRAMS,

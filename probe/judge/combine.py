@@ -45,14 +45,12 @@ def _of_endpoint(paths: Sequence[PathVerdict]) -> PathVerdict:
 def _any_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
     """Any path complete: not blocked. Where others show an artefact, or only UDP is dead, it is degraded.
 
-    But a follower excuses nobody: where all that leads is interfered with, that is what is said.
+    Followers can take from that, and give nothing: they count only where nothing else does.
     """
-    complete = [path for path in endpoints if path.state is State.OK]
-    leading = [path for path in endpoints if not _follows(path)]
-    if leading and all(_follows(path) for path in complete) and _weakest(leading).state in INTERFERED:
-        return _weakest(leading)
+    leading = [path for path in endpoints if not _follows(path)] or list(endpoints)
+    complete = [path for path in leading if path.state is State.OK]
     if not complete:
-        return _weakest(endpoints)
+        return _weakest(leading)
     if _is_forced_fallback(endpoints, complete):
         return _degraded(endpoints, complete[0], "forced_fallback")
     if any(path.state is State.BLOCKED for path in endpoints):

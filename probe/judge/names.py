@@ -21,7 +21,7 @@ from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.grades import is_positive
 from probe.judge.location import Place
-from probe.model import Attempt, Measurement, Observation, Resolution, Target
+from probe.model import Attempt, Measurement, Observation, Resolution, Target, Via
 from probe.silence import is_in_clear
 
 QTYPES = {4: "A", 6: "AAAA"}
@@ -238,9 +238,7 @@ def _is_not_the_service(evidence: Evidence, target: Target, host: str, address: 
 
 def _shows_anothers_certificate(attempt: Attempt, measurement: Measurement, target: Target, agreed: bool) -> bool:
     if not any(controls.is_of(attempt, one) for one in target.endpoints):  # an experiment
-        others = [
-            each for each in measurement.attempts if each.host == attempt.host and each.address != attempt.address
-        ]
+        others = [each for each in measurement.attempts if each.host == attempt.host and each.via is not Via.SYSTEM]
         return _failed_with(attempt, TLS_AUTHORITY) and not any(_failed_with(each, TLS_AUTHORITY) for each in others)
     return _failed_with(attempt, TLS_AUTHORITY) or (_failed_with(attempt, TLS_HOSTNAME) and not agreed)
 

@@ -81,7 +81,7 @@ def sites(public: Authority, signal: Authority) -> list[Site]:
         plan.EXPIRED: _pair(public, signal, since=datetime.now(UTC) - timedelta(days=97)),
         plan.ROTATED: _pair(replaced, replaced_signal),
         plan.PROXY: _pair(antivirus, antivirus),
-        plan.BLOCK_PAGE: _pair(forger, forger),
+        plan.BLOCK_PAGE: {_every_name(): forger.leaf(*_every_name()), (PINNED,): forger.leaf(PINNED)},
         plan.PORTAL: {_others(): forger.leaf("portal.hotel.example"), (PINNED,): forger.leaf("portal.hotel.example")},
         plan.RENAMED: {_others(): public.leaf("www.renamed.example"), (PINNED,): signal.leaf("new.signal.example")},
     }
@@ -98,6 +98,10 @@ def _pair(public: Authority, signal: Authority, **dates: Any) -> dict[tuple[str,
 def _aliases(name: str) -> list[str]:
     """So many that a server's first flight takes several full packets, as large services' certificates make it."""
     return [f"edge-{number}.data-centre.{name}" for number in range(ALIASES)]
+
+
+def _every_name() -> tuple[str, ...]:
+    return tuple(name for name in plan.NAMES if name != PINNED)
 
 
 def _others() -> tuple[str, ...]:

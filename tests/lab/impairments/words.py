@@ -10,6 +10,7 @@ from tests.lab.model import Expected, Stage
 from tests.lab.techniques.aims import everywhere, stage
 
 CALLS = ("viber/call", "telegram/call", "signal/call", "messenger/call", "teams/call")
+OVER_UDP = (*CALLS, "linphone/chat")
 BY_TLS = ("whatsapp/web", "viber/web", "telegram/web", "signal/chat", "messenger/chat")
 BY_NAME = ("whatsapp/chat", "signal/call", *BY_TLS)  # the others are known by their addresses
 WITHOUT_CALLS = ("whatsapp/chat", "telegram/chat", "viber/chat", "linphone/chat", *BY_TLS)

@@ -131,10 +131,9 @@ ENTRIES = (
         "endpoints-and-dpi C.4 T02",
         chat_to_block_page,
         LIE_TTL,
-        # A connection that opens proves no WhatsApp: only the chat's own first words do. On 5222 a web server answers
-        # them, which shows the forgery; on 443 it hangs up, as a server of the service's own with a fault would, and
-        # the weakest of a target's paths stands for it. (First expected `dns.forged`, as if it answered on both.)
-        same(Expected("impaired"), "whatsapp/chat"),
+        # A connection that opens proves no WhatsApp: only the chat's own first words do, and whose the address is, its
+        # certificate says.
+        same(FORGED, "whatsapp/chat"),
     ),
     Entry(
         "dns.forged.bogon",

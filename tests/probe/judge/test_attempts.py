@@ -345,8 +345,13 @@ def test_an_apps_own_protocol_that_stays_unanswered() -> None:
     assert judge(hello_evidence(TIMEOUT)).rule == "silence_once"
 
 
+def test_who_reads_all_tls_breaks_off_what_is_none() -> None:
+    link = replace(LINK, neutrals=(*LINK.neutrals, neutral("tls", TLS_AUTHORITY, port=8443)))
+    assert conclusion(hello_evidence(RESET, link=link)) == ("tls_read_for_all", State.IMPAIRED, "local.tls")
+
+
 def test_a_payload_over_tcp_is_compared_with_neutral_payloads_over_tcp() -> None:
-    link = replace(LINK, neutrals=(neutral("tls", TIMEOUT), neutral("http", RESET), neutral("stun", port=3478)))
+    link = replace(LINK, neutrals=(neutral("tls", TIMEOUT), neutral("http", port=80), neutral("stun", port=3478)))
     assert judge(hello_evidence(RESET, link=link)).rule == "neutral_failed"
 
 

@@ -30,6 +30,7 @@ from tests.probe.judge.evidence import (
     HERE,
     HOST,
     LINK,
+    V6,
     attempt,
     control,
     evidence,
@@ -269,6 +270,11 @@ def test_a_stranger_who_shows_a_certificate_of_his_own_is_not_the_service() -> N
 def test_experiments_that_show_no_stranger(experiments: tuple[Attempt, ...]) -> None:
     given = whatsapp(*ASTRAY, *experiments, here=FORGED)
     assert judge(given).state is State.IMPAIRED
+
+
+def test_the_same_stranger_in_both_families_is_one() -> None:
+    given = whatsapp(*ASTRAY, certificate(TLS_AUTHORITY), certificate(TLS_AUTHORITY, V6), here=FORGED)
+    assert forged_addresses(given, WHATSAPP) == {(HOST, FORGED)}
 
 
 def test_where_all_certificates_are_replaced_none_shows_a_stranger() -> None:
