@@ -20,6 +20,7 @@ from probe.budget import Budget, ByteBudget
 from probe.diagnosis import led_astray, paths, second_look
 from probe.failure import BROKEN_OFF
 from probe.judge import dialects
+from probe.judge.combine import follows
 from probe.locate import Follower
 from probe.measure import Findings, Look, Measurer, observations
 from probe.model import (
@@ -109,13 +110,15 @@ async def run_cycle(
 def is_silent(target: Target, findings: Findings) -> bool:
     """Something did not answer that the target needs, or at other addresses only: worth a second look.
 
-    A fallback does not make up for UDP.
+    A fallback does not make up for UDP, nor what only follows for what leads.
     """
     if led_astray(target, findings):
         return True
     tried = paths(findings)
     over_udp = [attempt for attempt in tried if attempt.transport is Transport.UDP]
-    ways = [way for way in (over_udp, [each for each in tried if each not in over_udp]) if way]
+    over_tcp = [attempt for attempt in tried if attempt not in over_udp]
+    leading = [attempt for attempt in over_tcp if not follows(attempt)] or over_tcp
+    ways = [way for way in (over_udp, leading) if way]
     if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
         return any(_fails_in_one_dialect(attempt, tried) for attempt in tried)
     answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in tried if attempt.grade}

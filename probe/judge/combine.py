@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from probe.judge.grades import best
-from probe.model import Combine, PathVerdict, State, Target, Transport
+from probe.model import Attempt, Combine, PathVerdict, State, Target, Transport
 
 WEAKEST_FIRST = (State.INSUFFICIENT, State.IMPAIRED, State.LIKELY_BLOCKED, State.BLOCKED)
 INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
@@ -17,6 +17,12 @@ UNCOUNTED = frozenset({"not_attempted", "family_unusable", "uncalibrated"})
 NOTHING = PathVerdict(
     host="", port=None, transport=Transport.UNKNOWN, family=None, state=State.INSUFFICIENT, rule="nothing_tried"
 )
+
+
+def follows(path: PathVerdict | Attempt) -> bool:
+    """People come to QUIC through TLS over TCP, which tells of it; plain HTTP and a bare connection prove less."""
+    bare = path.handshake in ("http", "tcp") and path.transport is Transport.TCP
+    return bare or path.handshake == "quic"
 
 
 def combine(paths: Sequence[PathVerdict], target: Target) -> PathVerdict:
@@ -47,7 +53,7 @@ def _any_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
 
     Followers can take from that, and give nothing: they count only where nothing else does.
     """
-    leading = [path for path in endpoints if not _follows(path)] or list(endpoints)
+    leading = [path for path in endpoints if not follows(path)] or list(endpoints)
     complete = [path for path in leading if path.state is State.OK]
     if not complete:
         return _weakest(leading)
@@ -56,12 +62,6 @@ def _any_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
     if any(path.state is State.BLOCKED for path in endpoints):
         return _degraded(endpoints, complete[0], "partial")
     return complete[0]
-
-
-def _follows(path: PathVerdict) -> bool:
-    """People come to QUIC through TLS over TCP, which tells of it; plain HTTP and a bare connection prove less."""
-    bare = path.handshake in ("http", "tcp") and path.transport is Transport.TCP
-    return bare or path.handshake == "quic"
 
 
 def _all_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:

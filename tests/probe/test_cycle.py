@@ -371,6 +371,14 @@ def test_a_fallback_that_works_does_not_spare_udp_the_second_look() -> None:
     assert not is_silent(what, Findings(started_ms=0, attempts=(attempt(ONE, PASSED, grade=Grade.BOUND), works)))
 
 
+def test_what_follows_does_not_spare_what_leads_the_second_look() -> None:
+    site, plain = endpoint("tls", "www.svc.example", 443), endpoint("http", "www.svc.example", 80)
+    silent, works = attempt(site, observation(Step.TCP, TIMEOUT)), attempt(plain, PASSED, grade=Grade.TRANSPORT)
+    what = target("svc/web", site, plain)
+    assert is_silent(what, Findings(started_ms=0, attempts=(silent, works)))
+    assert not is_silent(what, Findings(started_ms=0, attempts=(attempt(site, PASSED, grade=Grade.BOUND), works)))
+
+
 def given(via: Via, failure: str | None) -> Any:
     grade = None if failure else Grade.TRANSPORT
     return attempt(CHAT_TARGET.endpoints[0], observation(Step.TCP, failure), address=CHAT, via=via, grade=grade)
