@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from collector import local, replay
+from collector import local, replay, sip_echo
 from collector.access import TOKEN_FILE
 from collector.exports import command as exporting
 from collector.exports.source import Wanted
@@ -129,6 +129,18 @@ def influx_(arguments: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
+def sip_echo_(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Answer SIP with what reached us, byte for byte, for the probes' handshake sip-echo: over UDP and TCP."""
+
+    async def until_signalled() -> None:
+        async with sip_echo.listening(*_host_and_port(arguments.listen)) as address, signalled() as stopped:
+            print(f"Answering SIP on {address}, over UDP and TCP.", flush=True)
+            await stopped.wait()
+
+    asyncio.run(until_signalled())
+    return 0
+
+
 COMMANDS = {
     "serve": serve,
     "rebuild": rebuild,
@@ -136,6 +148,7 @@ COMMANDS = {
     "replay": replay_,
     "export": export_,
     "influx": influx_,
+    "sip-echo": sip_echo_,
 }
 
 
@@ -174,8 +187,9 @@ def _parser() -> argparse.ArgumentParser:
     parsers["influx"].add_argument(
         "--raw-days", metavar="DAYS", type=_days, default=setup.RAW_DAYS, help="how long single verdicts are kept (90)"
     )
+    parsers["sip-echo"].add_argument("--listen", metavar="HOST:PORT", default="0.0.0.0:5060")
     for name, one in parsers.items():
-        if name == "influx":  # which has no data of its own
+        if name in ("influx", "sip-echo"):  # which have no data of their own
             continue
         one.add_argument("--data", metavar="DIR", type=Path, required=name != "export", help=DATA_HELP)
         if name != "export":  # which reads what is judged already

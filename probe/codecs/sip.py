@@ -252,6 +252,21 @@ def _request(
     return "\r\n".join((*lines, "", "")).encode()
 
 
+def response(request: Message, status: str, body: bytes) -> bytes:
+    """What a server says to a request (section 8.2.6): its hops, dialogue and number come back as they arrived."""
+    to = request.value("to") or ""
+    lines = (
+        f"{VERSION} {status}",
+        *(f"Via: {hop}" for hop in request.values("via")),
+        f"From: {request.value('from') or ''}",
+        f"To: {to}" if "tag" in _parameters(to) else f"To: {to};tag=echo",
+        f"Call-ID: {request.value('call-id') or ''}",
+        f"CSeq: {request.value('cseq') or ''}",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from probe.model import Expect, Grade, Transport
 
-UDP, TCP, TLS, WSS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WSS
+UDP, TCP, TLS, WSS, HTTPS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WSS, Transport.HTTPS
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -44,6 +44,8 @@ MARKED, CRYPTO, TRANSPORT = Grade.MARKED, Grade.CRYPTO, Grade.TRANSPORT
 CASES = {
     "dns-udp": case("dns", UDP, 53, expect=Expect(name="www.neutral.example")),
     "dns-tcp": case("dns", TCP, 53, expect=Expect(name="www.neutral.example")),
+    "dns-tls": case("dns", TLS, 853, "dns.neutral.example", expect=Expect(name="www.neutral.example")),
+    "dns-https": case("dns", HTTPS, 443, "dns.neutral.example", expect=Expect(name="www.neutral.example")),
     "tcp": case("tcp", TCP, 5222, grade=TRANSPORT),
     "tls-neutral": certificate("www.neutral.example"),
     "tls-whatsapp": certificate("web.whatsapp.com"),

@@ -8,7 +8,6 @@ Writes DIRECTORY/wire.pcap, and DIRECTORY/taken.json: case → what came of it. 
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import subprocess
 import sys
@@ -22,6 +21,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 from aioquic.asyncio import serve as serve_quic
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, StreamEnded
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -30,7 +32,7 @@ from probe.dialer import SocketDialer
 from probe.model import Endpoint, Expect, Grade
 from probe.secure.trust import Trust
 from tests.opinion.capture import captured
-from tests.opinion.cases import ADDRESSES, CASES, TCP, TLS, Case
+from tests.opinion.cases import ADDRESSES, CASES, HTTPS, TCP, TLS, Case
 from tests.probe.builders import dns_reply, instruments, patched, refusal, shake, stun_reply
 from tests.probe.test_handshake_xmpp import to_whom
 from tests.probe.test_xmpp import TLS as STARTTLS
@@ -75,6 +77,7 @@ class World:
 
     def context(self, name: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["h2", "http/1.1"])
         context.load_cert_chain(*self.authority.leaf(name).write(self.directory, name))
         return context
 
@@ -107,6 +110,26 @@ class Once:
 
     def receive(self, data: bytes) -> bytes:
         return self._reply(data)
+
+
+class Http2:
+    """Answers the body of the first request over HTTP/2 with what `reply` makes of it."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply, self._connection, self._body = reply, None, b""
+
+    def receive(self, data: bytes) -> bytes:
+        if self._connection is None:
+            self._connection = H2Connection(H2Configuration(client_side=False))
+            self._connection.initiate_connection()
+        for event in self._connection.receive_data(data):
+            if isinstance(event, DataReceived):
+                self._body += event.data
+            if isinstance(event, StreamEnded):
+                headers = [(":status", "200"), ("content-type", "application/dns-message")]
+                self._connection.send_headers(event.stream_id, headers)
+                self._connection.send_data(event.stream_id, self._reply(self._body), end_stream=True)
+        return self._connection.data_to_send()
 
 
 def framed(reply: Reply) -> Reply:
@@ -158,6 +181,8 @@ def responders(world: World) -> dict[str, streams.Makes]:
     chat = partial(noise.Chat, world.chat)
     return {
         "dns-tcp": lambda: Once(framed(dns_reply("192.0.2.1"))),
+        "dns-tls": lambda: Once(framed(dns_reply("192.0.2.1"))),
+        "dns-https": lambda: Http2(dns_reply("192.0.2.1")),
         "http": lambda: Once(lambda _: NOT_FOUND),
         "http-tls": lambda: Once(lambda _: NOT_FOUND),
         "stun-tcp": lambda: Once(BINDING),
@@ -205,8 +230,8 @@ async def serving(world: World) -> AsyncIterator[None]:
             await stack.enter_async_context(answering(answer, ADDRESSES[name], CASES[name].port))
         conversations = responders(world)
         for name, case in CASES.items():
-            inside = case.transport is TLS or case.handshake == "tls"
-            if case.transport not in (TCP, TLS):
+            inside = case.transport in (TLS, HTTPS) or case.handshake == "tls"
+            if case.transport not in (TCP, TLS, HTTPS):
                 continue
             context = world.context(case.server_name) if inside and case.server_name else None
             makes = conversations.get(name, lambda: streams.Says(b""))
@@ -256,7 +281,6 @@ async def serve_websocket(world: World, name: str, app: web.Application) -> None
 async def shaken(world: World) -> dict[str, Taken]:
     """Each case, one after the other, so that the capture reads as a list."""
     tools = instruments(SocketDialer(), trust=world.trust, wall_ms=lambda: time.time_ns() // 1_000_000, scale=0.2)
-    tools = replace(tools, random_bytes=os.urandom)
     taken = {}
     for name in CASES:
         seen = await shake(tools, world.endpoint(name))

@@ -370,6 +370,36 @@ def sip_evidence(*more: Attempt, sip: SipFacts | None = None, failure: str | Non
     return evidence(target, ours, *more, rounds=2, controls=controls, resolutions=())
 
 
+@pytest.mark.parametrize(
+    ("where", "step", "grade", "rule"),
+    [
+        (
+            {"handshake": "sip-register", "expect": Expect(realm="sip.example"), "transport": Transport.UDP},
+            Step.SIP,
+            Grade.BOUND,
+            "other_mark",
+        ),
+        (
+            {"handshake": "sip-register", "expect": Expect(realm="sip.example"), "transport": Transport.UDP},
+            Step.SIP,
+            Grade.MARKED,
+            "complete",
+        ),
+        ({"handshake": "xmpp"}, Step.XMPP, Grade.TRANSPORT, "other_mark"),  # it does not answer our name
+        ({"handshake": "xmpp"}, Step.XMPP, Grade.BOUND, "complete"),
+        ({"handshake": "xmpp", "transport": Transport.TLS, "ca": "own"}, Step.XMPP, Grade.BOUND, "other_mark"),
+        ({"handshake": "discord", "transport": Transport.WSS}, Step.HELLO, Grade.MARKED, "complete"),
+    ],
+)
+def test_an_impostor_is_neither_a_success_nor_an_accusation(
+    where: dict[str, Any], step: Step, grade: Grade, rule: str
+) -> None:
+    endpoint = replace(TCP, host=HERE, **where)
+    target = replace(CHAT, endpoints=(endpoint,))
+    seen_here = attempt(endpoint, seen(step), grade=grade)
+    assert judge(evidence(target, seen_here, controls=[], resolutions=())).rule == rule
+
+
 def test_sip_that_is_rewritten_is_told_and_accuses_nobody() -> None:
     rewritten = sip_evidence(failure=None, sip=SipFacts(altered=("via",)))
     assert conclusion(rewritten) == ("sip_rewritten", State.IMPAIRED, "sip.rewrite")
