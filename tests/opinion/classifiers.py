@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,14 @@ UNKNOWN = "Unknown"
 FLOWS = ("6", "17")  # TCP and UDP; an ICMP error is a flow of its own
 LAYERS = {"eth", "ethertype", "ip", "tcp", "udp", "data", "icmp", "tls-unread", "xml"}
 GREASE = {f"{byte:02x}{byte:02x}" for byte in range(0x0A, 0x100, 0x10)}
+
+
+def version(package: str) -> str:
+    """Of the program that a package brings: the first two numbers that it says of itself."""
+    words = {"libndpi-bin": "-h", "tshark": "--version"}
+    run = subprocess.run([program(package), words[package]], capture_output=True, text=True, timeout=60, check=False)
+    found = re.search(r"(\d+\.\d+)\.\d+", run.stdout + run.stderr)
+    return found[1] if found else ""
 
 
 def ndpi(capture: Path, *options: str) -> dict[str, str]:
