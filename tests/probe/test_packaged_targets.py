@@ -9,14 +9,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec.structs import replace
 from telethon.crypto import rsa
 
 from probe import targets as reader
 from probe.addresses import is_address
 from probe.budget import ALLOCATES_PER_HOUR, ALLOCATING
 from probe.codecs import xeddsa
-from probe.model import Plane, Transport
+from probe.model import Endpoint, Grade, Plane, Transport
+from tests.probe.builders import scripted_shake
 from tests.probe.test_mtproto import CURRENT_KEY
+from tests.scripted import ScriptedDialer, Tcp
 
 PACKAGED = reader.packaged()
 SHIPPED = {
@@ -213,3 +216,17 @@ def test_independent_resolvers_are_two_and_of_different_owners() -> None:
 def test_no_fingerprint_is_part_of_another() -> None:
     patterns = [fingerprint.pattern for fingerprint in PACKAGED.fingerprints]
     assert not [(one, two) for one in patterns for two in patterns if one != two and one in two]
+
+
+POINTS = [point for target in PACKAGED.targets for point in target.endpoints]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point.handshake}-{point.host}:{point.port}")
+def test_every_endpoint_that_ships_can_be_dialled(point: Endpoint) -> None:
+    """On a network that accepts connections and says nothing: what fails is the network's, and known by name."""
+    address = "203.0.113.4"
+    dialer = ScriptedDialer({("tcp", address, point.port): Tcp()})
+    seen = scripted_shake(dialer, replace(point, address=address))
+    connects_only = point.handshake == "tcp"
+    assert (seen.grade, seen.failure) == ((Grade.TRANSPORT, None) if connects_only else (None, "generic_timeout_error"))
+    assert bool(dialer.sent) != connects_only
