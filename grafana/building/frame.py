@@ -109,7 +109,7 @@ def one(name: str, label: str, *chain: str) -> builders.QueryVariable:
         builders.QueryVariable(name)
         .label(label)
         .datasource(source(ROLLUP))
-        .query(tag_values("cell_1d", name, chosen(*chain)))
+        .query(tag_values("cell_1h", name, chosen(*chain)))
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(model.VariableSort.ALPHABETICAL_ASC)
         .multi(False)

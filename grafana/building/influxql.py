@@ -73,5 +73,5 @@ def latest(columns: Sequence[str], source: str, conditions: Sequence[str], limit
 
 
 def tag_values(source: str, key: str, conditions: Sequence[str] = ()) -> str:
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f'SHOW TAG VALUES FROM "{source}" WITH KEY = "{key}"{where}'
+    """The values of a tag in the range that is looked at; without a range, InfluxDB 3 looks at the last day only."""
+    return f'SHOW TAG VALUES FROM "{source}" WITH KEY = "{key}" WHERE {" AND ".join([TIME, *conditions])}'

@@ -139,6 +139,8 @@ def dialect(one: Board) -> Faults:
     for query in one.queries():
         if not query.text.startswith(("SELECT ", "SHOW TAG VALUES FROM ")):
             yield f"{query}\nis neither SELECT nor SHOW TAG VALUES"
+        if "WHERE $timeFilter" not in query.text:
+            yield f"{query}\nasks beyond the range"
         if found := NOT_IN_3.search(query.text):
             yield f"{query}\n{found[0]} is not in InfluxDB 3"
         bare = re.sub(r"/\^.*?\$/|'[^']*'|\"[^\"]*\"", "", query.text)

@@ -50,6 +50,7 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("names", "country", asked(7, '"lines"', '"probes"')),
     ("dialect", "country", asked(7, "max(", "integral(")),
     ("dialect", "country", asked(7, "GROUP BY", "SLIMIT 3 GROUP BY")),
+    ("dialect", "country", asked(7, "$timeFilter AND", "")),
     ("variables", "map", lambda page: page["templating"]["list"].pop(1)),
     ("variables", "map", lambda page: page["templating"]["list"].reverse()),
     ("formats", "country", asked(7, "${operator:regex}", "$operator")),

@@ -110,6 +110,13 @@ def test_variables_offer_what_there_is(stores: Stores, one: Board, query: Query)
     assert offered == VARIABLES.get(one.name, IN_MOROCCO)[str(query.panel)], str(query)
 
 
+@pytest.mark.parametrize(("one", "query"), [pair for pair in OTHERS if pair[1].title == "variable"], ids=named)
+def test_variables_offer_nothing_of_another_year(stores: Stores, one: Board, query: Query) -> None:
+    year = 365 * 24 * HOUR_MS
+    span = Range(SPAN.since_ms - 2 * year, SPAN.until_ms - 2 * year)
+    assert ask(stores, one, query, {**CHOSEN[one.name], "country": "MA"}, span) == [], str(query)
+
+
 def test_variables_are_chained(stores: Stores) -> None:
     country = next(one for one in boards() if one.name == "country")
     access = next(query for query in country.queries() if query.panel == "access")
