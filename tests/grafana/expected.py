@@ -10,7 +10,7 @@ from typing import Any
 
 from probe.model import Step
 from tests.grafana.interpolation import ALL, Value
-from tests.grafana.world import STRANGE
+from tests.grafana.world import STATES, STRANGE
 
 N = None
 MT = "Maroc Telecom"
@@ -88,6 +88,14 @@ COUNTRY: dict[tuple[int, str], Any] = {
     (6, "H"): {"≠ mixed: lines differ": [1]},
     (7, "A"): {f"{MT} · 3g": [5, N, 5, N], f"{MT} · adsl": [2, N, 4, N], f"{STRANGE} · 4g": [3, N, N, N]},
     (7, "B"): {"controls": [2, N, 2, N]},
+    (9, "A"): [
+        {**dict.fromkeys(STATES, 0), "operator": operator, "access": access, **states, "n": sum(states.values())}
+        for operator, access, states in (
+            (MT, "3g", {"ok": 13, "blocked": 4, "insufficient": 1}),
+            (MT, "adsl", {"ok": 2, "blocked": 2, "insufficient": 2}),
+            (STRANGE, "4g", {"degraded": 3}),
+        )
+    ],
     (8, "A"): [
         {"operator": operator, "access": access, "service": service, "role": "call", "state": state, "uid": uid,
          "mechanism": "udp.port.drop", "step": "stun", "rule": "a_rule", "depth": "", "simulated": 0}

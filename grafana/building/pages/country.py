@@ -5,12 +5,13 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import frame
-from grafana.building.fields import links_of_series, properties
+from grafana.building.fields import link_to, links_of_series, properties
 from grafana.building.influxql import CELLS, MEASURED, NOT_EMPTIED, NOT_NEUTRAL, chosen, is_, latest, select
 from grafana.building.palette import LOOKS
-from grafana.building.panels import At, Panel, series, state_colours, states, table
+from grafana.building.panels import At, Columns, Panel, series, state_colours, states, table
 from grafana.building.query import RAW, Asked
 from grafana.building.query import table as as_table
+from probe.model import State
 
 PAGE = frame.Page(
     uid="ringback-country",
@@ -32,6 +33,7 @@ def build() -> Dashboard:
         _states(3, "Calls", "call", where),
         _states(4, "Messages", "chat", where),
         _states(5, "Websites", "web", where, height=8),
+        _operators(where),
         _counts(where),
         _lines(where),
         _evidence(where),
@@ -60,6 +62,26 @@ def _states(id_: int, what: str, role: str, where: list[str], height: int = 12) 
     conditions = [*where, is_("role", role), NOT_EMPTIED]
     text = select('last("state") AS "state"', CELLS, conditions, ROWS, every="$per")
     return states(at, Asked(text=text, alias=NAMED)).override_by_regexp("/.*/", properties([LINKS]))
+
+
+def _operators(where: list[str]) -> Panel:
+    at = At(
+        id=9,
+        title="Operators and accesses: lines by state",
+        about="Line-hours (or line-days) of each operator and access in each state, and n, all that were measured. "
+        "Operators have no state; lines are by their latest verdict in the hour or day.",
+        height=8,
+    )
+    of_lines = [state for state in LOOKS if state is not State.MIXED]
+    columns: Columns = {
+        "Time": [("custom.hidden", True)],
+        "n": [("displayName", "n (measured)")],
+        "operator": [link_to("ringback-operator", "Open the operator", ["operator"])],
+        **{state.value: [("displayName", LOOKS[state].text)] for state in of_lines},
+    }
+    counts = ", ".join(f'sum("{state}") AS "{state}"' for state in of_lines)
+    text = select(f'{counts}, sum("lines") AS "n"', CELLS, [*where, NOT_NEUTRAL, MEASURED], ["operator", "access"])
+    return table(at, as_table(text), columns=columns)
 
 
 def _counts(where: list[str]) -> Panel:
