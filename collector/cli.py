@@ -16,10 +16,11 @@ from collector.exports import command as exporting
 from collector.exports.source import Wanted
 from collector.exports.writing import FORMATS
 from collector.hourly import Rules
-from collector.influx import settings, setup
+from collector.influx import settings, setup, upkeep
 from collector.influx.client import Misconfigured
 from collector.replay import instance
 from collector.serving import Options, address_of, listening, now_ms, open_socket, opened, signalled
+from collector.warehouse import Warehouse
 from probe.failure import UserError
 from probe.judge.cells import access_of, cell
 from probe.judge.rules import RULES_VERSION
@@ -116,7 +117,16 @@ def export_(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 
 def influx_(arguments: argparse.Namespace, rest: list[str]) -> int:
-    """Make the databases of an InfluxDB as Grafana needs them (setup), or see whether it takes points (check)."""
+    """Care for an InfluxDB: make its databases (setup), see whether it takes points (check), have all that --data
+    holds written again (refill), list the points that it refused (refused).
+    """
+    if arguments.action in ("refill", "refused"):
+        if arguments.data is None:
+            raise UserError(f"`influx {arguments.action}` needs --data, of a collector that does not run.")
+        with opened(_options(arguments), RULES) as parts:
+            for sentence in KEPT_FOR_INFLUX[arguments.action](parts.warehouse):
+                print(sentence)
+        return 0
     server = settings.server(arguments, os.environ)
     if server is None:
         raise UserError(f"Say which InfluxDB: --influx URL, or {settings.URL_VARIABLE}.")
@@ -141,6 +151,7 @@ def sip_echo_(arguments: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
+KEPT_FOR_INFLUX: dict[str, Callable[[Warehouse], list[str]]] = {"refill": upkeep.refill, "refused": upkeep.refused}
 COMMANDS = {
     "serve": serve,
     "rebuild": rebuild,
@@ -183,18 +194,19 @@ def _parser() -> argparse.ArgumentParser:
     }
     for name in ("serve", "local", "replay", "influx"):
         settings.add_arguments(parsers[name])
-    parsers["influx"].add_argument("action", choices=("setup", "check"))
+    parsers["influx"].add_argument("action", choices=("setup", "check", *KEPT_FOR_INFLUX))
     parsers["influx"].add_argument(
         "--raw-days", metavar="DAYS", type=_days, default=setup.RAW_DAYS, help="how long single verdicts are kept (90)"
     )
     parsers["sip-echo"].add_argument("--listen", metavar="HOST:PORT", default="0.0.0.0:5060")
     for name, one in parsers.items():
-        if name in ("influx", "sip-echo"):  # which have no data of their own
+        if name == "sip-echo":  # which keeps nothing
             continue
-        one.add_argument("--data", metavar="DIR", type=Path, required=name != "export", help=DATA_HELP)
-        if name != "export":  # which reads what is judged already
+        optional = name in ("export", "influx")
+        one.add_argument("--data", metavar="DIR", type=Path, required=not optional, help=DATA_HELP)
+        if name not in ("export", "influx"):  # which read what is judged already
             one.add_argument("--targets", metavar="FILE", type=Path, help="what probes are told to measure")
-        if name not in ("export", "replay"):  # whose networks and controls are the episode's
+        if name not in ("export", "replay", "influx"):  # a replay's networks and controls are the episode's
             _add_outside(one)
     parsers["serve"].add_argument("--listen", metavar="HOST:PORT", required=True)
     parsers["serve"].add_argument(
@@ -271,7 +283,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     return Options(
         data=arguments.data,
         networks=getattr(arguments, "networks", None),
-        targets=arguments.targets,
+        targets=getattr(arguments, "targets", None),
         control_keys=tuple(getattr(arguments, "control_key", ())),
         trusted_proxies=tuple(getattr(arguments, "trusted_proxy", ())),
         influx=settings.server(arguments, os.environ) if "influx" in arguments else None,

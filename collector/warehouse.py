@@ -223,11 +223,13 @@ class Warehouse:
             return
         ((own,),) = self.select("SELECT current_database()")
         self._connection.execute(f"ATTACH '{_quoted(str(path))}' AS adopted")
-        self._connection.execute("USE adopted")
-        self.change(lambda connection: outbox.carry(connection, f'"{own}"'))
-        self._connection.execute("CHECKPOINT")
-        self._connection.execute(f'USE "{own}"')
-        self._connection.execute("DETACH adopted")
+        try:
+            self._connection.execute("USE adopted")
+            self.change(lambda connection: outbox.carry(connection, f'"{own}"'))
+            self._connection.execute("CHECKPOINT")
+        finally:
+            self._connection.execute(f'USE "{own}"')
+            self._connection.execute("DETACH adopted")
 
     def _is_current(self) -> bool:
         return self.select("SELECT schema FROM meta") == [(SCHEMA,)]

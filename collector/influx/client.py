@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from collector.influx.line import clean
 from collector.influx.schema import Database
 
-CONNECT_MS, ANSWER_MS = 3_000, 10_000
+CONNECT_MS, ANSWER_MS = 3_000, 6_000  # no longer, since the collector's end waits for it
 MOST_REASON = 300  # characters of a server's own words
 REJECTED = (400, 413, 422)
 PASSING = (408, 425, 429)
@@ -90,8 +90,8 @@ class Client:
         self._writing.close()
         self._client.close()
 
-    def write(self, database: Database, lines: Sequence[str]) -> bool:
-        """Writes lines, whose times are nanoseconds. False where some were older than the database keeps any.
+    def write(self, database: Database, lines: Sequence[str]) -> None:
+        """Writes lines, whose times are nanoseconds. Those that are older than the database keeps any are let go.
 
         Raises Unavailable, Misconfigured, or Rejected, and then some of them may have been written.
         """
@@ -99,12 +99,11 @@ class Client:
         try:
             WRITERS[self._server.api](self, self._server.name(database), body)
         except ApiException as error:
-            return self._is_expired(error, self._server.name(database))
+            self._refused(error, self._server.name(database))
         except ReadTimeoutError as error:
             raise Unavailable("InfluxDB takes too long to answer.", slow=True) from error
         except (HTTPError, OSError) as error:
             raise Unavailable(f"InfluxDB cannot be reached ({type(error).__name__}).") from error
-        return True
 
     def _write_v2(self, name: str, body: bytes) -> None:
         self._writing.write(name, self._server.org, body, NANOSECONDS)
@@ -120,11 +119,11 @@ class Client:
             _return_http_data_only=True,
         )
 
-    def _is_expired(self, error: ApiException, name: str) -> bool:
-        """False where that was all; raises what else it means."""
+    def _refused(self, error: ApiException, name: str) -> None:
+        """Raises what an answer means, unless it is only that some points were too old."""
         status, reason = error.status or 0, self._reason(error)
         if status in REJECTED and any(words in reason for words in EXPIRED):
-            return False
+            return
         if status in REJECTED:
             raise Rejected(status, reason) from error
         if status in PASSING or status >= 500:

@@ -21,27 +21,26 @@ class Refused(Struct, frozen=True):
 
 class Delivered(Struct, frozen=True):
     written: int
-    expired: bool  # some were older than the database keeps any
     refused: tuple[Refused, ...] = ()
 
 
-def deliver(write: Callable[[Sequence[str]], bool], lines: Sequence[str], most: int = MOST_REQUESTS) -> Delivered:
+def deliver(write: Callable[[Sequence[str]], None], lines: Sequence[str], most: int = MOST_REQUESTS) -> Delivered:
     """Writes the lines, in their order, and says which of them were refused.
 
     After `most` requests, what was rejected together is refused together. Raises what `write` raises but Rejected.
     """
     refused: list[Refused] = []
     waiting: list[Sequence[str]] = [lines] if lines else []
-    requests, kept = 0, True
+    requests = 0
     while waiting:
         some = waiting.pop()
         requests += 1
         try:
-            kept = write(some) and kept
+            write(some)
         except Rejected as rejected:
             if len(some) == 1 or requests >= most:
                 refused += [Refused(line, rejected.status, str(rejected)) for line in some]
             else:
                 half = len(some) // 2
                 waiting += [some[half:], some[:half]]
-    return Delivered(len(lines) - len(refused), not kept, tuple(refused))
+    return Delivered(len(lines) - len(refused), tuple(refused))

@@ -31,7 +31,7 @@ VITALS_S = 60.0
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.5, 60.0
 MISCONFIGURED_S = 60.0
 
-Write = Callable[[Database, Sequence[str]], bool]  # collector.influx.client.Client.write
+Write = Callable[[Database, Sequence[str]], None]  # collector.influx.client.Client.write
 Sleep = Callable[[float], Awaitable[None]]
 
 logger = logging.getLogger(__name__)

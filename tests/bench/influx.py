@@ -92,10 +92,10 @@ def report(warehouse: Warehouse, points: Points, client: Client, options: argpar
     total_s = 0.0
     clock = time.perf_counter
 
-    def counted(database: Database, lines: Sequence[str]) -> bool:
+    def counted(database: Database, lines: Sequence[str]) -> None:
         nonlocal written
         written += len(lines)
-        return client.write(database, lines)
+        client.write(database, lines)
 
     for kind in (*Kind, None):
         warehouse.change(lambda c: c.execute("DELETE FROM unsent"))

@@ -44,7 +44,7 @@ class Sink:
     failures: list[Exception | None] = field(default_factory=list)
     writes: int = 0
 
-    def write(self, database: Database, lines: Sequence[str]) -> bool:
+    def write(self, database: Database, lines: Sequence[str]) -> None:
         self.writes += 1
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
@@ -52,7 +52,6 @@ class Sink:
         for line in lines:
             series, fields, time = parsed(line)
             self.points.setdefault((database.value, series, time), {}).update(fields)
-        return True
 
     def of(self, measurement: str) -> dict[Point, dict[str, Any]]:
         return {point: fields for point, fields in self.points.items() if point[1].startswith(f"{measurement},")}

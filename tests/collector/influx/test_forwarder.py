@@ -193,7 +193,7 @@ def test_pauses_grow_to_a_minute_at_most(warehouse: Warehouse) -> None:
 def test_a_slow_server_gets_less_at_a_time(warehouse: Warehouse) -> None:
     sizes: list[int] = []
 
-    def slow(database: Database, lines: Any) -> bool:
+    def slow(database: Database, lines: Any) -> None:
         sizes.append(len(lines))
         raise Unavailable("slow", slow=True)
 
@@ -232,10 +232,10 @@ def test_the_latest_hours_come_first(warehouse: Warehouse) -> None:
 def test_a_change_while_it_is_being_written_is_written_too(warehouse: Warehouse) -> None:
     sink, clock = Sink(), Clock()
 
-    def write(database: Database, lines: Any) -> bool:
+    def write(database: Database, lines: Any) -> None:
         if sink.writes == 0:
             warehouse.replace(hours(0, 1, 2, state="down"), 2)
-        return sink.write(database, lines)
+        sink.write(database, lines)
 
     drained(forwarder(warehouse, MemoryLog(), write, clock), clock)
     assert said_to_sink(sink) == expected(warehouse)
