@@ -106,7 +106,7 @@ class Shim:
 async def influx_shim(server: Influxd, token: str | None = None) -> AsyncIterator[Shim]:
     """The shim in the running loop: whoever calls it must not block that loop."""
     shim = Shim(server, token=token)
-    runner = web.AppRunner(shim.application(), auto_decompress=False)
+    runner = web.AppRunner(shim.application(), auto_decompress=False, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
