@@ -5,7 +5,7 @@
 measures each on an ADSL line of Maroc Telecom's and says as JSON lines what was concluded. They are no entries of the
 scoreboard, which runs without libndpi. What is expected follows from when nDPI is sure of a flow, as test_ndpi.py has
 seen it: of TLS and DNS at the packet that names the service, of STUN at the third packet of one flow, but of
-Messenger's at the reply that holds its realm.
+Messenger's at the reply that holds its realm, and of Teams' at the first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.lab import fork
 from tests.lab.differential import Field, said
 from tests.lab.model import Entry, Expected
 from tests.lab.net import Lab
-from tests.lab.techniques.aims import CALLS, CLEAN_CALL, MESSAGES, OK, always, same, stage
+from tests.lab.techniques.aims import CALLS, CLEAN_CALL, MESSAGES, OK, TEAMS, always, same, stage
 
 SOURCE = "reference/lab.md section 4: libndpi 4.2 in line"
 NAMES = {"whatsapp.example": "WhatsApp", "viber.example": "Viber"}
@@ -51,7 +51,8 @@ BOXES = (
         # One transaction is over before the third packet; what would die is a call, and a call is not exercised. But
         # Messenger's realm is known to nDPI, in the reply, and the relay's address from then on: that relay is silent
         # whatever it is asked. (First expected to be clean like the others: that nDPI knows the realm was not known.)
-        expected=same(CLEAN_CALL, *CALLS) | same(DEAD_RELAY, "messenger/call") | same(OK, *MESSAGES),
+        # Teams' first packet has attributes by which nDPI knows it at once.
+        expected=same(CLEAN_CALL, *CALLS) | same(DEAD_RELAY, "messenger/call", TEAMS) | same(OK, *MESSAGES),
     ),
     Entry(
         "ndpi.rtp",
