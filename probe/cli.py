@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from probe import __version__
 from probe.addresses import is_address
-from probe.budget import CYCLE_BYTES
 from probe.cycle import Settings
+from probe.data_plan import CYCLE_BYTES
 from probe.failure import UserError
 from probe.model import Access, Resolver, Targets
 from probe.network import LinkResolver, describe_resolver

@@ -16,7 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe import link as links
-from probe.budget import Budget, ByteBudget
+from probe.budget import Budget
+from probe.data_plan import ByteBudget
 from probe.diagnosis import led_astray, paths, second_look
 from probe.failure import BROKEN_OFF
 from probe.judge import dialects

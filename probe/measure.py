@@ -17,7 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import family_of, is_address
-from probe.budget import ALLOCATING, MORE, Budget, ByteBudget, shares
+from probe.budget import ALLOCATING, Budget
+from probe.data_plan import MORE, ByteBudget, shares
 from probe.handshakes import HANDSHAKES
 from probe.judge.failing import is_at
 from probe.lookup import LOOKUP_IN_TLS_BYTES, Lookup, may_be_forged

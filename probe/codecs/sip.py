@@ -11,7 +11,6 @@ section 4.1.1.3), and `rport` (RFC 3581) asks for the answer at the port that it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -44,10 +43,6 @@ COMPACT = {  # RFC 3261, section 7.3.3
     "s": "subject",
     "k": "supported",
 }
-NAMES = (  # that `altered` may give; what somebody else puts in is `other`, whatever he calls it
-    *("via", "max-forwards", "from", "to", "call-id", "cseq", "contact", "accept", "content-length", "user-agent"),
-    *("record-route", "route", "allow", "supported", "expires", "server"),
-)
 
 
 class Header(Struct, frozen=True):
@@ -280,30 +275,3 @@ def answers(request: Message, message: Message) -> bool:
         and message.value("call-id") == request.value("call-id")
         and message.cseq == request.cseq
     )
-
-
-# --- Comparing --------------------------------------------------------------------------------------------------
-
-
-def altered(sent: bytes, arrived: bytes) -> tuple[str, ...]:
-    """What of a message did not arrive as it was sent; empty when every byte did.
-
-    Words of NAMES, and `start-line`, `body`, `other` (a header that we do not send), `layout` (the same words,
-    written otherwise), `message` (it is none any more). Never a value: whoever alters it writes addresses there.
-    """
-    if sent == arrived:
-        return ()
-    try:
-        before, after = parse(sent), parse(arrived)
-    except ValueError:
-        return ("message",)
-    keys = dict.fromkeys(header.key for message in (before, after) for header in message.headers)
-    changed = [key if key in NAMES else "other" for key in keys if before.values(key) != after.values(key)]
-    parts = [name for name, part in PARTS if part(before) != part(after)]
-    return tuple(dict.fromkeys((*parts, *changed))) or ("layout",)
-
-
-PARTS: tuple[tuple[str, Callable[[Message], object]], ...] = (
-    ("start-line", lambda message: (message.method, message.uri, message.status, message.reason)),
-    ("body", lambda message: message.body),
-)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from probe.codecs import sip
+from probe.codecs.sip_altered import altered
 from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.handshakes.sip import ask, domain
 from probe.model import Endpoint, Grade, Operation, Step
@@ -40,8 +41,8 @@ async def _echoed(trace: Trace, endpoint: Endpoint, step: Step, *, twin: bool) -
 
     def proves(message: sip.Message, record: StepRecord) -> Grade:
         record.operation = Operation.DECODE
-        altered = sip.altered(request, _arrived(message))
-        record.sip = record.sip and replace(record.sip, altered=altered)
+        parts = altered(request, _arrived(message))
+        record.sip = record.sip and replace(record.sip, altered=parts)
         return Grade.BOUND
 
     _, grade = await ask(trace, endpoint, request, proves, step, twin)

@@ -1,4 +1,4 @@
-"""Four Allocate transactions an hour for each relay, also across runs; and so many bytes a cycle."""
+"""Four Allocate transactions an hour for each relay, also across runs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from probe.budget import AllocateBudget, ByteBudget, shares
-from probe.model import Endpoint, Observation, Step, Transport
-from tests.probe.builders import NOW_MS, endpoint, observation
+from probe.budget import AllocateBudget
+from probe.model import Endpoint, Transport
+from tests.probe.builders import NOW_MS, endpoint
 
 MINUTE = 60_000
 
@@ -87,41 +87,3 @@ def test_a_clock_that_was_set_back_does_not_lock_relays_out(tmp_path: Path) -> N
     budget = AllocateBudget()
     spent(budget, 4, NOW_MS + 999 * MINUTE)
     assert spent(budget, 1, NOW_MS) == [True]
-
-
-# --- Bytes ------------------------------------------------------------------------------------------------------
-
-TLS, TCP = endpoint("tls", "a.example", 443), endpoint("tcp", "a.example", 443)
-
-
-def took(number: int) -> list[Observation]:
-    return [observation(Step.TLS, bytes_sent=number // 2), observation(Step.TLS, bytes_received=number - number // 2)]
-
-
-def test_without_a_limit_everything_is_admitted() -> None:
-    assert all(ByteBudget().admit(TLS, share) for share in (1.0, 0.0))
-
-
-def test_what_is_under_way_is_set_aside_and_what_it_took_is_kept() -> None:
-    budget = ByteBudget(11_000)
-    assert [budget.admit(TLS, 1.0) for _ in range(3)] == [True, True, False]
-    assert budget.admit(TCP, 1.0)
-    budget.settle(TLS, took(2_000))
-    assert [budget.admit(TLS, 1.0), budget.admit(TCP, 1.0)] == [False, True]
-    budget.settle(TCP, took(0))
-    assert budget.spent == 2_000
-    budget.settle(TLS, [])  # it took nothing
-    assert budget.admit(TLS, 1.0)
-
-
-def test_an_address_that_adds_less_is_left_out_earlier() -> None:
-    budget = ByteBudget(10_000)
-    budget.take(took(3_500))
-    assert [budget.admit(TCP, share) for share in (0.4, 0.7, 1.0)] == [False, True, True]
-
-
-def test_the_first_address_counts_most_and_then_its_other_family() -> None:
-    v4, v6 = ["203.0.113.1", "203.0.113.2"], ["2001:db8::1", "2001:db8::2"]
-    assert shares([*v4, *v6]) == [1.0, 0.4, 0.7, 0.4]
-    assert shares(v6) == [1.0, 0.4]
-    assert shares([]) == []

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from probe.budget import AllocateBudget, ByteBudget
+from probe.budget import AllocateBudget
 from probe.cycle import is_silent
+from probe.data_plan import ByteBudget
 from probe.failure import TIMEOUT
 from probe.lookup import may_be_forged
 from probe.measure import Findings, Measurer

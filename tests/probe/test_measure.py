@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from probe.budget import AllocateBudget, Budget, ByteBudget
+from probe.budget import AllocateBudget, Budget
+from probe.data_plan import ByteBudget
 from probe.handshakes import HANDSHAKES
 from probe.measure import Findings, Measurer, observations
 from probe.model import AlsoDial, Endpoint, Expect, Grade, NotAttempted, Outage, Step, Target, Via

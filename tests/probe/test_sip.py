@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from probe.codecs import sip
 from probe.codecs.sip import Message
+from probe.codecs.sip_altered import NAMES, altered
 from probe.model import Transport
 
 VECTORS = Path(__file__).parent.parent / "data" / "sip"
@@ -282,13 +283,13 @@ def test_a_stream_that_can_become_no_message(data: bytes) -> None:
     ],
 )
 def test_what_was_altered(old: str, new: str, parts: tuple[str, ...]) -> None:
-    assert sip.altered(OPTIONS, OPTIONS.decode().replace(old, new, 1).encode()) == parts
+    assert altered(OPTIONS, OPTIONS.decode().replace(old, new, 1).encode()) == parts
 
 
 @given(st.binary(max_size=400))
 def test_what_was_altered_never_tells_with_what(arrived: bytes) -> None:
-    words = {*sip.NAMES, "start-line", "body", "other", "layout", "message"}
-    assert set(sip.altered(OPTIONS, arrived)) <= words
+    words = {*NAMES, "start-line", "body", "other", "layout", "message"}
+    assert set(altered(OPTIONS, arrived)) <= words
 
 
 # --- Junk -------------------------------------------------------------------------------------------------------
