@@ -28,7 +28,7 @@ WAVES = (range(1, 9), range(9, 17), range(17, 25))  # TTLs of a neutral packet, 
 FURTHER = 3  # than the neutral one a failing packet is followed
 MOST = 16  # names and attempts that are followed in one cycle,
 MOST_BYTES = 100_000  # and what that may take of a volunteer's data plan
-AT_ONCE = 4
+AT_ONCE = 8  # each some seconds
 Kind = tuple[Step, int, str]
 
 

@@ -28,6 +28,7 @@ from probe.model import Came, Transport
 
 TRIES = 2  # of a TTL that stays silent
 LIMIT = 1.0  # seconds, of one try
+LATER = 0.3  # of that, in which a reset may follow a router's word
 TIME_EXCEEDED = {socket.AF_INET: 11, socket.AF_INET6: 3}  # ICMP's and ICMPv6's type
 TTL_OPTION = {
     socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TTL),
@@ -127,18 +128,31 @@ async def _ask_inside(sock: socket.socket, packet: Packet, ttl: int, limit: floa
     except (OSError, TimeoutError):
         return None
     try:
-        return await _heard(sock, _say(sock, packet, ttl, counters), limit)
+        reply = await _heard(sock, _say(sock, packet, ttl, counters), limit)
+        return await _or_a_later_reset(sock, limit * LATER) if reply.came is Came.EXCEEDED else reply
     finally:
         _limit_ttl(sock, FAR)  # so that the RST arrives
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
 
 
 async def _say(sock: socket.socket, packet: Packet, ttl: int, counters: Counters) -> Reply:
-    loop = asyncio.get_running_loop()
     _limit_ttl(sock, ttl)
-    await loop.sock_sendall(sock, packet.payload)
+    await asyncio.get_running_loop().sock_sendall(sock, packet.payload)
     counters.sent(packet.payload)
-    return Reply(came=Came.ANSWER if await loop.sock_recv(sock, READ_SIZE) else Came.RESET)
+    return await _listen(sock)
+
+
+async def _listen(sock: socket.socket) -> Reply:
+    return Reply(came=Came.ANSWER if await asyncio.get_running_loop().sock_recv(sock, READ_SIZE) else Came.RESET)
+
+
+async def _or_a_later_reset(sock: socket.socket, limit: float) -> Reply:
+    """A slow box beside the path may break off what a router behind it has seen by then."""
+    reply, until = Reply(came=Came.EXCEEDED), asyncio.get_running_loop().time() + limit
+    while reply.came is Came.EXCEEDED:  # of the same words sent again too
+        left = until - asyncio.get_running_loop().time()
+        reply = await _heard(sock, _listen(sock), max(left, 0.0))
+    return Reply(came=Came.EXCEEDED) if reply == SILENCE else reply
 
 
 async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float) -> Reply:

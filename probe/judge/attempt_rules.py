@@ -233,7 +233,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         lambda case: case.place is Place.HOME and case.failure in CERTIFICATE_FAILURES,
         State.IMPAIRED,
         "local.tls",
-        "who shows another certificate stands at home or at work, before the first router of the network",
+        "who shows another certificate stands before the first public router, as a home's or an office's proxy does",
         "An antivirus or a company's proxy that spares the neutral services: the connection opens with a small TTL.",
     ),
     Rule(
@@ -241,7 +241,7 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         lambda case: case.place is Place.HOME,
         State.IMPAIRED,
         "local.firewall",
-        "it is stopped at home or at work, before the first router of the network",
+        "it is stopped before the first public router, as a home's or an office's firewall does",
         "The same packet with a small TTL, beside a neutral one that passes there; design, section 4.",
     ),
     Rule(

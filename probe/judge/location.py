@@ -1,23 +1,28 @@
 """Where on the path it dies, as far as the sweeps of a measurement tell; None where they do not.
 
-The first public hop is the first router with a public address that said anything to any packet, failing or neutral.
-A packet that dies before it, while a neutral one that goes as far draws a word from it or from a router behind it, was
-stopped at home, and so was one that is answered no further away. A packet that a router of another country's network
-has seen got out of the line's own. Whether it was then the service that kept silent, or somebody who stands on the way
-back, cannot be told from here; who resets or rejects it out there is not this network.
+The first public hop is the first router with a public address that said anything to any packet, failing or neutral; one
+with an address between carriers and customers (RFC 6598) is the carrier's as well, and on a device that is itself on a
+cellular network any router is. A packet that dies before it, while a neutral one that goes as far draws a word from it
+or from a router behind it, counts as stopped at home, and so does one that is answered no further away.
+
+A packet that a router of another country's network has seen got out of the line's own. Whether it was then the service
+that kept silent, or somebody who stands on the way back, cannot be told from here; who resets or rejects it out there
+is not this network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from probe.addresses import family_of
 from probe.failure import CERTIFICATE_FAILURES
 from probe.judge.evidence import Evidence
-from probe.model import Attempt, Came, Hop, HopKind, Network, Observation, Step, Sweep, Transport
+from probe.model import Access, Attempt, Came, Hop, HopKind, Measurement, Network, Observation, Step, Sweep, Transport
 
 PUBLIC = frozenset({HopKind.PUBLIC, HopKind.NEAR})
+CARRIERS = PUBLIC | {HopKind.SHARED}
+CELLULAR = frozenset({Access.G2, Access.G3, Access.G4, Access.G5})
 ANSWERS = frozenset({Came.ANSWER, Came.RESET, Came.REJECTED})
 ALSO_BY = {Step.TURN: Step.STUN}  # a relay that leaves a Binding unanswered too is followed by that
 
@@ -35,10 +40,11 @@ def of_attempt(evidence: Evidence, attempt: Attempt, last: Observation | None) -
         return None
     sweeps = evidence.measurement.sweeps
     if last.failure in CERTIFICATE_FAILURES:  # who shows it is found by who opens the connection
-        return next((place for each in _followed(sweeps, attempt, Step.TCP) if (place := _at_home(each, sweeps))), None)
+        opened = [_at_home(each, evidence) for each in _followed(sweeps, attempt, Step.TCP)]
+        return next((place for place in opened if place), None)
     steps = (last.step, ALSO_BY.get(last.step, last.step))
     found = (sweep for step in steps for sweep in _followed(sweeps, attempt, step))
-    return next((_at_home(each, sweeps) or _abroad(each, evidence) for each in found), None)
+    return next((_at_home(each, evidence) or _abroad(each, evidence) for each in found), None)
 
 
 def compared_with(step: Step, transport: Transport) -> Step:
@@ -51,7 +57,7 @@ def compared_with(step: Step, transport: Transport) -> Step:
 def of_name(evidence: Evidence, host: str) -> Place | None:
     """Of a name's resolution: at home or not known, for whose a resolver is the judge knows by its own address."""
     sweeps = evidence.measurement.sweeps
-    places = [_at_home(each, sweeps) for each in sweeps if each.step is Step.DNS and each.host == host]
+    places = [_at_home(each, evidence) for each in sweeps if each.step is Step.DNS and each.host == host]
     return next((place for place in places if place), None)
 
 
@@ -63,15 +69,17 @@ def _followed(sweeps: Iterable[Sweep], attempt: Attempt, step: Step) -> list[Swe
     return [each for each in same if not each.neutral]
 
 
-def _at_home(sweep: Sweep, sweeps: Sequence[Sweep]) -> Place | None:
-    first = _first_public(each for each in sweeps if each.family == sweep.family)
+def _at_home(sweep: Sweep, evidence: Evidence) -> Place | None:
+    sweeps = evidence.measurement.sweeps
+    first = _first_hop(evidence.measurement, sweep.family)
     if first is None or sweep.neutral:
         return None
-    answered, passed = _answered_at(sweep), {ttl for ttl in _neutrals_exceeded(sweep, sweeps) if ttl >= first}
+    answered, passed = _answered_at(sweep), {ttl for ttl in _neutrals_exceeded(sweep, sweeps) if ttl >= first.ttl}
     if answered is not None:  # a resolver may itself be the first public hop: then it answers neutral questions there
-        return Place.HOME if answered < first or (answered == first and passed) else None
+        at_it = answered == first.ttl and first.kind in PUBLIC and passed
+        return Place.HOME if answered < first.ttl or at_it else None
     silent = {hop.ttl for hop in sweep.hops if hop.came is Came.SILENCE}
-    return Place.HOME if max(_exceeded(sweep), default=0) < first and silent & passed else None
+    return Place.HOME if max(_exceeded(sweep), default=0) < first.ttl and silent & passed else None
 
 
 def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:
@@ -81,9 +89,12 @@ def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:
     return {ttl for each in same for ttl in _exceeded(each)}
 
 
-def _first_public(sweeps: Iterable[Sweep]) -> int | None:
-    hops = [hop for sweep in sweeps for hop in _exceeded(sweep).values()]
-    return min((hop.ttl for hop in hops if hop.kind in PUBLIC), default=None)
+def _first_hop(measurement: Measurement, family: int) -> Hop | None:
+    """That is not the volunteer's, or of a workplace's."""
+    sweeps = [each for each in measurement.sweeps if each.family == family]
+    hops = [hop for sweep in sweeps for hop in _exceeded(sweep).values() if hop.kind is not None]
+    direct = measurement.link.detected in CELLULAR
+    return min((hop for hop in hops if direct or hop.kind in CARRIERS), key=lambda hop: hop.ttl, default=None)
 
 
 def _abroad(sweep: Sweep, evidence: Evidence) -> Place | None:

@@ -37,7 +37,7 @@ NAME_RULES: tuple[Rule[NameCase], ...] = (
         lambda case: case.at_home,
         State.IMPAIRED,
         "local.resolver",
-        "what answers or swallows the question stands at home or at work, before the first router of the network",
+        "what answers or swallows the question stands before the first public router, as a home's or an office's does",
         "The question with a small TTL, beside one for a neutral name; design, section 4.",
     ),
     Rule(

@@ -65,6 +65,7 @@ def judge(evidence: Evidence) -> Verdict:
                 f"earlier={evidence.earlier.uid if evidence.earlier else None}",
                 f"controls={_uids(evidence.controls)} calibrating={_uids(evidence.calibrating)}",
                 f"neighbours={sorted(evidence.neighbours)}",
+                f"networks={sorted(evidence.networks)}",
             )
         ),
         uid=measurement.uid,

@@ -240,6 +240,11 @@ def test_neighbours_are_other_networks_of_the_same_country() -> None:
     assert "neighbours=['192.0.2.1']" in reasons(rows)["m"]
 
 
+def test_what_the_log_knows_of_networks_is_told_to_the_judge() -> None:
+    named = msgspec.structs.replace(record("m"), resolver_networks={"192.0.2.0/24": SPAIN})
+    assert "networks=['192.0.2.0/24']" in reasons(projected(logged(named)))["m"]
+
+
 def test_a_late_answer_in_another_network_changes_the_hours_around_it() -> None:
     log = logged(record("m", minute=60))
     warehouse = Warehouse(None)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from probe.budget import ALLOCATES_PER_HOUR, AllocateBudget
 from probe.codecs import stun
 from probe.cycle import Cycle, Settings, run_cycle
-from probe.locate import FURTHER, MOST, MOST_BYTES, WAVES, Followed, limited
+from probe.locate import AT_ONCE, FURTHER, MOST, MOST_BYTES, WAVES, Followed, limited
 from probe.model import Came, Expect, Hop, HopKind, Measurement, Step, Sweep, Target, Transport
 from probe.network import LinkResolver
 from probe.path import TRIES, Packet, Replies, Reply
@@ -208,7 +208,7 @@ def test_what_is_followed_is_bounded() -> None:
     cycle = cycled(path, *many)
     followed = {packet.address for packet, _ in path.swept} - {NEUTRAL}
     assert len(followed) == MOST
-    assert path.most_at_once <= 4
+    assert path.most_at_once <= AT_ONCE
     assert sum(bool(each.sweeps) for each in cycle.measurements if each.round == 2) == MOST
 
 

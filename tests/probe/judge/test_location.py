@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from probe.failure import EOF, HOST_UNREACHABLE, NXDOMAIN, REFUSED, RESET, TIMEOUT, TLS_AUTHORITY
 from probe.judge import Evidence, judge
-from probe.model import Attempt, Came, Hop, HopKind, Network, State, Step, Sweep, Target, TlsFacts, Transport
+from probe.model import Access, Attempt, Came, Hop, HopKind, Network, State, Step, Sweep, Target, TlsFacts, Transport
 from tests.probe.judge.evidence import (
     CALL,
     CHAT,
@@ -106,6 +106,29 @@ def _later(one: Sweep) -> tuple[Hop, ...]:
     seen_by = (UNSEEN, UNSEEN) if one.step is Step.TLS else (HOME, EDGE)
     fate = one.hops[-1]
     return (*sweep(one.step, *seen_by).hops, *(replace(fate, ttl=ttl) for ttl in range(3, 7)))
+
+
+@pytest.mark.parametrize("first", ["shared", "private"])
+@pytest.mark.parametrize(("target", "failed", "sweeps"), CASES)
+def test_a_router_that_is_no_homes(target: Target, failed: Attempt, sweeps: Any, first: str) -> None:
+    """At TTL 1: between carriers and customers, or before a device that is on a cellular network itself."""
+    given = located(target, failed, *(replace(each, hops=_from_the_second(each)) for each in sweeps))
+    detected = Access.G4 if first == "private" else Access.UNKNOWN
+    link = replace(given.measurement.link, detected=detected)
+    known = [replace(each, hops=tuple(_as(first, hop) for hop in each.hops)) for each in given.measurement.sweeps]
+    found = replace(given, measurement=replace(given.measurement, link=link, sweeps=tuple(known)))
+    assert conclusion(found)[1] is State.LIKELY_BLOCKED
+    if first == "private":
+        at_home = replace(found, measurement=replace(found.measurement, link=replace(link, detected=Access.WIFI)))
+        assert conclusion(at_home) == ("stopped_at_home", State.IMPAIRED, "local.firewall")
+
+
+def _from_the_second(one: Sweep) -> tuple[Hop, ...]:
+    return (*sweep(one.step, UNSEEN if one.step is Step.TLS else HOME).hops, *one.hops[1:])
+
+
+def _as(kind: str, hop: Hop) -> Hop:
+    return replace(hop, kind=HopKind(kind)) if hop.kind is HopKind.PRIVATE else hop
 
 
 @pytest.mark.parametrize(("target", "failed", "sweeps"), CASES)
