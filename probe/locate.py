@@ -103,8 +103,15 @@ class Follower:
         return Followed(route, joined(parts))
 
     async def _follow_all(self, routes: Sequence[Route], neutral: Mapping[Kind, Followed]) -> list[Followed]:
-        replies = await asyncio.gather(*(self._sweep(each, ttls_for(each, neutral)) for each in routes))
-        return list(map(Followed, routes, replies))
+        return list(await asyncio.gather(*(self._follow_beside(route, neutral[route.kind]) for route in routes)))
+
+    async def _follow_beside(self, route: Route, neutral: Followed) -> Followed:
+        """Where a router spoke of the neutral packet, and is silent about this one, it is asked once more, later."""
+        replies = await self._sweep(route, ttls_beside(neutral))
+        spoke = {ttl for ttl, reply in heard(neutral.replies).items() if reply.came is Came.EXCEEDED}
+        doubtful = sorted(spoke & replies.by_ttl.keys() - heard(replies).keys())
+        again = [await self._sweep(route, doubtful)] if doubtful else []
+        return Followed(route, joined([replies, *again]))
 
     async def _sweep(self, route: Route, ttls: Sequence[int]) -> Replies:
         async with self._turns:
@@ -120,16 +127,17 @@ def limited(
     chosen: dict[str, list[Route]] = {}
     left, room = MOST, MOST_BYTES
     for _, target, group in in_turn:
-        takes = sum(TRIES * len(route.packet.payload) * len(ttls_for(route, neutral)) for route in group)
-        if all(ttls_for(route, neutral) for route in group) and left and takes <= room:
+        ttls = [ttls_beside(neutral.get(route.kind)) for route in group]
+        takes = sum(TRIES * len(route.packet.payload) * len(of) for route, of in zip(group, ttls, strict=True))
+        if all(ttls) and left and takes <= room:
             left, room = left - 1, room - takes
             chosen.setdefault(target, []).extend(group)
     return chosen
 
 
-def ttls_for(route: Route, neutral: Mapping[Kind, Followed]) -> range:
+def ttls_beside(neutral: Followed | None) -> range:
     """As far as the neutral got, and a little further; none where no neutral was heard."""
-    end = end_of(neutral[route.kind]) if route.kind in neutral else 0
+    end = end_of(neutral) if neutral else 0
     return range(1, end + FURTHER + 1 if end else 1)
 
 

@@ -43,9 +43,14 @@ class Path4:
     """A path of three routers, behind which some places answer; a failing packet is seen by `seen_by` of them."""
 
     def __init__(
-        self, seen_by: int = len(ROUTERS), fate: Came = Came.SILENCE, routers: Sequence[str] = ROUTERS
+        self,
+        seen_by: int = len(ROUTERS),
+        fate: Came = Came.SILENCE,
+        routers: Sequence[str] = ROUTERS,
+        loses: Sequence[int] | set[int] = (),
     ) -> None:
         self.seen_by, self.fate, self.routers = seen_by, fate, routers
+        self.loses = set(loses)  # the first word of these about a failing packet
         self.swept: list[tuple[Packet, Sequence[int]]] = []
         self.at_once = self.most_at_once = 0
 
@@ -60,6 +65,9 @@ class Path4:
 
     def _reply(self, packet: Packet, ttl: int) -> Reply:
         fails = packet.address != NEUTRAL
+        if fails and ttl in self.loses:
+            self.loses.remove(ttl)
+            return Reply(came=Came.SILENCE)
         if ttl <= (self.seen_by if fails else len(ROUTERS)):
             return Reply(came=Came.EXCEEDED, sender=ipaddress.ip_address(self.routers[ttl - 1]).packed)
         if fails:
@@ -103,7 +111,7 @@ def test_a_silent_relay_is_followed_beside_a_neutral_one() -> None:
     silent = tuple(Hop(ttl=ttl, came=Came.SILENCE) for ttl in range(2, DISTANCE + FURTHER + 1))
     assert failing == Sweep(
         step=Step.STUN, host=RELAY, port=3478, transport=Transport.UDP, family=4, address=RELAY,
-        hops=(HOPS[0], *silent), bytes_sent=20 * (DISTANCE + FURTHER), packets_sent=DISTANCE + FURTHER,
+        hops=(HOPS[0], *silent), bytes_sent=20 * (DISTANCE + FURTHER + 2), packets_sent=DISTANCE + FURTHER + 2,
     )  # fmt: skip
     assert (neutral.neutral, neutral.step, neutral.host, neutral.address) == (True, Step.STUN, NEUTRAL, None)
     assert neutral.hops[: DISTANCE - 1] == HOPS
@@ -116,6 +124,16 @@ def test_the_neutral_goes_first_and_ends_where_it_is_answered() -> None:
     assert path.swept[0][0].address == NEUTRAL
     assert path.asked(NEUTRAL) == [WAVES[0]]
     assert path.asked(RELAY) == [range(1, DISTANCE + FURTHER + 1)]
+
+
+def test_where_routers_spoke_of_the_neutral_it_is_asked_again() -> None:
+    """Silence there may be a loss, and would say that the packet did not come so far."""
+    path = Path4(seen_by=2, loses={2})
+    followed = of(cycled(path), "viber/call")[1].sweeps[0]
+    assert path.asked(RELAY) == [range(1, DISTANCE + FURTHER + 1), [2, 3]]
+    assert followed.hops[:2] == HOPS[:2]
+    assert {hop.came for hop in followed.hops[2:]} == {Came.SILENCE}
+    assert [hop.ttl for hop in followed.hops] == [*range(1, DISTANCE + FURTHER + 1)]
 
 
 def test_what_answers_is_not_followed_nor_anything_of_it_kept() -> None:
