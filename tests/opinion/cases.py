@@ -99,4 +99,5 @@ CASES = {
     "mtproto-intermediate": keyed("mtproto-intermediate", MARKED),
     "mtproto-obfuscated": keyed("mtproto-obfuscated", MARKED),
 }
+CLIENT = "198.51.100.7"  # who asks all of them
 ADDRESSES = {name: f"203.0.113.{number}" for number, name in enumerate(CASES, start=10)}
