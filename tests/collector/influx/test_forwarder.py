@@ -211,11 +211,11 @@ def test_what_goes_on_changing_is_written_once_a_pace(warehouse: Warehouse) -> N
     forwarding = forwarding_to(sink, warehouse, clock)
     drained(forwarding, clock)
     written = sink.writes
-    for number in range(50):
+    for number in range(20):
         warehouse.replace(hours(0, state="ok" if number % 2 else "blocked"), number)
         clock.now_s += 1
         forwarding.step()
-    single = 50  # verdicts follow at once, totals do not
+    single = 20  # verdicts follow at once, totals do not
     assert sink.writes - written <= single + 3
     drained(forwarding, clock)
     (cell,) = [fields for point, fields in sink.of("cell_1h").items() if point[2] == HOUR * 3_600_000_000_000]

@@ -16,7 +16,7 @@ from tests.collector.judging import BODIES
 from tests.collector.memory_log import MemoryLog
 from tests.collector.test_projector import CONTROLS, projector, record_sets
 
-QUICK = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def projected(log: MemoryLog, controls: frozenset[str] = CONTROLS) -> Sink:
@@ -51,7 +51,7 @@ def test_points_follow_from_the_set_of_records(arriving: list[Record], data: st.
     assert sink.saying() == projected(log).saying()
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(arriving=record_sets, controls=st.sampled_from([CONTROLS, frozenset(), frozenset({"k1", "c1"})]))
 def test_what_is_judged_anew_leaves_nothing_of_what_was_said(
     tmp_path: Path, arriving: list[Record], controls: frozenset[str]
@@ -69,7 +69,7 @@ def test_what_is_judged_anew_leaves_nothing_of_what_was_said(
     assert sink.saying() == projected(log, controls).saying()
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(arriving=record_sets)
 def test_a_rebuild_gives_the_same_points_and_writes_none(tmp_path: Path, arriving: list[Record]) -> None:
     path = tmp_path / "warehouse"

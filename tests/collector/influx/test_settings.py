@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from collector import cli
+from collector import cli, outbox
 from collector.influx.client import Server
 from collector.influx.settings import add_arguments, server
+from collector.serving import Options, opened
 from probe.failure import UserError
+from tests.collector.judging import RULES
+from tests.collector.rows import content, verdict_row
 
 
 def told(*words: str, **environment: str) -> Server | None:
@@ -67,3 +70,25 @@ def test_the_command_wants_to_know_which(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.delenv("RINGBACK_INFLUX_URL", raising=False)
     assert cli.main(["influx", "check"]) == 2
     assert capsys.readouterr().err == "Say which InfluxDB: --influx URL, or RINGBACK_INFLUX_URL.\n"
+
+
+# --- What is kept for an InfluxDB
+
+
+def test_refill_and_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with opened(Options(data=tmp_path), RULES) as parts:
+        assert cli.main(["influx", "refill", "--data", str(tmp_path)]) == 2
+        assert "Another ringback-collector runs" in capsys.readouterr().err
+        parts.warehouse.replace([content([verdict_row()])], 1)
+    assert cli.main(["influx", "refill", "--data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("No InfluxDB is fed from here")
+    with opened(Options(data=tmp_path), RULES) as parts:
+        parts.warehouse.feed("influx")
+        parts.warehouse.change(lambda c: c.execute("DELETE FROM unsent"))
+        parts.warehouse.change(lambda c: outbox.bury(c, [(1_772_000_000_000, "raw", "a line", 400, "no reason")]))
+    assert cli.main(["influx", "refill", "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("6 marks are set: all will be written again")
+    assert cli.main(["influx", "refused", "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "2026-02-25T06:13:20Z raw 400 no reason\n    a line\n"
+    assert cli.main(["influx", "refused"]) == 2
+    assert capsys.readouterr().err == "`influx refused` needs --data, of a collector that does not run.\n"
