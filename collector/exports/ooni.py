@@ -53,6 +53,7 @@ FAILURES = frozenset(  # df-007
 )
 UNKNOWN_FAILURE = "unknown_failure: "
 EVENTS = {Operation.CONNECT: "connect", Operation.WRITE: "write", Operation.READ: "read"}
+ENGINES = {Transport.TCP: "tcp", Transport.TLS: "dot", Transport.HTTPS: "doh"}
 OVER_UDP = {"write": "write_to", "read": "read_from"}
 VERDICT_FIELDS = ("state", "mechanism", "depth", "grade", "step", "rule", "rules_version", "reason")
 LINK_FIELDS = ("up", "void", "neutrals", "resolvers", "declared", "detected", "behind")
@@ -190,7 +191,7 @@ def _query(seen: _Seen, keys: Keys) -> None:
     facts = seen.observation.dns or DnsFacts(resolver="unknown")
     keys["queries"].append(
         {
-            "engine": "udp",
+            "engine": ENGINES.get(facts.transport, "udp"),
             "hostname": seen.host,
             "query_type": facts.qtype,
             "resolver_address": "",

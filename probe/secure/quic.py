@@ -148,7 +148,7 @@ class QuicSession:
 
     def _ended(self, event: ConnectionTerminated) -> Failed:
         self._facts = replace(self._facts, close_code=event.error_code)
-        if event.error_code not in CRYPTO_ERRORS:
+        if event.error_code not in CRYPTO_ERRORS or event.frame_type is None:  # None: HTTP's own, in numbers of its own
             return Failed(UNEXPECTED_REPLY)
         self._tls = replace(self._tls, alert=_alert(event.error_code - CRYPTO_ERRORS.start))
         return Failed(TLS_FAILED)

@@ -108,6 +108,27 @@ def test_a_page_is_a_step_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("headers", "failures"),
+    [
+        ([(b"server", b"edge")], {"unexpected_reply"}),
+        ([(b":status", b"two hundred")], {"http_request_failed", "unexpected_reply"}),
+        ([(b":status", b"200"), (b":status", b"200")], {"unexpected_reply"}),
+    ],
+)
+def test_a_response_that_is_none_is_told_from_a_refusal(headers: list[tuple[bytes, bytes]], failures: set[str]) -> None:
+    seen = spoken(where=replace(WHERE, expect=Expect(status=200)), page=(headers, b"x"))
+    assert seen.failure in failures
+    assert (seen.grade, seen.last.step, seen.last.http) == (None, Step.HTTP, None)
+
+
+def test_a_body_without_end_is_read_up_to_a_bound() -> None:
+    page = ([(b":status", b"200")], bytes(200_000))
+    seen = spoken(where=replace(WHERE, expect=Expect(status=200)), page=page)
+    assert seen.failure is None
+    assert seen.last.bytes_received < 120_000
+
+
+@pytest.mark.parametrize(
     ("leaf", "failure"),
     [
         (FORGER.leaf("chat.example"), "ssl_unknown_authority"),

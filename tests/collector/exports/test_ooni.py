@@ -78,6 +78,16 @@ def resolution(**facts: Any) -> Resolution:
     return Resolution(host="web.whatsapp.com", observation=seen(Step.DNS, dns=dns))
 
 
+@pytest.mark.parametrize(
+    ("transport", "engine"),
+    [(Transport.UDP, "udp"), (Transport.TCP, "tcp"), (Transport.TLS, "dot"), (Transport.HTTPS, "doh")],
+)
+def test_how_a_resolver_was_asked_has_oonis_word(transport: Transport, engine: str) -> None:
+    asked = resolution(transport=transport, answers=("203.0.113.7",))
+    (query,) = converted(made(resolutions=(asked,)))["test_keys"]["queries"]
+    assert query["engine"] == engine
+
+
 def check(one: dict[str, Json]) -> None:
     """Its envelope, blocks, answers, operations and failures are OONI's."""
     assert set(one) == set(ENVELOPE)
