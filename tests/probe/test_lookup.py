@@ -13,17 +13,41 @@ from probe.budget import AllocateBudget
 from probe.cycle import is_silent
 from probe.data_plan import ByteBudget
 from probe.failure import TIMEOUT
+from probe.judge import Evidence, judge
 from probe.lookup import may_be_forged
 from probe.measure import Findings, Measurer
-from probe.model import Attempt, DnsFacts, Grade, Resolution, Step, Target, Transport, Via
+from probe.model import (
+    Attempt,
+    DnsFacts,
+    Grade,
+    Link,
+    Neutral,
+    Resolution,
+    ResolverCheck,
+    State,
+    Step,
+    Target,
+    Transport,
+    Via,
+)
 from probe.network import LinkResolver
 from probe.secure.trust import Trust
-from tests.probe.builders import RESOLVER, attempt, dns_reply, endpoint, framed, instruments, observation, target
+from tests.probe.builders import (
+    RESOLVER,
+    attempt,
+    dns_reply,
+    endpoint,
+    framed,
+    instruments,
+    measurement,
+    observation,
+    target,
+)
 from tests.scripted import Key, ScriptedDialer, Tcp, Udp, run
 from tests.servers.certificates import Authority
 from tests.servers.tls_peer import TlsPeer
 
-PUBLIC = Authority.create("Public root")
+PUBLIC, FORGER = Authority.create("Public root"), Authority.create("A censor")
 LEAF = PUBLIC.leaf("dns.example")
 WORLD = "203.0.113.54"
 IN_TLS = LinkResolver(
@@ -132,6 +156,29 @@ def test_a_connection_that_opened_and_broke_off_leaves_no_doubt_about_the_name()
     dialer.scripts["tcp", LIE, 443] = Tcp([ConnectionResetError(104, "x")])
     measured(dialer, target("svc/chat", endpoint("tls", "chat.example", 443)))
     assert server.connections == 0
+
+
+def judged(found: Findings, what: Target) -> tuple[State, str | None]:
+    """By a line whose neutral names and neutral TLS are untouched, and without any control."""
+    neutral = Neutral(target="baseline/tls", handshake="tls", transport=Transport.TCP, port=443, family=4, failure=None)
+    link = Link(up=True, neutrals=(neutral,), resolvers=(ResolverCheck(resolver="isp", truthful=True),))
+    seen = measurement(what.id, link=link, attempts=found.attempts, resolutions=found.resolutions)
+    verdict = judge(Evidence(measurement=seen, target=what))
+    return verdict.state, verdict.mechanism
+
+
+@pytest.mark.parametrize(
+    ("in_tls", "state", "mechanism"),
+    [((TRUE,), State.BLOCKED, "dns.forged"), ((), State.INSUFFICIENT, None)],
+)
+def test_where_dns_is_intercepted_only_what_is_said_in_tls_shows_it(
+    in_tls: tuple[str, ...], state: State, mechanism: str | None
+) -> None:
+    what = target("svc/chat", endpoint("tls", "chat.example", 443))
+    dialer = network(Server(*in_tls), plain=LIE, accepts=TRUE)
+    dialer.scripts["tcp", LIE, 443] = Tcp(always=[TlsPeer(FORGER.leaf("portal.example"), lambda _: b"")])
+    dialer.scripts["tcp", TRUE, 443] = Tcp(always=[TlsPeer(PUBLIC.leaf("chat.example"), lambda _: b"")])
+    assert judged(measured(dialer, what), what) == (state, mechanism)
 
 
 TLS, STUN = endpoint("tls", "chat.example", 443), endpoint("stun", "call.example")
