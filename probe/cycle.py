@@ -21,7 +21,8 @@ from probe.data_plan import ByteBudget
 from probe.diagnosis import led_astray, paths, second_look
 from probe.failure import BROKEN_OFF
 from probe.judge import dialects
-from probe.judge.combine import follows
+from probe.judge.combine import leading
+from probe.judge.grades import FACTS_ONLY
 from probe.locate import Follower
 from probe.measure import Findings, Look, Measurer, observations
 from probe.model import (
@@ -115,11 +116,10 @@ def is_silent(target: Target, findings: Findings) -> bool:
     """
     if led_astray(target, findings):
         return True
-    tried = paths(findings)
-    over_udp = [attempt for attempt in tried if attempt.transport is Transport.UDP]
-    over_tcp = [attempt for attempt in tried if attempt not in over_udp]
-    leading = [attempt for attempt in over_tcp if not follows(attempt)] or over_tcp
-    ways = [way for way in (over_udp, leading) if way]
+    tried = [attempt for attempt in paths(findings) if attempt.handshake not in FACTS_ONLY]
+    over_udp = leading(attempt for attempt in tried if attempt.transport is Transport.UDP)
+    over_tcp = leading(attempt for attempt in tried if attempt.transport is not Transport.UDP)
+    ways = [way for way in (over_udp, over_tcp) if way]
     if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
         return any(_fails_in_one_dialect(attempt, tried) for attempt in tried)
     answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in tried if attempt.grade}

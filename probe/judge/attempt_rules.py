@@ -23,7 +23,7 @@ from probe.failure import (
 )
 from probe.judge.attempts import AttemptCase
 from probe.judge.controls import Control
-from probe.judge.grades import CERTIFIED, CERTIFIED_TRANSPORTS
+from probe.judge.grades import CERTIFIED, CERTIFIED_TRANSPORTS, FACTS_ONLY
 from probe.judge.location import Place
 from probe.judge.rule import ADD_A_CONTROL, Rule
 from probe.model import Operation, State, Step, Transport
@@ -104,6 +104,13 @@ def _began(case: AttemptCase) -> bool:
     return facts is not None and (facts.hello_verify or facts.server_hello)
 
 
+def _shows_blockpage(case: AttemptCase) -> bool:
+    """Inside a verified session a page is the service's, whatever it mentions."""
+    page = case.last.http if case.last else None
+    in_clear = case.attempt.transport not in CERTIFIED_TRANSPORTS
+    return in_clear and page is not None and bool(page.fingerprint)
+
+
 def _relay_refuses(case: AttemptCase) -> bool:
     """Over UDP only what carries our transaction id is read at all; in a stream anything may come."""
     understood = _is_udp(case) or (case.last is not None and case.last.operation is Operation.DECODE)
@@ -125,12 +132,28 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "What was not tried has not failed; it is left out where anything else was tried.",
     ),
     Rule(
+        "fact_only",
+        lambda case: case.attempt.handshake in FACTS_ONLY,
+        State.INSUFFICIENT,
+        None,
+        "how this endpoint answers strangers is not known: a fact, from which nothing is concluded",
+        "Neither does its answer make anything measurable, nor does its silence accuse; it is left out.",
+    ),
+    Rule(
         "sip_rewritten",
         lambda case: bool(case.last and case.last.sip and case.last.sip.altered),
         State.IMPAIRED,
         "sip.rewrite",
         "call signalling (SIP) does not arrive as it was sent; a home router does that as well as an operator",
         "Our own server said what reached it. Before `complete`: it did answer.",
+    ),
+    Rule(
+        "blockpage",
+        _shows_blockpage,
+        State.BLOCKED,
+        "http.blockpage",
+        "a known block page answered",
+        "A fingerprint with a source in the targets file settles it alone, also with the status that was expected.",
     ),
     Rule(
         "complete",
@@ -141,28 +164,20 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "The service answered as itself, at the grade that its endpoint can have.",
     ),
     Rule(
-        "other_mark",
-        lambda case: case.failure is None,
-        State.INSUFFICIENT,
-        None,
-        "something answered, but without the mark that the service is known to send",
-        "An impostor, or a service that changed: neither a success nor an accusation.",
-    ),
-    Rule(
-        "blockpage",
-        lambda case: case.last is not None and case.last.http is not None and bool(case.last.http.fingerprint),
-        State.BLOCKED,
-        "http.blockpage",
-        "a known block page answered",
-        "A fingerprint with a source in the targets file settles it alone.",
-    ),
-    Rule(
         "uncalibrated",
         lambda case: not case.calibrated,
         State.INSUFFICIENT,
         None,
         "how this endpoint answers is not proven: no control got its answer in the last 24 hours",
         "An inferred handshake may fail everywhere.",
+    ),
+    Rule(
+        "other_mark",
+        lambda case: case.failure is None,
+        State.INSUFFICIENT,
+        None,
+        "something answered, but without the mark that the service is known to send",
+        "An impostor, or a service that changed: neither a success nor an accusation.",
     ),
     Rule(
         "family_unusable",

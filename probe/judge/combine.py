@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from probe.judge.grades import best
 from probe.model import Attempt, Combine, PathVerdict, State, Target, Transport
 
+P = TypeVar("P", PathVerdict, Attempt)
+
 WEAKEST_FIRST = (State.INSUFFICIENT, State.IMPAIRED, State.LIKELY_BLOCKED, State.BLOCKED)
 INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
 # What says something about the link, or about how little we know of an endpoint, and nothing about the service.
-UNCOUNTED = frozenset({"not_attempted", "family_unusable", "uncalibrated"})
+UNCOUNTED = frozenset({"not_attempted", "fact_only", "family_unusable", "uncalibrated"})
 NOTHING = PathVerdict(
     host="", port=None, transport=Transport.UNKNOWN, family=None, state=State.INSUFFICIENT, rule="nothing_tried"
 )
 
 
 def follows(path: PathVerdict | Attempt) -> bool:
-    """People come to QUIC through TLS over TCP, which tells of it; plain HTTP and a bare connection prove less."""
+    """People come to QUIC through TLS over TCP, which tells of it; plain HTTP and a bare connection prove less.
+
+    So does a Binding over UDP, beside a relay: it opens no call.
+    """
     bare = path.handshake in ("http", "tcp") and path.transport is Transport.TCP
-    return bare or path.handshake == "quic"
+    return bare or path.handshake == "quic" or (path.handshake == "stun" and path.transport is Transport.UDP)
+
+
+def leading(paths: Iterable[P]) -> list[P]:
+    """Those that do not follow others; where all do, all."""
+    every = list(paths)
+    return [path for path in every if not follows(path)] or every
 
 
 def combine(paths: Sequence[PathVerdict], target: Target) -> PathVerdict:
@@ -53,15 +65,15 @@ def _any_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
 
     Followers can take from that, and give nothing: they count only where nothing else does.
     """
-    leading = [path for path in endpoints if not follows(path)] or list(endpoints)
-    complete = [path for path in leading if path.state is State.OK]
+    leaders = leading(endpoints)
+    complete = [path for path in leaders if path.state is State.OK]
     if not complete:
-        return _weakest(leading)
-    if _is_forced_fallback(endpoints, complete):
-        return _degraded(endpoints, complete[0], "forced_fallback")
-    if any(path.state is State.BLOCKED for path in endpoints):
-        return _degraded(endpoints, complete[0], "partial")
-    return complete[0]
+        return _weakest(leaders)
+    over_udp = leading(path for path in endpoints if path.transport is Transport.UDP and path.port is not None)
+    if _is_forced_fallback(over_udp, complete):
+        return _degraded(over_udp[0], complete[0], "forced_fallback")
+    blocked = [path for path in endpoints if path.state is State.BLOCKED]
+    return _degraded(blocked[0], complete[0], "partial") if blocked else complete[0]
 
 
 def _all_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
@@ -90,15 +102,13 @@ def _representative(paths: Sequence[PathVerdict]) -> PathVerdict:
     return next(path for path in paths if (path.mechanism or "") == mechanism)
 
 
-def _is_forced_fallback(endpoints: Sequence[PathVerdict], complete: Sequence[PathVerdict]) -> bool:
-    udp = [path for path in endpoints if path.transport is Transport.UDP and path.port is not None]
+def _is_forced_fallback(over_udp: Sequence[PathVerdict], complete: Sequence[PathVerdict]) -> bool:
     return (
-        bool(udp)
-        and all(path.state in INTERFERED for path in udp)
+        bool(over_udp)
+        and all(path.state in INTERFERED for path in over_udp)
         and all(path.transport is not Transport.UDP for path in complete)
     )
 
 
-def _degraded(endpoints: Sequence[PathVerdict], complete: PathVerdict, mechanism: str) -> PathVerdict:
-    interfered = next(path for path in endpoints if path.state in INTERFERED)
+def _degraded(interfered: PathVerdict, complete: PathVerdict, mechanism: str) -> PathVerdict:
     return replace(complete, state=State.DEGRADED, rule=mechanism, mechanism=mechanism, step=interfered.step)

@@ -379,6 +379,16 @@ def test_what_follows_does_not_spare_what_leads_the_second_look() -> None:
     assert not is_silent(what, Findings(started_ms=0, attempts=(attempt(site, PASSED, grade=Grade.BOUND), works)))
 
 
+@pytest.mark.parametrize("easy", ["stun", "reflector"])
+def test_what_is_easy_to_answer_does_not_spare_relays_the_second_look(easy: str) -> None:
+    relay, other = endpoint("turn", ONE.host), endpoint(easy, TWO.host)
+    silent, works = attempt(relay, observation(Step.TURN, TIMEOUT)), attempt(other, PASSED, grade=Grade.BOUND)
+    what = target("svc/call", relay, other)
+    assert is_silent(what, Findings(started_ms=0, attempts=(silent, works)))
+    met = attempt(relay, observation(Step.TURN), grade=Grade.BOUND)
+    assert not is_silent(what, Findings(started_ms=0, attempts=(met, attempt(other, SILENT))))
+
+
 def given(via: Via, failure: str | None) -> Any:
     grade = None if failure else Grade.TRANSPORT
     return attempt(CHAT_TARGET.endpoints[0], observation(Step.TCP, failure), address=CHAT, via=via, grade=grade)

@@ -100,3 +100,26 @@ def test_nothing_at_all() -> None:
 def test_the_most_frequent_mechanism_stands_for_the_whole() -> None:
     paths = [path(BLOCKED, str(n), mechanism=m) for n, m in enumerate(["tls.mitm", "dns.forged", "dns.forged"])]
     assert combine(paths, ANY).mechanism == "dns.forged"
+
+
+RELAY = replace(path(LIKELY, "r", mechanism="udp.endpoint.drop", transport=Transport.UDP), handshake="turn")
+BINDING = replace(path(OK, "s", transport=Transport.UDP), handshake="stun")
+FALLBACK = replace(path(OK, "r"), handshake="stun-4571")
+
+
+def test_a_binding_opens_no_call_and_hides_no_dead_relay() -> None:
+    combined = combine([BINDING, RELAY], ANY)
+    assert (combined.state, combined.mechanism) == (LIKELY, "udp.endpoint.drop")
+    assert combine([BINDING], ANY).state is OK
+
+
+def test_a_binding_over_udp_does_not_hide_that_only_a_fallback_is_left() -> None:
+    elsewhere = replace(path(LIKELY, "t", mechanism="tls.sni.drop"), handshake="tls")
+    relay = replace(RELAY, step=Step.TURN)
+    combined = combine([elsewhere, BINDING, relay, FALLBACK], ANY)
+    assert (combined.state, combined.mechanism, combined.step) == (State.DEGRADED, "forced_fallback", Step.TURN)
+
+
+@pytest.mark.parametrize("rule", ["not_attempted", "fact_only", "family_unusable", "uncalibrated"])
+def test_what_says_nothing_of_the_service_hides_nothing(rule: str) -> None:
+    assert combine([replace(path(INSUFFICIENT, "f"), rule=rule), RELAY], ANY).state is LIKELY
