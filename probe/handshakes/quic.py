@@ -17,6 +17,7 @@ from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.events import StreamReset
 
 from probe.addresses import is_address
+from probe.dialer import Datagrams
 from probe.failure import UNEXPECTED_STATUS, Failed
 from probe.model import Endpoint, Expect, Grade, Operation, Step
 from probe.page import BODY_LIMIT, Page
@@ -38,20 +39,25 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         instruments = trace.instruments
         pinned = instruments.trust.verify(session.chain, name, endpoint.ca, instruments.now_ms())
     if endpoint.expect != Expect():
-        async with trace.step(Step.HTTP, LIMIT) as record:
-            record.count(datagrams.counters)
-            record.operation = Operation.READ
-            reading = Reading(session, name)
-            try:
-                await reading.get(endpoint.expect.path or "/")
-            finally:
-                if reading.page is not None:
-                    record.http = reading.page.facts(instruments.fingerprints)
-            record.operation = Operation.VERIFY
-            if reading.page is None or not reading.page.is_expected(endpoint.expect):
-                raise Failed(UNEXPECTED_STATUS)
+        await _get(trace, session, datagrams, endpoint)
     await session.close()
     return Grade.CRYPTO if pinned else Grade.BOUND
+
+
+async def _get(trace: Trace, session: QuicSession, datagrams: Datagrams, endpoint: Endpoint) -> None:
+    """Asks for the page that is expected, as a step of its own. Raises StepFailed."""
+    async with trace.step(Step.HTTP, LIMIT) as record:
+        record.count(datagrams.counters)
+        record.operation = Operation.READ
+        reading = Reading(session, endpoint.server_name or endpoint.host)
+        try:
+            await reading.get(endpoint.expect.path or "/")
+        finally:
+            if reading.page is not None:
+                record.http = reading.page.facts(trace.instruments.fingerprints)
+        record.operation = Operation.VERIFY
+        if reading.page is None or not reading.page.is_expected(endpoint.expect):
+            raise Failed(UNEXPECTED_STATUS)
 
 
 async def other_name(trace: Trace, endpoint: Endpoint) -> Grade:
