@@ -3,6 +3,7 @@
 The link's own resolvers and independent ones are asked in the clear, each once for each name and family. What
 intercepts plain DNS speaks for all of them; so independent ones are asked over TLS or HTTPS too, one after another
 until one answers, but only about a name that may have been forged or denied: that takes a hundred times the bytes.
+Whoever is not heard in TLS is not asked so again in the same cycle: it would cost each target ten seconds.
 """
 
 from __future__ import annotations
@@ -36,16 +37,18 @@ class Answer(Struct, frozen=True):
 
 
 class Lookup:
-    """Asks while it is open; `finish` waits for late answers."""
+    """Asks while it is open; `finish` waits for late answers. `unheard` is the cycle's."""
 
     def __init__(
-        self, instruments: Instruments, resolvers: Sequence[LinkResolver], families: frozenset[int], origin: float
-    ) -> None:
+        self, instruments: Instruments, resolvers: Sequence[LinkResolver], families: frozenset[int], origin: float,
+        unheard: set[LinkResolver],
+    ) -> None:  # fmt: skip
         self._instruments = instruments
         self._in_clear = [each for each in resolvers if each.transport not in IN_TLS]
         self._in_tls = [each for each in resolvers if each.transport in IN_TLS]
         self._families = families
         self._origin = origin
+        self._unheard = unheard
         self._answers: list[Answer] = []
         self._asked: list[tuple[str, Trace]] = []
         self._in_doubt: dict[str, asyncio.Task[None]] = {}
@@ -102,9 +105,12 @@ class Lookup:
     async def _ask_until_heard(self, host: str) -> None:
         questions = [(host, QTYPES[family]) for family in sorted(self._families)]
         for resolver in self._in_tls:
+            if resolver in self._unheard:
+                continue
             answers = await self._ask_all(questions, [resolver])
             if any(answer.heard for answer in answers):
                 return
+            self._unheard.add(resolver)
 
     async def _ask_all(
         self, questions: Iterable[tuple[str, str]], resolvers: Sequence[LinkResolver]

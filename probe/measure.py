@@ -72,12 +72,13 @@ class Measurer:
         self._families = families
         self._budget = budget
         self._taking = taking or ByteBudget()
+        self._unheard: set[LinkResolver] = set()
         self._hosts: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(ATTEMPTS_PER_HOST))
 
     async def measure(self, target: Target, also: Iterable[AlsoDial] = ()) -> Findings:
         """Every address of every endpoint, each family for itself; of `also`, what is this target's."""
         started_ms, origin = self._instruments.wall_ms(), self._instruments.clock()
-        with Lookup(self._instruments, self._resolvers, self._families, origin) as lookup:
+        with Lookup(self._instruments, self._resolvers, self._families, origin, self._unheard) as lookup:
             await lookup.ask(target)
             more = [dial for dial in also if dial.target == target.id]
             attempts = await self._attempt_all(target.endpoints, lookup, more, origin)

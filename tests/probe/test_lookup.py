@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -32,6 +31,7 @@ from probe.model import (
 )
 from probe.network import LinkResolver
 from probe.secure.trust import Trust
+from probe.trace import Instruments
 from tests.probe.builders import (
     RESOLVER,
     attempt,
@@ -89,14 +89,17 @@ def network(server: Server | None, *, plain: str, accepts: str) -> ScriptedDiale
     return ScriptedDialer(scripts)
 
 
+def tools_of(dialer: ScriptedDialer) -> Instruments:
+    wall_ms = int(datetime.now(UTC).timestamp() * 1000)
+    return instruments(dialer, trust=Trust(PUBLIC.pem, {}), wall_ms=lambda: wall_ms)
+
+
 def measured(
     dialer: ScriptedDialer, what: Target = CHAT, resolvers: Sequence[LinkResolver] = RESOLVERS,
     taking: ByteBudget | None = None,
 ) -> Findings:  # fmt: skip
     async def work() -> Findings:
-        wall_ms = int(datetime.now(UTC).timestamp() * 1000)
-        tools: Any = instruments(dialer, trust=Trust(PUBLIC.pem, {}), wall_ms=lambda: wall_ms)
-        return await Measurer(tools, resolvers, frozenset({4}), AllocateBudget(), taking).measure(what)
+        return await Measurer(tools_of(dialer), resolvers, frozenset({4}), AllocateBudget(), taking).measure(what)
 
     found = run(work())
     assert dialer.still_open == []
@@ -148,6 +151,18 @@ def test_the_next_is_asked_only_if_the_first_is_not_heard() -> None:
         dialer.scripts["tcp", second.address, 853] = Tcp(always=[spare])
         measured(dialer, resolvers=[*RESOLVERS, second])
         assert spare.connections == heard
+
+
+def test_who_is_not_heard_is_not_asked_again_in_the_same_cycle() -> None:
+    dialer = network(None, plain=LIE, accepts=TRUE)
+
+    async def work() -> list[Findings]:
+        measurer = Measurer(tools_of(dialer), RESOLVERS, frozenset({4}), AllocateBudget())
+        return [await measurer.measure(CHAT) for _ in range(2)]
+
+    first, second = map(said, run(work()))
+    assert (len(first), len(second)) == (3, 2)
+    assert dialer.dialled.count(("tcp", WORLD, 853)) == 1
 
 
 def test_a_connection_that_opened_and_broke_off_leaves_no_doubt_about_the_name() -> None:
