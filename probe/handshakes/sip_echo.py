@@ -5,7 +5,8 @@ nobody who rewrites addresses can put them back: `bound`. What differs is the fa
 with what. The twin (`sip-twin`, in the second round) is the same conversation with every bit inverted, at the same
 address and port: if it passes where SIP stays silent, it is the bytes that somebody drops, not the port or address.
 A home router's ALG rewrites and drops SIP as an operator's box does; where on the path, this cannot say, so it is no
-accusation. That nothing was altered proves little: an ALG may look only for the line's own address, which is not sent.
+accusation. That nothing was altered proves little: Linux's own helper, which many home routers run, rewrites the
+line's address alone, and that is never sent (tests/probe/test_sip_alg.py has it do so to a telephone).
 Leaks: as `sip`, to our own server, which keeps nothing.
 """
 
