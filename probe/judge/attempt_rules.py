@@ -309,6 +309,14 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
         "403 and 451 among others: who holds the service's certificate is the service.",
     ),
     Rule(
+        "session_broken_off",
+        lambda case: _in_a_session(case) and case.step in PAYLOAD_STEPS and case.failure in BROKEN_OFF,
+        State.IMPAIRED,
+        None,
+        "it is broken off inside a verified session, by the service or by somebody who cannot read what is said there",
+        "Servers hang up on whom they do not serve; nobody else knows what was asked.",
+    ),
+    Rule(
         "refused_by_target",
         lambda case: case.last is not None and case.last.icmp is not None and case.last.icmp.from_target,
         State.IMPAIRED,

@@ -420,7 +420,7 @@ def test_sip_that_is_dropped_where_its_twin_passes() -> None:
         ({}, TIMEOUT, "sip_unanswered"),
         ({"transport": Transport.TCP}, TIMEOUT, "sip_unanswered"),
         ({"transport": Transport.TCP}, RESET, "sip_unanswered"),
-        ({"transport": Transport.TLS}, RESET, "payload_reset"),  # nobody on the way could read that it is SIP
+        ({"transport": Transport.TLS}, RESET, "session_broken_off"),  # nobody on the way could read that it is SIP
     ],
 )
 def test_sip_that_stays_unanswered_where_a_router_could_read_it(where: dict[str, Any], failure: str, rule: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from probe.failure import RESET, TIMEOUT, UNEXPECTED_REPLY, UNEXPECTED_STATUS
+from probe.failure import EOF, RESET, TIMEOUT, UNEXPECTED_REPLY, UNEXPECTED_STATUS
 from probe.judge import Evidence, judge
 from probe.model import Grade, HttpFacts, Observation, Operation, State, Step, Transport
 from tests.probe.judge.evidence import (
@@ -83,13 +83,19 @@ def test_plain_http_that_is_broken_off() -> None:
     assert judge(web_evidence(Transport.TCP, seen(Step.HTTP, RESET), link=no_neutral)).rule == "neutral_failed"
 
 
-def test_a_session_that_is_broken_off_is_compared_with_neutral_tls() -> None:
-    given = web_evidence(Transport.TLS, seen(Step.HTTP, RESET), Step.TLS)
-    assert conclusion(given) == ("payload_reset", State.LIKELY_BLOCKED, "tcp.payload.reset")
-    no_neutral = replace(LINK, neutrals=(neutral("http", port=80),))
-    assert (
-        judge(web_evidence(Transport.TLS, seen(Step.HTTP, RESET), Step.TLS, link=no_neutral)).rule == "neutral_failed"
-    )
+@pytest.mark.parametrize("failure", [RESET, EOF])
+def test_a_session_that_is_broken_off_accuses_nobody(failure: str) -> None:
+    """A service that hangs up on a country does it when it has been asked; who cannot read has nothing to go by."""
+    given = web_evidence(Transport.TLS, seen(Step.HTTP, failure), Step.TLS, rounds=2)
+    assert conclusion(given) == ("session_broken_off", State.IMPAIRED, None)
+
+
+def test_a_session_that_stays_silent_is_compared_with_neutral_tls() -> None:
+    given = web_evidence(Transport.TLS, seen(Step.HTTP, TIMEOUT), Step.TLS, rounds=2)
+    assert conclusion(given) == ("payload_dropped", State.LIKELY_BLOCKED, "tcp.payload.drop")
+    only_plain = replace(LINK, neutrals=(neutral("http", port=80),))
+    without = web_evidence(Transport.TLS, seen(Step.HTTP, TIMEOUT), Step.TLS, rounds=2, link=only_plain)
+    assert judge(without).rule == "neutral_failed"
 
 
 @pytest.mark.parametrize("step", [Step.HTTP, Step.WEBSOCKET])
