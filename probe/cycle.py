@@ -1,4 +1,4 @@
-"""One round over the targets: self-check, then everything else, then a second look at what was silent.
+"""One round over the targets: self-check, then everything else, then a second look at what was silent or broken off.
 
 A failed handshake is a successful measurement. What was not tried is `not_attempted`, with its reason. What failed for
 good is followed along the path at the end.
@@ -19,7 +19,6 @@ from probe import link as links
 from probe.budget import Budget
 from probe.data_plan import ByteBudget
 from probe.diagnosis import led_astray, paths, second_look
-from probe.failure import BROKEN_OFF
 from probe.judge import dialects
 from probe.judge.combine import leading
 from probe.judge.grades import FACTS_ONLY
@@ -47,7 +46,7 @@ from probe.network import (
     independent_resolvers,
     system_resolvers,
 )
-from probe.silence import is_in_clear, is_unanswered
+from probe.silence import is_in_clear, is_unanswered, may_pass
 from probe.trace import Instruments
 
 TARGETS_IN_FLIGHT = 8
@@ -109,8 +108,8 @@ async def run_cycle(
     )
 
 
-def is_silent(target: Target, findings: Findings) -> bool:
-    """Something did not answer that the target needs, or at other addresses only: worth a second look.
+def needs_second_look(target: Target, findings: Findings) -> bool:
+    """Something did not answer, or broke off, that the target needs, or it answers at other addresses only.
 
     A fallback does not make up for UDP, nor what only follows for what leads.
     """
@@ -123,21 +122,21 @@ def is_silent(target: Target, findings: Findings) -> bool:
     if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
         return any(_fails_in_one_dialect(attempt, tried) for attempt in tried)
     answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in tried if attempt.grade}
-    silent_attempt = any(
-        is_unanswered(observation)
+    failed = any(
+        may_pass(observation)
         for attempt in tried
         if (attempt.host, attempt.port, attempt.handshake) not in answered
         for observation in attempt.observations
     )
     hosts = {endpoint.host for endpoint in target.endpoints}
     names = [each.observation for each in findings.resolutions if each.host in hosts and is_in_clear(each)]
-    return silent_attempt or any(is_unanswered(each) for each in names)
+    return failed or any(is_unanswered(each) for each in names)
 
 
 def _fails_in_one_dialect(attempt: Attempt, tried: Sequence[Attempt]) -> bool:
     """The same request in other bytes was answered, at the same address and port."""
     last = attempt.observations[-1] if attempt.observations else None
-    failed = last is not None and (is_unanswered(last) or last.failure in BROKEN_OFF)
+    failed = last is not None and may_pass(last)
     return failed and any(other.grade for other in dialects.beside(attempt, tried))
 
 
@@ -203,7 +202,9 @@ async def _look_at_all(
         taking.take(observations(found))
     measurer = Measurer(instruments, resolvers, check.families, budget, taking)
     first = await _look(measurer, measurable, 1, instruments, progress, settings.also)
-    silent = [second_look(look.target, look.findings) for look in first if is_silent(look.target, look.findings)]
+    silent = [
+        second_look(look.target, look.findings) for look in first if needs_second_look(look.target, look.findings)
+    ]
     baseline = [target for target in targets.targets if links.is_baseline(target)]
     unlimited = Measurer(instruments, resolvers, check.families, budget)  # what is silent takes little, and says most
     return looks + first + await _look_again(unlimited, silent, baseline, instruments, check, progress)

@@ -1,11 +1,12 @@
 """What it is not to be answered: nothing came, or somebody on the way said that nothing can.
 
-Both pass by themselves (a lost packet, a line that resynchronises), so they count only when they repeat.
+Both pass by themselves (a lost packet, a line that resynchronises), so they count only when they repeat. So does a
+connection that is refused or broken off: a server that is too busy, or restarts, does that to whoever comes.
 """
 
 from __future__ import annotations
 
-from probe.failure import HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED, REFUSED, TIMEOUT
+from probe.failure import BROKEN_OFF, HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED, REFUSED, TIMEOUT
 from probe.model import Observation, Resolution, Step, Transport
 
 UNANSWERED = frozenset({TIMEOUT, HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED})
@@ -23,3 +24,8 @@ def is_unanswered(observation: Observation) -> bool:
     if observation.failure == REFUSED:
         return observation.step not in REFUSED_BY_SOMEBODY
     return observation.failure in UNANSWERED
+
+
+def may_pass(observation: Observation) -> bool:
+    """It counts only when it repeats."""
+    return is_unanswered(observation) or observation.failure in BROKEN_OFF | {REFUSED}

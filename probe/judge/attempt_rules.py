@@ -358,11 +358,19 @@ ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "silence_once",
-        lambda case: _is_unanswered(case) and not case.silent_twice,
+        lambda case: _is_unanswered(case) and not case.failed_twice,
         State.INSUFFICIENT,
         None,
         "it was not answered, once: a second look is needed",
         "A timeout alone is at most `insufficient` in one round; an ICMP error, which a failing line sends, too.",
+    ),
+    Rule(
+        "broken_off_once",
+        lambda case: case.failure in BROKEN_OFF | {REFUSED} and not case.failed_twice,
+        State.INSUFFICIENT,
+        None,
+        "it was refused or broken off, once: a second look is needed",
+        "A server that is too busy, or restarts, does that to whoever comes.",
     ),
     Rule(
         "refused_at_the_service",

@@ -15,7 +15,7 @@ from probe.judge.grades import is_positive
 from probe.judge.location import Place
 from probe.judge.names import forged_addresses, own_resolutions
 from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Transport, Via
-from probe.silence import is_unanswered
+from probe.silence import may_pass
 
 # What a neutral must have done for a failure at this step to count: the same kind of thing over the same transport.
 BINDINGS = frozenset({"stun", "stun-4571"})
@@ -62,7 +62,7 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     calibrated: bool
     answered_elsewhere: bool  # this very address answered a control, or another network of the country
     same_leaf_elsewhere: bool  # a control was shown the same certificate
-    silent_twice: bool
+    failed_twice: bool  # in round 1 nothing was got at this endpoint either
     opened_before: bool  # in round 1 the TCP connection to this address was accepted
     family_usable: bool
     neutral_passed: bool
@@ -127,7 +127,7 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
         answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,
         same_leaf_elsewhere=controls.leaf_of(last) in controls.leaves_seen(endpoint, evidence.controls),
-        silent_twice=evidence.earlier is not None and _was_silent(evidence.earlier, attempt),
+        failed_twice=evidence.earlier is not None and _had_failed(evidence.earlier, attempt),
         opened_before=evidence.earlier is not None and _had_opened(evidence.earlier, attempt),
         family_usable=_family_usable(evidence.measurement, attempt),
         neutral_passed=any(each.failure is None for each in neutrals),
@@ -200,8 +200,8 @@ def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
     return not neutrals or any(each.failure in ANSWERED for each in neutrals)
 
 
-def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:
-    """Round 1 got no answer at this endpoint either, at any address that it tried in this family."""
+def _had_failed(earlier: Measurement, attempt: Attempt) -> bool:
+    """Round 1 was not answered, or broken off, at this endpoint too, at each address that it tried in this family."""
     same = [
         each
         for each in _paths(earlier)
@@ -211,7 +211,7 @@ def _was_silent(earlier: Measurement, attempt: Attempt) -> bool:
         and family_of(each.address) == family_of(attempt.address)
         and each.observations
     ]
-    return bool(same) and all(is_unanswered(each.observations[-1]) for each in same)
+    return bool(same) and all(may_pass(each.observations[-1]) for each in same)
 
 
 def _was_broken_off(earlier: Measurement, attempt: Attempt) -> bool:

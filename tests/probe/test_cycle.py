@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from probe.budget import AllocateBudget
 from probe.codecs import stun
-from probe.cycle import TARGETS_IN_FLIGHT, Cycle, Settings, is_silent, run_cycle
+from probe.cycle import TARGETS_IN_FLIGHT, Cycle, Settings, needs_second_look, run_cycle
 from probe.dialer import Datagrams, Stream
 from probe.failure import REFUSED, TIMEOUT, Failed
 from probe.handshakes import HANDSHAKES
@@ -360,23 +360,27 @@ def test_silence_is_looked_at_again_where_the_target_needs_it(combine: Combine, 
     grade = Grade.BOUND if second.failure is None else None
     attempts = (attempt(ONE, PASSED, grade=Grade.BOUND), attempt(TWO, second, grade=grade))
     what = target("svc/call", ONE, TWO, combine=combine)
-    assert is_silent(what, Findings(started_ms=0, attempts=attempts)) is silent
+    assert needs_second_look(what, Findings(started_ms=0, attempts=attempts)) is silent
 
 
 def test_a_fallback_that_works_does_not_spare_udp_the_second_look() -> None:
     fallback = endpoint("turn", ONE.host, 443, transport=Transport.TCP)
     silent, works = attempt(ONE, observation(Step.STUN, TIMEOUT)), attempt(fallback, PASSED, grade=Grade.BOUND)
     what = target("svc/call", ONE, fallback)
-    assert is_silent(what, Findings(started_ms=0, attempts=(silent, works)))
-    assert not is_silent(what, Findings(started_ms=0, attempts=(attempt(ONE, PASSED, grade=Grade.BOUND), works)))
+    assert needs_second_look(what, Findings(started_ms=0, attempts=(silent, works)))
+    assert not needs_second_look(
+        what, Findings(started_ms=0, attempts=(attempt(ONE, PASSED, grade=Grade.BOUND), works))
+    )
 
 
 def test_what_follows_does_not_spare_what_leads_the_second_look() -> None:
     site, plain = endpoint("tls", "www.svc.example", 443), endpoint("http", "www.svc.example", 80)
     silent, works = attempt(site, observation(Step.TCP, TIMEOUT)), attempt(plain, PASSED, grade=Grade.TRANSPORT)
     what = target("svc/web", site, plain)
-    assert is_silent(what, Findings(started_ms=0, attempts=(silent, works)))
-    assert not is_silent(what, Findings(started_ms=0, attempts=(attempt(site, PASSED, grade=Grade.BOUND), works)))
+    assert needs_second_look(what, Findings(started_ms=0, attempts=(silent, works)))
+    assert not needs_second_look(
+        what, Findings(started_ms=0, attempts=(attempt(site, PASSED, grade=Grade.BOUND), works))
+    )
 
 
 @pytest.mark.parametrize("easy", ["stun", "reflector"])
@@ -384,9 +388,9 @@ def test_what_is_easy_to_answer_does_not_spare_relays_the_second_look(easy: str)
     relay, other = endpoint("turn", ONE.host), endpoint(easy, TWO.host)
     silent, works = attempt(relay, observation(Step.TURN, TIMEOUT)), attempt(other, PASSED, grade=Grade.BOUND)
     what = target("svc/call", relay, other)
-    assert is_silent(what, Findings(started_ms=0, attempts=(silent, works)))
+    assert needs_second_look(what, Findings(started_ms=0, attempts=(silent, works)))
     met = attempt(relay, observation(Step.TURN), grade=Grade.BOUND)
-    assert not is_silent(what, Findings(started_ms=0, attempts=(met, attempt(other, SILENT))))
+    assert not needs_second_look(what, Findings(started_ms=0, attempts=(met, attempt(other, SILENT))))
 
 
 def given(via: Via, failure: str | None) -> Any:
@@ -400,13 +404,17 @@ def given(via: Via, failure: str | None) -> Any:
         ([given(Via.SYSTEM, TIMEOUT), given(Via.INDEPENDENT, None)], True),
         ([given(Via.SYSTEM, TIMEOUT), given(Via.ALSO, None)], True),
         ([given(Via.SYSTEM, None), given(Via.ALSO, TIMEOUT)], False),
-        ([given(Via.SYSTEM, REFUSED), given(Via.INDEPENDENT, TIMEOUT), given(Via.ALSO, TIMEOUT)], False),
+        ([given(Via.SYSTEM, "unexpected_reply"), given(Via.INDEPENDENT, TIMEOUT), given(Via.ALSO, TIMEOUT)], False),
+        ([given(Via.SYSTEM, REFUSED)], True),
+        ([given(Via.SYSTEM, "connection_reset")], True),
+        ([given(Via.SYSTEM, "eof_error")], True),
+        ([given(Via.SYSTEM, None), given(Via.ALSO, REFUSED)], False),
         ([given(Via.INDEPENDENT, None)], False),  # the link's resolver gave nothing to dial
         ([given(Via.INDEPENDENT, TIMEOUT)], True),
     ],
 )
 def test_only_what_an_app_would_dial_decides_whether_to_look_again(attempts: list[Any], silent: bool) -> None:
-    assert is_silent(CHAT_TARGET, Findings(started_ms=0, attempts=tuple(attempts))) is silent
+    assert needs_second_look(CHAT_TARGET, Findings(started_ms=0, attempts=tuple(attempts))) is silent
 
 
 @pytest.mark.parametrize(
@@ -429,9 +437,9 @@ def test_a_form_that_fails_where_another_passes_is_worth_a_second_look(
         attempt(other, PASSED, grade=Grade.MARKED),
     )
     found = Findings(started_ms=0, attempts=attempts)
-    assert is_silent(target("svc/chat", plain, other), found) is silent
+    assert needs_second_look(target("svc/chat", plain, other), found) is silent
     distant = msgspec.structs.replace(found, attempts=(attempts[0], msgspec.structs.replace(attempts[1], port=80)))
-    assert not is_silent(target("svc/chat", plain, other), distant)
+    assert not needs_second_look(target("svc/chat", plain, other), distant)
 
 
 def test_a_resolver_that_stayed_silent_is_asked_again_though_another_led_somewhere() -> None:
@@ -441,13 +449,13 @@ def test_a_resolver_that_stayed_silent_is_asked_again_though_another_led_somewhe
         resolutions=(Resolution(host=CHAT_TARGET.endpoints[0].host, observation=asked),),
         attempts=(given(Via.INDEPENDENT, None),),
     )
-    assert is_silent(CHAT_TARGET, found)
+    assert needs_second_look(CHAT_TARGET, found)
 
 
 def test_a_status_name_that_nobody_answers_for_is_no_reason_to_look_again() -> None:
     asked = Resolution(host="uptime.example", observation=observation(Step.DNS, TIMEOUT))
     found = Findings(started_ms=0, resolutions=(asked,), attempts=(given(Via.SYSTEM, None),))
-    assert not is_silent(CHAT_TARGET, found)
+    assert not needs_second_look(CHAT_TARGET, found)
 
 
 def test_where_others_failed_is_dialled_once_a_cycle_and_never_for_the_self_check() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from probe.cycle import is_silent
+from probe.cycle import needs_second_look
 from probe.diagnosis import led_astray, second_look
 from probe.failure import EOF
 from probe.measure import Findings
@@ -52,7 +52,7 @@ def test_where_only_another_resolver_led_to_the_service_a_certificate_is_asked_f
     findings = found(noise(FORGED, Via.SYSTEM, EOF), noise(HERE, Via.INDEPENDENT))
     certificate = Endpoint(host=HOST, port=443, transport=Transport.TCP, handshake="tls")
     assert second_look(MESSAGES, findings).endpoints == (NOISE, certificate)
-    assert is_silent(MESSAGES, findings)
+    assert needs_second_look(MESSAGES, findings)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from probe.budget import AllocateBudget
-from probe.cycle import is_silent
+from probe.cycle import needs_second_look
 from probe.data_plan import ByteBudget
 from probe.failure import TIMEOUT
 from probe.judge import Evidence, judge
@@ -224,8 +224,8 @@ def test_its_silence_is_no_reason_for_a_second_look() -> None:
     def found(transport: Transport) -> Findings:
         facts = DnsFacts(resolver="world", transport=transport)
         asked = Resolution(host="chat.example", observation=observation(Step.DNS, TIMEOUT, dns=facts))
-        refused = attempt(CHAT.endpoints[0], observation(Step.TCP, "connection_refused"), via=Via.SYSTEM)
+        refused = attempt(CHAT.endpoints[0], observation(Step.TCP, "unexpected_reply"), via=Via.SYSTEM)
         return Findings(started_ms=0, resolutions=(asked,), attempts=(refused,))
 
-    assert is_silent(CHAT, found(Transport.UDP))
-    assert not is_silent(CHAT, found(Transport.HTTPS))
+    assert needs_second_look(CHAT, found(Transport.UDP))
+    assert not needs_second_look(CHAT, found(Transport.HTTPS))

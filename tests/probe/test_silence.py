@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Step
-from probe.silence import is_unanswered
+from probe.silence import is_unanswered, may_pass
 from tests.probe.builders import observation
 
 
@@ -26,3 +26,20 @@ from tests.probe.builders import observation
 )
 def test_unanswered(step: Step, failure: str | None, unanswered: bool) -> None:
     assert is_unanswered(observation(step, failure)) is unanswered
+
+
+@pytest.mark.parametrize(
+    ("step", "failure", "passes"),
+    [
+        (Step.TLS, "connection_reset", True),
+        (Step.NOISE, "eof_error", True),
+        (Step.TCP, "connection_refused", True),
+        (Step.TCP, "generic_timeout_error", True),
+        (Step.TLS, "ssl_unknown_authority", False),
+        (Step.MTPROTO, "unexpected_reply", False),
+        (Step.DNS, "dns_nxdomain_error", False),
+        (Step.TLS, None, False),
+    ],
+)
+def test_what_may_pass_by_itself(step: Step, failure: str | None, passes: bool) -> None:
+    assert may_pass(observation(step, failure)) is passes

@@ -71,8 +71,8 @@ def conclusion(given: Evidence) -> tuple[str, str, str | None]:
 
 
 ACCUSATIONS = [
-    pytest.param(tls_fails(RESET), 1, "tls_reset", State.LIKELY_BLOCKED, "tls.sni.reset", id="reset after hello"),
-    pytest.param(tls_fails(EOF), 1, "tls_reset", State.LIKELY_BLOCKED, "tls.sni.reset", id="closed after hello"),
+    pytest.param(tls_fails(RESET), 2, "tls_reset", State.LIKELY_BLOCKED, "tls.sni.reset", id="reset after hello"),
+    pytest.param(tls_fails(EOF), 2, "tls_reset", State.LIKELY_BLOCKED, "tls.sni.reset", id="closed after hello"),
     pytest.param(tls_fails(TIMEOUT), 2, "tls_hello_dropped", State.LIKELY_BLOCKED, "tls.sni.drop", id="hello dropped"),
     pytest.param(
         tls_fails(TIMEOUT, received=90), 2, "tls_reply_dropped", State.LIKELY_BLOCKED, "tls.reply.drop", id="reply cut"
@@ -80,7 +80,7 @@ ACCUSATIONS = [
     pytest.param(tls_fails(TLS_HOSTNAME, leaf=OTHER), 1, "tls_mitm", State.BLOCKED, "tls.mitm", id="other name"),
     pytest.param(tls_fails(TLS_AUTHORITY, leaf=OTHER), 1, "tls_mitm", State.BLOCKED, "tls.mitm", id="other authority"),
     pytest.param(tcp_fails(TIMEOUT), 2, "ip_drop", State.LIKELY_BLOCKED, "ip.drop", id="SYN dropped"),
-    pytest.param(tcp_fails(REFUSED), 1, "ip_reset", State.LIKELY_BLOCKED, "ip.reset", id="SYN reset"),
+    pytest.param(tcp_fails(REFUSED), 2, "ip_reset", State.LIKELY_BLOCKED, "ip.reset", id="SYN reset"),
     pytest.param(tcp_fails(HOST_UNREACHABLE), 2, "ip_reject", State.LIKELY_BLOCKED, "ip.reject", id="ICMP"),
 ]
 
@@ -133,10 +133,27 @@ def test_silence_in_one_round_is_insufficient(failed: Attempt) -> None:
     assert conclusion(evidence(CHAT, failed)) == ("silence_once", State.INSUFFICIENT, None)
 
 
+@pytest.mark.parametrize("failed", [tls_fails(RESET), tls_fails(EOF), tcp_fails(REFUSED), tcp_fails(RESET)])
+def test_a_connection_that_is_broken_off_once_is_insufficient(failed: Attempt) -> None:
+    """As by a server that is too busy, or is being restarted."""
+    assert conclusion(evidence(CHAT, failed)) == ("broken_off_once", State.INSUFFICIENT, None)
+    given = evidence(CHAT, failed, rounds=2)
+    worked = replace(given, earlier=measurement(CHAT, tls_ok()))
+    assert judge(worked).rule == "broken_off_once"
+    misread = replace(given, earlier=measurement(CHAT, tls_fails(TLS_FAILED)))
+    assert judge(misread).rule == "broken_off_once"
+
+
+def test_who_broke_off_and_then_drops_everything_did_it_twice() -> None:
+    """The Great Firewall's way: a reset, and silence towards the same address for some minutes."""
+    given = replace(evidence(CHAT, tcp_fails(TIMEOUT), rounds=2), earlier=measurement(CHAT, tls_fails(RESET)))
+    assert conclusion(given) == ("residual", State.LIKELY_BLOCKED, "residual")
+
+
 def test_silence_counts_only_where_it_was_silent_before() -> None:
     given = evidence(CHAT, tls_fails(TIMEOUT), rounds=2)
     assert given.earlier is not None
-    worked = replace(given, earlier=replace(given.earlier, attempts=(tls_fails(RESET),)))
+    worked = replace(given, earlier=replace(given.earlier, attempts=(tls_ok(),)))
     assert judge(worked).rule == "silence_once"
 
 
@@ -148,7 +165,7 @@ def test_an_address_that_nobody_else_reached_may_be_a_regional_fault() -> None:
 
 def test_an_address_that_another_network_of_the_country_reached_is_no_regional_fault() -> None:
     elsewhere = control(measurement(CHAT, tls_ok(address="198.51.100.11")))
-    given = evidence(CHAT, tls_fails(RESET), controls=(elsewhere,), neighbours=frozenset({HERE}))
+    given = evidence(CHAT, tls_fails(RESET), rounds=2, controls=(elsewhere,), neighbours=frozenset({HERE}))
     assert judge(given).state is State.LIKELY_BLOCKED
 
 
@@ -157,7 +174,7 @@ ALSO = control(measurement(CHAT, tls_ok(address="198.51.100.11"), tls_ok(via=Via
 
 @pytest.mark.parametrize(
     ("failed", "rounds", "mechanism"),
-    [(tcp_fails(TIMEOUT), 2, "ip.drop"), (tls_fails(RESET), 1, "tls.sni.reset")],
+    [(tcp_fails(TIMEOUT), 2, "ip.drop"), (tls_fails(RESET), 2, "tls.sni.reset")],
 )
 def test_an_address_that_a_control_reached_only_because_others_failed_there(
     failed: Attempt, rounds: int, mechanism: str
@@ -169,7 +186,7 @@ def test_an_address_that_a_control_reached_only_because_others_failed_there(
 
 
 def test_an_address_at_which_others_failed_is_no_path_of_this_line() -> None:
-    verdict = judge(evidence(CHAT, tls_fails(RESET), tls_ok(address="198.51.100.11", via=Via.ALSO)))
+    verdict = judge(evidence(CHAT, tls_fails(RESET), tls_ok(address="198.51.100.11", via=Via.ALSO), rounds=2))
     assert (verdict.state, len(verdict.paths)) == (State.LIKELY_BLOCKED, 1)
     assert judge(evidence(CHAT, tls_ok(), tls_fails(RESET, address=V6, via=Via.ALSO))).state is State.OK
 
@@ -202,7 +219,7 @@ def test_two_controls_in_the_same_network_are_one() -> None:
 def test_one_bad_control_among_good_ones_hides_nothing() -> None:
     good = [control(measurement(CHAT, tls_ok()), number) for number in (2, 3)]
     mixed = [*failing_controls(tcp_fails(TIMEOUT)), *good]
-    assert judge(evidence(CHAT, tls_fails(RESET), controls=mixed)).state is State.LIKELY_BLOCKED
+    assert judge(evidence(CHAT, tls_fails(RESET), rounds=2, controls=mixed)).state is State.LIKELY_BLOCKED
 
 
 @pytest.mark.parametrize("failing", [1, 2])
@@ -281,7 +298,7 @@ def test_what_no_rule_explains_accuses_nobody() -> None:
 
 def test_an_uncalibrated_endpoint_is_judged_only_while_controls_get_its_answer() -> None:
     inferred = replace(CHAT, endpoints=(replace(TLS, uncalibrated=True),))
-    failed = evidence(CHAT, tls_fails(RESET))
+    failed = evidence(CHAT, tls_fails(RESET), rounds=2)
     assert judge(replace(failed, target=inferred)).rule == "uncalibrated"
     calibrated = replace(failed, target=inferred, calibrating=failed.controls)
     assert judge(calibrated).state is State.LIKELY_BLOCKED
@@ -335,7 +352,8 @@ def hello_evidence(failure: str, **fields: Any) -> Evidence:
 
 @pytest.mark.parametrize("failure", [RESET, EOF])
 def test_an_apps_own_protocol_that_is_broken_off(failure: str) -> None:
-    given = hello_evidence(failure)
+    assert judge(hello_evidence(failure)).rule == "broken_off_once"
+    given = hello_evidence(failure, rounds=2)
     assert conclusion(given) == ("payload_reset", State.LIKELY_BLOCKED, "tcp.payload.reset")
 
 
@@ -430,7 +448,7 @@ def test_sip_that_stays_unanswered_where_a_router_could_read_it(where: dict[str,
 def test_dead_neutral_udp_voids_udp_comparisons_only() -> None:
     link = replace(LINK, neutrals=(neutral("tls"), neutral("stun", TIMEOUT, port=3478)))
     assert judge(evidence(CALL, turn_fails(), rounds=2, link=link)).rule == "neutral_failed"
-    assert judge(evidence(CHAT, tls_fails(RESET), link=link)).state is State.LIKELY_BLOCKED
+    assert judge(evidence(CHAT, tls_fails(RESET), rounds=2, link=link)).state is State.LIKELY_BLOCKED
 
 
 def test_a_port_that_is_dead_for_neutrals_too() -> None:

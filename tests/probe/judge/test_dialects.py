@@ -95,7 +95,7 @@ def test_also_the_hidden_form_may_be_the_one_that_dies() -> None:
     assert judge(given).paths[1].rule == "payload_recognised_dropped"
 
 
-@pytest.mark.parametrize(("failure", "rounds", "rule"), [(TIMEOUT, 1, "silence_once"), (RESET, 1, "payload_reset")])
+@pytest.mark.parametrize(("failure", "rounds", "rule"), [(TIMEOUT, 1, "silence_once"), (RESET, 1, "broken_off_once")])
 def test_once_is_not_enough_for_a_comparison(failure: str, rounds: int, rule: str) -> None:
     given = telegram(fails(PLAIN, failure), met(HIDDEN), rounds=rounds)
     assert judge(given).paths[0].rule == rule
@@ -106,7 +106,9 @@ def test_what_passed_in_the_first_round_has_not_failed_twice() -> None:
     given = telegram(fails(PLAIN, RESET), met(HIDDEN), rounds=2)
     assert given.earlier is not None
     given = replace(given, earlier=replace(given.earlier, attempts=(met(PLAIN),)))
-    assert judge(given).paths[0].rule == "payload_reset"
+    assert judge(given).paths[0].rule == "broken_off_once"
+    in_other_ways = replace(given, earlier=replace(given.earlier, attempts=(fails(PLAIN, TIMEOUT),)))
+    assert judge(in_other_ways).paths[0].rule == "payload_reset"
 
 
 @pytest.mark.parametrize(
@@ -135,9 +137,9 @@ def test_a_guess_that_nobody_gets_an_answer_with_hides_nothing() -> None:
     guess = replace(ELSEWHERE, uncalibrated=True)
     target = replace(TELEGRAM, endpoints=(PLAIN, guess))
     well = control(measurement(target, met(PLAIN)))
-    given = evidence(target, fails(PLAIN, RESET), fails(guess, TIMEOUT), controls=[well])
+    given = evidence(target, fails(PLAIN, RESET), fails(guess, TIMEOUT), controls=[well], rounds=2)
     assert conclusion(given) == ("payload_reset", State.LIKELY_BLOCKED, "tcp.payload.reset")
-    alone = evidence(replace(target, endpoints=(guess,)), fails(guess, TIMEOUT), controls=[well])
+    alone = evidence(replace(target, endpoints=(guess,)), fails(guess, TIMEOUT), controls=[well], rounds=2)
     assert judge(alone).rule == "uncalibrated"
 
 

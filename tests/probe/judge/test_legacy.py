@@ -49,7 +49,7 @@ SILENCES = [tls_fails(TIMEOUT), tcp_fails(TIMEOUT), tcp_fails(HOST_UNREACHABLE),
 
 @pytest.mark.parametrize(("failed", "mechanism"), BANS)
 def test_a_standing_ban_is_shown(failed: Attempt, mechanism: str) -> None:
-    verdict = judge(given(failed))
+    verdict = judge(given(failed, rounds=2))
     assert verdict.state in (State.BLOCKED, State.LIKELY_BLOCKED)
     assert verdict.mechanism == mechanism
 

@@ -227,20 +227,20 @@ def test_a_hello_that_the_service_took_was_not_kept_out() -> None:
 
 @pytest.mark.parametrize("failure", [RESET, EOF])
 def test_a_reset_from_as_far_as_the_service_is_a_refusal(failure: str) -> None:
-    given = located(CHAT, tls_fails(failure), sweep(Step.TLS, *[UNSEEN] * 4, BROKEN, BROKEN), HELLO_PASSES, rounds=1)
+    given = located(CHAT, tls_fails(failure), sweep(Step.TLS, *[UNSEEN] * 4, BROKEN, BROKEN), HELLO_PASSES)
     assert conclusion(given) == ("refused_at_the_service", State.IMPAIRED, "service.refusal")
 
 
 def test_a_reset_from_nearer_than_the_service_and_beyond_the_network_is_somebody_elses() -> None:
     farther = sweep(Step.TCP, HOME, EDGE, CORE, TRANSIT, TRANSIT, ANSWER)
-    given = located(CHAT, tls_fails(RESET), sweep(Step.TLS, *[UNSEEN] * 4, BROKEN, BROKEN), farther, rounds=1)
+    given = located(CHAT, tls_fails(RESET), sweep(Step.TLS, *[UNSEEN] * 4, BROKEN, BROKEN), farther)
     assert conclusion(given) == ("refused_beyond", State.IMPAIRED, None)
 
 
 def test_a_reset_beside_the_path_is_the_networks_however_far_the_packet_gets() -> None:
     """A box that lets the ClientHello pass: routers behind it, abroad too, still see some of its copies."""
     raced = sweep(Step.TLS, UNSEEN, UNSEEN, BROKEN, UNSEEN, BROKEN, BROKEN)
-    assert judge(located(CHAT, tls_fails(RESET), raced, HELLO_PASSES, rounds=1)).rule == "tls_reset"
+    assert judge(located(CHAT, tls_fails(RESET), raced, HELLO_PASSES)).rule == "tls_reset"
 
 
 def test_a_rejection_from_abroad() -> None:

@@ -25,7 +25,7 @@ def told(address: str, **fields: Any) -> Resolution:
 def given(*here: Resolution, control_is_told: str = WELL, failure: str = RESET) -> Evidence:
     well = measurement(TARGET, tls_ok(), resolutions=(says(HERE), told(control_is_told)))
     return evidence(
-        TARGET, tls_fails(failure, leaf="cc" * 32), resolutions=(says(HERE), *here), controls=[control(well)]
+        TARGET, tls_fails(failure, leaf="cc" * 32), resolutions=(says(HERE), *here), controls=[control(well)], rounds=2
     )
 
 
@@ -57,4 +57,4 @@ def test_the_status_name_is_no_way_to_the_service(lie: Resolution) -> None:
 
 def test_a_service_without_a_status_name() -> None:
     well = measurement(CHAT, tls_ok(), resolutions=(says(HERE), told(DOWN)))
-    assert judge(evidence(CHAT, tls_fails(RESET), controls=[control(well)])).rule == "tls_reset"
+    assert judge(evidence(CHAT, tls_fails(RESET), rounds=2, controls=[control(well)])).rule == "tls_reset"

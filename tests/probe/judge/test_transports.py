@@ -44,7 +44,10 @@ def relay_over_tcp(*observations: Observation, **fields: Any) -> Evidence:
 
 
 def test_a_relay_over_tcp_that_is_cut_off() -> None:
-    assert conclusion(relay_over_tcp(seen(Step.TURN, RESET)))[1:] == (State.LIKELY_BLOCKED, "tcp.payload.reset")
+    assert conclusion(relay_over_tcp(seen(Step.TURN, RESET), rounds=2))[1:] == (
+        State.LIKELY_BLOCKED,
+        "tcp.payload.reset",
+    )
     silent = relay_over_tcp(seen(Step.TURN, TIMEOUT), rounds=2)
     assert conclusion(silent)[1:] == (State.LIKELY_BLOCKED, "tcp.payload.drop")
 
@@ -77,7 +80,7 @@ def web_evidence(transport: Transport, last: Observation, *before: Step, **field
 
 
 def test_plain_http_that_is_broken_off() -> None:
-    given = web_evidence(Transport.TCP, seen(Step.HTTP, RESET))
+    given = web_evidence(Transport.TCP, seen(Step.HTTP, RESET), rounds=2)
     assert conclusion(given) == ("http_reset", State.LIKELY_BLOCKED, "http.reset")
     no_neutral = replace(LINK, neutrals=(neutral("tls"),))
     assert judge(web_evidence(Transport.TCP, seen(Step.HTTP, RESET), link=no_neutral)).rule == "neutral_failed"
