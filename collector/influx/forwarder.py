@@ -126,10 +126,12 @@ class Forwarder:
         self._metrics.influx_dead_letters.set(self._warehouse.change(outbox.buried))
 
     def _report(self) -> None:
-        """The collector's own numbers, now: nothing is lost with those that could not be written."""
+        """The collector's own numbers, now. Those that could not be written are due still: else, where nothing else
+        waits, the next attempt would write nothing, and take that for success.
+        """
         if self._clock() >= self._vitals_due:
-            self._vitals_due = self._clock() + VITALS_S
             self._put(Database.RAW, self._vitals())
+            self._vitals_due = self._clock() + VITALS_S
 
     # --- Going on
 

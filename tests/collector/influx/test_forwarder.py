@@ -272,6 +272,22 @@ async def test_one_can_wait_for_it(warehouse: Warehouse) -> None:
         await running
 
 
+def test_a_server_that_is_down_is_not_called_up_because_nothing_waits_for_it(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink, clock = Sink(), Clock()
+    forwarding = forwarding_to(sink, warehouse, clock, vitals=lambda: ["collector lag=0i 0"])
+    drained(forwarding, clock)
+    sink.failures += [Unavailable("It is down.")] * 5
+    with caplog.at_level(logging.INFO):
+        for _ in range(5):
+            forwarding._attempt()
+            assert forwarding.error == "It is down."
+    assert [record.getMessage() for record in caplog.records] == ["It is down. What waits for it is kept."]
+    forwarding._attempt()
+    assert forwarding.error is None
+
+
 def test_its_own_numbers_are_written_once_a_minute(warehouse: Warehouse) -> None:
     sink, clock = Sink(), Clock()
     lines: Callable[[], list[str]] = lambda: [f"collector lag={int(clock.now_s)}i {int(clock.now_s)}"]  # noqa: E731
