@@ -19,7 +19,7 @@ from collector.hourly import Rules
 from collector.influx import settings, setup, upkeep
 from collector.influx.client import Misconfigured
 from collector.replay import instance
-from collector.serving import Options, address_of, listening, now_ms, open_socket, opened, signalled
+from collector.serving import Options, address_of, listening, now_ms, open_socket, opened, require_log, signalled
 from collector.warehouse import Warehouse
 from probe.failure import UserError
 from probe.judge.cells import access_of, cell
@@ -64,6 +64,7 @@ def serve(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def rebuild(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Judge the whole log again, into a new warehouse that takes the place of the old one."""
+    require_log(arguments.data)
     with opened(_options(arguments), RULES) as parts:
         parts.projector.rebuild()
         print(f"Judged again, up to batch {parts.warehouse.cursor()}.")
@@ -123,6 +124,7 @@ def influx_(arguments: argparse.Namespace, rest: list[str]) -> int:
     if arguments.action in ("refill", "refused"):
         if arguments.data is None:
             raise UserError(f"`influx {arguments.action}` needs --data, of a collector that does not run.")
+        require_log(arguments.data)
         with opened(_options(arguments), RULES) as parts:
             for sentence in KEPT_FOR_INFLUX[arguments.action](parts.warehouse):
                 print(sentence)
@@ -171,7 +173,7 @@ def _wanted(arguments: argparse.Namespace, *, full: bool) -> Wanted:
     ):
         raise UserError(f"--country takes two capital letters, such as MA, not {country!r}.")
     if arguments.since >= until_ms:
-        raise UserError("--until must be later than --since.")
+        raise UserError(f"{'--until' if arguments.until else 'Now'} must be later than --since.")
     return Wanted(
         since_ms=arguments.since, until_ms=until_ms, country=country, simulated=arguments.simulated, full=full
     )

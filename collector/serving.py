@@ -67,6 +67,12 @@ class Held(UserError):
         self.address = address
 
 
+def require_log(data: Path) -> None:
+    """Raises UserError unless a collector has kept something there: what cares for its files must not make new ones."""
+    if not (data / LOG_FILE).exists():
+        raise UserError(f"{data} holds no {LOG_FILE}: give --data, the directory of a collector.")
+
+
 @contextmanager
 def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = None) -> Iterator[Parts]:
     """The parts of a collector; closes the files at the end. Raises UserError.

@@ -90,6 +90,9 @@ class Collector:
                 if answer.status != 200:
                     raise UserError(f"{self._url} does not export: {_message(await answer.read())}")
                 yield Opened(_about(answer, self._url), _whole_lines(answer.content))
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            reason = type(error).__name__
+            raise UserError(f"No collector answers at {self._url} ({reason}): check --collector.") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = type(error).__name__
             raise UserError(f"The export from {self._url} ended early ({reason}); nothing was kept of it.") from error
@@ -157,8 +160,11 @@ def _tell_end(order: Order, files: list[Files], about: About, say: Say) -> None:
     if about.unjudged:
         say(f"{about.unjudged} batches are not judged yet, and not in it: export again when the collector caught up.")
     if not any(each.rows for each in files):
-        hint = "what was measured, without" if order.wanted.simulated else "what was simulated, with"
-        say(f"It is empty: nothing of that interval may be shown. Export {hint} --simulated.")
+        this, other = ("simulated", "without") if order.wanted.simulated else ("measured", "with")
+        say(
+            f"It is empty: of what was {this} there and then, nothing may be shown. Choose another interval or"
+            f" --country, or export {other} --simulated."
+        )
     say(f"{order.out} is a data package; {DESCRIPTOR} says how to cite it.")
 
 

@@ -155,7 +155,7 @@ def test_a_mistake_is_one_sentence(
 
 def test_a_data_directory_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").touch()
-    assert cli.main(["rebuild", "--data", str(tmp_path / "data")]) == 2
+    assert cli.main(["serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]) == 2
     assert "cannot be used" in capsys.readouterr().err
 
 
@@ -163,6 +163,12 @@ def test_an_unknown_option_is_passed_on_to_nobody(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit, match="2"):
         cli.main(["serve", "--data", "x", "--listen", "127.0.0.1:0", "--access", "adsl"])
     assert "unrecognized arguments: --access adsl" in capsys.readouterr().err
+
+
+def test_a_slip_makes_no_collector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rebuild", "--data", str(tmp_path / "slip")]) == 2
+    assert capsys.readouterr().err.endswith("slip holds no log.sqlite: give --data, the directory of a collector.\n")
+    assert not (tmp_path / "slip").exists()
 
 
 def test_rebuild(options: Options, capsys: pytest.CaptureFixture[str]) -> None:
