@@ -12,6 +12,7 @@ import asyncio
 import hmac
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiohttp
 import msgspec
@@ -60,6 +61,10 @@ def control_keys(episode: Episode, secret: bytes) -> tuple[str, ...]:
     return tuple(Key(secret, line).public for line in episode.controls)
 
 
+class Unreachable(UserError):
+    """Nobody answers, or not to the end."""
+
+
 class Uploads:
     """Speaks to the collector at `url`. Raises UserError when it is none, or refuses."""
 
@@ -79,14 +84,20 @@ class Uploads:
         key = self._keys.setdefault(line.name, Key(self._secret, line))
         headers = {"Content-Type": CONTENT_TYPE, "X-Forwarded-For": line.address}
         data = key.seal(cycle, targets)
-        for attempt in range(ATTEMPTS):
-            status, body = await self._ask("POST", "/v1/batches", data, headers)
-            if status not in TRANSIENT:
-                break
-            await self._sleep(min(LONGEST_PAUSE_S, 2.0**attempt) * random.random())
+        status, body = await self._post(data, headers)
         if status != 200:
             raise UserError(f"The collector at {self._url} refused simulated measurements: {_message(body)}")
         return int(msgspec.json.decode(body)["stored"])
+
+    async def _post(self, data: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """As a probe does, waits for a collector that is away or busy, though not for ever."""
+        for attempt in range(ATTEMPTS - 1):
+            with suppress(Unreachable):
+                status, body = await self._ask("POST", "/v1/batches", data, headers)
+                if status not in TRANSIENT:
+                    return status, body
+            await self._sleep(min(LONGEST_PAUSE_S, 2.0**attempt) * random.random())
+        return await self._ask("POST", "/v1/batches", data, headers)
 
     async def check(self, cycle: Cycle) -> None:
         """Whether the collector takes a control of the episode's, whose cycle it has, for what it is."""
@@ -114,7 +125,10 @@ class Uploads:
             async with self._session.request(method, f"{self._url}{path}", data=data, headers=headers) as answer:
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise UserError(f"No collector answers at {self._url}: {type(error).__name__}.") from error
+            reason = type(error).__name__
+            raise Unreachable(
+                f"No collector answers at {self._url} ({reason}): see that it runs, and replay again to go on."
+            ) from error
 
 
 def _message(body: bytes) -> str:

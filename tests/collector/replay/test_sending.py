@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import msgspec
@@ -15,6 +16,7 @@ from collector.peer import read_prefixes
 from collector.replay import Pace, Uploads, control_keys, instance, moment_ms, play
 from collector.replay.instance import SECRET_FILE, StoryClock, prepare
 from collector.replay.play import Played
+from collector.replay.simulate import cycle
 from probe import targets as targets_file
 from probe.failure import UserError
 from probe.judge import Evidence
@@ -73,6 +75,42 @@ async def test_what_is_no_collector_is_told_so(tmp_path: Path) -> None:
     async with serving(tmp_path, **PREPARED) as collector:  # type: ignore[arg-type]
         with pytest.raises(UserError, match="404"):
             await play(EPISODE, WHEN, Uploads(f"{collector.url}/elsewhere", collector.session, SECRET))
+
+
+class Breaking:
+    """A session in which so many uploads in a row are broken off; then one is not."""
+
+    def __init__(self, session: aiohttp.ClientSession, in_a_row: int) -> None:
+        self._session, self._in_a_row, self._left = session, in_a_row, in_a_row
+
+    def request(self, method: str, url: str, **more: Any) -> Any:
+        if method == "POST" and self._left:
+            self._left -= 1
+            raise aiohttp.ServerDisconnectedError
+        self._left = self._in_a_row
+        return self._session.request(method, url, **more)
+
+
+async def test_a_collector_that_is_away_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    targets = targets_file.packaged()
+    told = next(each for line in EPISODE.lines if (each := cycle(EPISODE, targets, line, WHEN[0])) is not None)
+    async with serving(tmp_path, **PREPARED) as collector:  # type: ignore[arg-type]
+
+        async def sent(in_a_row: int) -> int:
+            session = cast(aiohttp.ClientSession, Breaking(collector.session, in_a_row))
+            return await Uploads(collector.url, session, SECRET, sleep=sleep).send(told, targets)
+
+        assert await sent(5) == len(told.measurements)
+        assert await sent(2) == 0  # it has them
+        with pytest.raises(UserError, match="replay again to go on"):
+            await sent(6)
+    assert len(pauses) == 5 + 2 + 5
+    assert max(pauses) <= 10
 
 
 async def test_the_story_keeps_its_pace(tmp_path: Path) -> None:
