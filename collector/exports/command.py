@@ -87,6 +87,8 @@ class Collector:
             async with self._session.get(
                 f"{self._url}/v1/export/{dataset}", params=asked, headers=self._headers, timeout=limit
             ) as answer:
+                if answer.status == 403:
+                    raise UserError(f"{self._url} does not know that admin token: its own is in its DATA/{TOKEN_FILE}.")
                 if answer.status != 200:
                     raise UserError(f"{self._url} does not export: {_message(await answer.read())}")
                 yield Opened(_about(answer, self._url), _whole_lines(answer.content))

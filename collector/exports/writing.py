@@ -88,9 +88,9 @@ async def write_parquet(pieces: Pieces, dataset: str, directory: Path, full: boo
     lines = await write_jsonl(pieces, dataset, directory, full)
     kept = directory / lines.paths[0]
     target = directory / dataset
+    kinds = {column.name: PARQUET_KINDS[column.kind] for column in columns(dataset, full)}
     try:
-        if lines.rows:
-            _copy(kept, target, {column.name: PARQUET_KINDS[column.kind] for column in columns(dataset, full)})
+        _copy(kept, target, kinds, partitioned=lines.rows > 0)
     finally:
         kept.unlink()
     return Files(
@@ -98,13 +98,20 @@ async def write_parquet(pieces: Pieces, dataset: str, directory: Path, full: boo
     )
 
 
-def _copy(lines: Path, target: Path, kinds: Mapping[str, str]) -> None:
-    """DuckDB reads and writes in bounded memory; what it must put aside goes beside the target."""
+def _copy(lines: Path, target: Path, kinds: Mapping[str, str], *, partitioned: bool) -> None:
+    """DuckDB reads and writes in bounded memory; what it must put aside goes beside the target.
+
+    Without rows there are no parts: then one file has the columns, for a package without a resource is none.
+    """
     spill = lines.with_suffix(".tmp")
     with duckdb.connect(config={**DUCKDB, "temp_directory": str(spill)}) as connection:
         read = f"SELECT * FROM read_json({_quoted(lines)}, format='newline_delimited', columns={dict(kinds)})"
-        options = "FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day, country)"
-        connection.execute(f"COPY ({read}) TO {_quoted(target)} ({options})")
+        options = "FORMAT parquet, COMPRESSION zstd"
+        if partitioned:
+            connection.execute(f"COPY ({read}) TO {_quoted(target)} ({options}, PARTITION_BY (day, country))")
+        else:
+            target.mkdir()
+            connection.execute(f"COPY ({read}) TO {_quoted(target / 'empty.parquet')} ({options})")
     if spill.exists():
         spill.rmdir()
 

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from collector.influx.line import Value, line
-from collector.influx.rollups import MS_NS
+from collector.influx.line import MS_NS, Value, line
 from collector.influx.schema import EVENT
 from collector.influx.vocabulary import OTHER, UNKNOWN, Vocabulary
 from collector.outbox import Noticed

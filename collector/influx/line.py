@@ -15,6 +15,7 @@ from collector.influx.schema import Measurement
 MOST_TAG = 64  # characters
 MOST_TEXT = 500
 INTEGERS = range(-(2**63), 2**63)
+MS_NS = 1_000_000  # nanoseconds, in which times of points are, of a millisecond
 
 Value = int | float | str
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from collector import floor
 from collector.hourly import MakeCell
 from collector.influx import totals
-from collector.influx.line import Value, line
+from collector.influx.line import MS_NS, Value, line
 from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, STATES, Span
 from collector.influx.totals import Bucket, Controls, Tally
 from collector.influx.vocabulary import Place, Vocabulary, country_word
@@ -18,7 +18,6 @@ from collector.warehouse import Warehouse
 from probe.judge.cells import INTERFERED
 from probe.model import Access, Cell, Network, State, Step, Verdict
 
-MS_NS = 1_000_000
 SPEAKS_AGAINST = frozenset({*INTERFERED, State.MIXED})
 STEPS = tuple(step.value for step in Step)
 

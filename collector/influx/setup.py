@@ -78,7 +78,8 @@ class Api:
 
     def failed(self, path: str, said: Answer) -> Failed:
         reason = said.body.get("error") or said.body.get("message") if isinstance(said.body, Mapping) else said.body
-        return Failed(f"InfluxDB at {self.server.url} answers {said.status} to {path}: {clean(str(reason), 300)}.")
+        fix = " Check --influx." if said.status == 404 else ""
+        return Failed(f"InfluxDB at {self.server.url} answers {said.status} to {path}: {clean(str(reason), 300)}.{fix}")
 
 
 async def _json(answer: aiohttp.ClientResponse) -> Json:

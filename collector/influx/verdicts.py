@@ -7,13 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from collector.influx.line import Value, line, series
+from collector.influx.line import MS_NS, Value, line, series
 from collector.influx.schema import NOTHING, VERDICT
 from collector.influx.vocabulary import OTHER, Place, Vocabulary, elsewhere
 from collector.warehouse import Warehouse
 from probe.judge.cells import INTERFERED
-
-MS_NS = 1_000_000
 
 _COLUMNS = """
 v.target, v.country, v.asn, v.operator, v.access, v.started_ms, v.key, v.uid, v.is_control, v.simulated

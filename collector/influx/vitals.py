@@ -10,14 +10,13 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from collector import outbox
-from collector.influx.line import Value, line
+from collector.influx.line import MS_NS, Value, line
 from collector.influx.schema import COLLECTOR
 from collector.log import Log
 from collector.warehouse import Warehouse
 from probe.model import Targets
 
 TAKEN = ("stored", "known")
-MS_NS = 1_000_000
 
 
 class Vitals(Struct, frozen=True):

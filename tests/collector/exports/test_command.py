@@ -83,7 +83,7 @@ async def test_a_wrong_token_is_told(data: Path, tmp_path: Path) -> None:
     options = Options(data=data, trusted_proxies=("10.0.0.0/8",))  # nobody is local
     with opened(options, RULES) as parts, open_socket("127.0.0.1", 0) as sock:
         async with listening(parts, options, sock):
-            with pytest.raises(UserError, match="send the admin token"):
+            with pytest.raises(UserError, match="does not know that admin token"):
                 await export_from(order(tmp_path / "out"), data, None, "guessed", RULES, lambda _: None)
     assert not (tmp_path / "out").exists()
 

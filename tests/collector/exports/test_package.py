@@ -110,7 +110,11 @@ async def test_an_empty_export_is_a_package_too(
     descriptor = await exported(source, tmp_path / "out", format, simulated=False)
     if format == "csv":  # frictionless cannot open JSON Lines without a line
         assert validated(tmp_path / "out", monkeypatch).valid
-    assert all(each["ringback:rows"] == 0 for each in descriptor["resources"])
+    assert [each["ringback:rows"] for each in descriptor["resources"]] == [0] * (1 if format == "ooni" else 2)
+    if format == "parquet":
+        with duckdb.connect() as connection:
+            empty = connection.execute("SELECT * FROM read_parquet($1)", [str(tmp_path / "out" / "cells" / "*")])
+            assert [name for name, *_ in empty.description or ()] == [each.name for each in columns("cells", True)]
 
 
 async def test_it_says_what_it_is_and_how_to_cite_it(source: Source, tmp_path: Path) -> None:
