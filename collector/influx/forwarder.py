@@ -64,6 +64,7 @@ class Forwarder:
         self._now_ms, self._vitals, self._clock, self._chance = now_ms, vitals, clock, chance
         self._sweeps: dict[Kind, int] = {}  # kind → the last mark of the sweep that is under way
         self._due = dict.fromkeys(MAKERS, clock())
+        self._aside: set[Kind] = set()  # those whose points could not be made
         self._vitals_due = clock()
         self._most_lines = MOST_LINES
         self._failures = 0
@@ -76,8 +77,20 @@ class Forwarder:
         """A piece of each kind; returns whether there was anything. Raises Unavailable or Misconfigured."""
         worked = self._single()
         for kind in MAKERS:
-            worked = self._some_of(kind) or worked
+            try:
+                worked = self._some_of(kind) or worked
+            except (Unavailable, Misconfigured, Stopped):
+                raise
+            except Exception:  # one that is broken must not hold up the others
+                self._set_aside(kind)
         return worked
+
+    def _set_aside(self, kind: Kind) -> None:
+        logger.exception("Points of the kind %s cannot be made; it is tried again in a while.", kind.value)
+        self._metrics.influx_failures.labels("broken").inc()
+        self._sweeps.pop(kind, None)
+        self._aside.add(kind)
+        self._due[kind] = self._clock() + MOST_PAUSE_S
 
     def _single(self) -> bool:
         marks = self._warehouse.change(lambda c: outbox.verdict_marks(c, MOST_LINES))
@@ -90,7 +103,7 @@ class Forwarder:
     def _some_of(self, kind: Kind) -> bool:
         """A few marks of a sweep; those that are set meanwhile wait for the next, which comes a pace later."""
         if kind not in self._sweeps:
-            if self._clock() < self._due[kind] and not self._hurried:
+            if self._clock() < self._due[kind] and (not self._hurried or kind in self._aside):
                 return False
             self._sweeps[kind] = self._warehouse.change(outbox.last_mark)
         maker, until = MAKERS[kind], self._sweeps[kind]
@@ -101,6 +114,7 @@ class Forwarder:
             return False
         self._put(maker.database, self._points.lines(kind, [(target, slot) for _, target, slot in marks]))
         self._warehouse.change(lambda c: outbox.settle(c, [number for number, _, _ in marks]))
+        self._aside.discard(kind)
         return True
 
     def _put(self, database: Database, lines: Iterable[str]) -> None:
@@ -150,7 +164,7 @@ class Forwarder:
         self._hurried = True
         try:
             while await asyncio.to_thread(self._warehouse.change, outbox.waiting):
-                if self.error is not None:
+                if self.error is not None or self._aside:
                     return False
                 await asyncio.sleep(LOOK_S)
         finally:
@@ -195,7 +209,7 @@ class Forwarder:
         if self._failures:
             logger.info("InfluxDB is written to again.")
             self._said = ""
-        self._metrics.influx_broken.set(0)
+        self._metrics.influx_broken.set(bool(self._aside))
         self._failures, self.error = 0, None
 
     def _say(self, sentence: str) -> None:

@@ -26,10 +26,13 @@ Steps = Mapping[tuple[Place, bool], Mapping[str, tuple[int, int]]]
 
 
 class Counted(Struct, frozen=True):
-    """A cell with what it was made of; both are None where nothing stands any more."""
+    """A cell with what it was made of; both are None where nothing stands any more. `left`: some verdicts have moved
+    away from there.
+    """
 
     tally: Tally | None = None
     cell: Cell | None = None
+    left: bool = False
 
 
 class Rollups:
@@ -59,21 +62,22 @@ class Rollups:
         gone = totals.vacated(self._warehouse, buckets, span)
         return {
             bucket: {
-                **dict.fromkeys(sorted(gone.get(bucket, ())), Counted()),
-                **{
-                    place: self._counted(bucket, span, place, tally) for place, tally in tallies.get(bucket, {}).items()
-                },
+                place: self._counted(bucket, span, place, standing.get(place), place in left)
+                for place in sorted({*standing, *left})
             }
             for bucket in buckets
+            for standing, left in [(tallies.get(bucket, {}), gone.get(bucket, set()))]
         }
 
-    def _counted(self, bucket: Bucket, span: int, place: Place, tally: Tally) -> Counted:
+    def _counted(self, bucket: Bucket, span: int, place: Place, tally: Tally | None, left: bool) -> Counted:
+        if tally is None:
+            return Counted(left=left)
         target, slot = bucket
         country, asn, operator, access = place
         network = Network(country=country, asn=asn, operator=operator)
         since_ms, until_ms = (n * span * HOUR_MS for n in (slot, slot + 1))
         latest = [verdict for said, lines in tally.said.items() for verdict in [_verdict(target, *said)] * lines]
-        return Counted(tally, self._make_cell(target, network, Access(access), since_ms, until_ms, latest))
+        return Counted(tally, self._make_cell(target, network, Access(access), since_ms, until_ms, latest), left)
 
 
 def cell_lines(
@@ -134,10 +138,8 @@ def step_lines(
 
 def _outcomes(place: Place, counted: Counted, steps: Steps) -> dict[str, tuple[int, int]]:
     """What was simulated may have been written before anything was measured there."""
-    if counted.tally is None:
-        return dict.fromkeys(STEPS, (0, 0))
-    displaced = dict.fromkeys(steps.get((place, True), ()), (0, 0))
-    return {**displaced, **steps.get((place, counted.tally.simulated), {})}
+    displaced = dict.fromkeys((*steps.get((place, True), ()), *(STEPS if counted.left else ())), (0, 0))
+    return {**displaced, **(steps.get((place, counted.tally.simulated), {}) if counted.tally else {})}
 
 
 def control_line(words: Vocabulary, bucket: Bucket, controls: Mapping[bool, Controls]) -> str:

@@ -55,8 +55,8 @@ INSERT INTO unsent_verdict SELECT row_number() OVER (ORDER BY hour, target, key)
 """
 
 
-def filled(options: argparse.Namespace) -> Warehouse:
-    warehouse = Warehouse(None)
+def filled(options: argparse.Namespace, directory: Path) -> Warehouse:
+    warehouse = Warehouse(directory / "warehouse.duckdb")
     bound = {"hour": HOUR, "networks": NETWORKS, "each": options.each, "hours": options.hours}
     warehouse.select(VERDICTS, {**bound, "probes": options.probes, "targets": options.targets})
     warehouse.select(STEPS)
@@ -73,9 +73,10 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--targets", type=int, default=20)
     parser.add_argument("--each", type=int, default=2, help="measurements of a target in an hour")
     parser.add_argument("--hours", type=int, default=1)
+    parser.add_argument("--only", type=Kind, nargs="*", default=[*Kind, None], help="these kinds of marks")
     options = parser.parse_args(words)
-    warehouse = filled(options)
     with tempfile.TemporaryDirectory() as directory, influxd(Path(directory)) as real:
+        warehouse = filled(options, Path(directory))
         for name in ("ringback", "ringback_rollup"):
             real.create(name)
         client = Client(Server(url=real.url, api="v1"))
@@ -83,6 +84,7 @@ def main(words: Sequence[str]) -> int:
         points = Points(warehouse, cell, TargetFiles(MemoryLog(), lambda body, name: Targets(targets=())), ids, (0, 1))
         report(warehouse, points, client, options)
         client.close()
+        warehouse.close()
     return 0
 
 
@@ -97,7 +99,7 @@ def report(warehouse: Warehouse, points: Points, client: Client, options: argpar
         written += len(lines)
         client.write(database, lines)
 
-    for kind in (*Kind, None):
+    for kind in options.only:
         warehouse.change(lambda c: c.execute("DELETE FROM unsent"))
         warehouse.change(outbox.mark_all)
         if kind is None:

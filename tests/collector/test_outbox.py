@@ -49,8 +49,10 @@ def test_what_changes_is_marked() -> None:
     assert warehouse.change(outbox.waiting) == 0
     warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2", state="down")])], 2)
     assert marked(warehouse) == {*ALL, ("single", "2", HOUR)}
+    warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2", state="ok")])], 3)
+    assert warehouse.select("SELECT count(*) FROM unsent") == [(len(ALL),)]  # once, however often it changes
     settled(warehouse)
-    warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2", state="down")])], 3)
+    warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2", state="ok")])], 4)
     assert marked(warehouse) == set()
 
 

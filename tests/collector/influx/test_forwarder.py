@@ -9,14 +9,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
 from collector import outbox
 from collector.influx.client import Client, Misconfigured, Server, Unavailable
 from collector.influx.forwarder import Forwarder
+from collector.influx.points import MAKERS
 from collector.influx.schema import MEASUREMENTS, Database
 from collector.metrics import Metrics
+from collector.outbox import Kind
 from collector.rows import HourContent
 from collector.warehouse import Warehouse
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder
@@ -240,6 +243,29 @@ def test_a_change_while_it_is_being_written_is_written_too(warehouse: Warehouse)
     drained(forwarder(warehouse, MemoryLog(), write, clock), clock)
     assert said_to_sink(sink) == expected(warehouse)
     assert {fields["state"] for fields in sink.of("verdict").values()} == {"down"}
+
+
+def test_points_that_cannot_be_made_hold_nobody_up(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(points: object, words: object, marks: object) -> list[str]:
+        raise MemoryError("too many")
+
+    sink, clock, metrics = Sink(), Clock(), Metrics(CollectorRegistry())
+    forwarding = forwarding_to(sink, warehouse, clock, metrics=metrics)
+    with monkeypatch.context() as patch:
+        patch.setitem(MAKERS, Kind.HOUR, msgspec.structs.replace(MAKERS[Kind.HOUR], lines=broken))
+        for _ in range(5):
+            forwarding._attempt()
+        assert sink.of("cell_1d")
+        assert not sink.of("cell_1h")
+        assert caplog.text.count("Points of the kind hour cannot be made") == 1
+        assert metrics.registry.get_sample_value("ringback_influx_broken") == 1
+    clock.now_s += 60
+    forwarding._attempt()
+    assert sink.of("cell_1h")
+    forwarding._attempt()
+    assert metrics.registry.get_sample_value("ringback_influx_broken") == 0
 
 
 async def test_it_goes_on_until_it_is_cancelled(warehouse: Warehouse) -> None:

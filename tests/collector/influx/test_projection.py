@@ -5,24 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collector.hourly import Rules
 from collector.influx.client import Unavailable
 from collector.log import Record
 from collector.warehouse import Warehouse
+from probe.model import Access
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder
-from tests.collector.judging import BODIES
+from tests.collector.judging import BODIES, RULES, record
 from tests.collector.memory_log import MemoryLog
 from tests.collector.test_projector import CONTROLS, projector, record_sets
 
 QUICK = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def projected(log: MemoryLog, controls: frozenset[str] = CONTROLS) -> Sink:
+ELSEWHERE = msgspec.structs.replace(RULES, version=2, access_of=lambda link: Access.WIFI)
+
+
+def projected(log: MemoryLog, controls: frozenset[str] = CONTROLS, rules: Rules = RULES) -> Sink:
     """What a new InfluxDB is given by a collector that starts from the log."""
     warehouse, sink, clock = fed(None), Sink(), Clock()
-    projector(log, warehouse, controls).catch_up()
+    projector(log, warehouse, controls, rules).catch_up()
     drained(forwarder(warehouse, log, sink.write, clock), clock)
     warehouse.close()
     return sink
@@ -51,11 +58,15 @@ def test_points_follow_from_the_set_of_records(arriving: list[Record], data: st.
     assert sink.saying() == projected(log).saying()
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
-@given(arriving=record_sets, controls=st.sampled_from([CONTROLS, frozenset(), frozenset({"k1", "c1"})]))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(record_sets)
+@pytest.mark.parametrize(
+    ("controls", "rules"), [(frozenset({"k1", "c1"}), RULES), (frozenset(), RULES), (CONTROLS, ELSEWHERE)]
+)
 def test_what_is_judged_anew_leaves_nothing_of_what_was_said(
-    tmp_path: Path, arriving: list[Record], controls: frozenset[str]
+    tmp_path: Path, controls: frozenset[str], rules: Rules, arriving: list[Record]
 ) -> None:
+    """By other controls, or by rules that put the lines elsewhere."""
     path = tmp_path / "warehouse"
     path.unlink(missing_ok=True)
     log, warehouse, sink, clock = MemoryLog(), fed(path), Sink(), Clock()
@@ -63,10 +74,24 @@ def test_what_is_judged_anew_leaves_nothing_of_what_was_said(
     log.deliver(arriving)
     projector(log, warehouse).catch_up()
     drained(forwarder(warehouse, log, sink.write, clock), clock)
-    projector(log, warehouse, controls).catch_up()
+    projector(log, warehouse, controls, rules).catch_up()
     drained(forwarder(warehouse, log, sink.write, clock), clock)
     warehouse.close()
-    assert sink.saying() == projected(log, controls).saying()
+    assert sink.saying() == projected(log, controls, rules).saying()
+
+
+def test_a_step_that_only_a_line_had_that_is_a_control_now_is_not_left(tmp_path: Path) -> None:
+    log, warehouse, sink, clock = MemoryLog(), fed(tmp_path / "w"), Sink(), Clock()
+    log.files.update(BODIES)
+    log.deliver([record("1", key="k1", failing=["192.0.2.3"]), record("2", key="k2")])
+    projector(log, warehouse).catch_up()
+    drained(forwarder(warehouse, log, sink.write, clock), clock)
+    ((step, said),) = sink.of("step_1h").items()
+    assert said == {"passed": 0, "failed": 1}
+    projector(log, warehouse, frozenset({"k1"})).catch_up()
+    drained(forwarder(warehouse, log, sink.write, clock), clock)
+    warehouse.close()
+    assert sink.points[step] == {"passed": 0, "failed": 0}
 
 
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
