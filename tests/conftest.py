@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.components import Guard, closing_list, require
 
@@ -12,6 +13,9 @@ pytest_plugins = ("aiohttp.pytest_plugin", "tests.servers.fixtures")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # How long an example takes says how busy the machine is; a parser that hangs meets the timeout of its test.
+    settings.register_profile("ringback", deadline=None)
+    settings.load_profile("ringback")
     config.addinivalue_line("markers", "needs(*components): Debian packages, or root, without which a test is skipped")
 
 
