@@ -136,7 +136,8 @@ ALERTS = (
         uid="ringback-dead-letters",
         title="Points given up",
         summary="InfluxDB refuses points.",
-        about="Points were refused in the last hour and put aside with the reason: see the table of dead letters.",
+        about="Points were refused in the last hour and put aside with the reason. `ringback-collector influx refused`"
+        " lists them, once the collector is stopped.",
         queries={"more": Query(text=select('spread("dead_letters")', '"collector"'), since=HOUR, uid=RAW)},
         condition="$more > 0",
         lasting="0s",
