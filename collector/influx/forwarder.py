@@ -185,10 +185,11 @@ class Forwarder:
                 self._most_lines = max(LEAST_LINES, self._most_lines // 2)
             self._failed("unavailable", str(error))
             return self._pause_s(error.after_s)
+        except Stopped:
+            return 0.0
         except Exception as error:  # a broken projection must not stop the others, nor itself for good
-            if not self._stopping:
-                logger.exception("Writing to InfluxDB failed; it is tried again.")
-            self._failed("broken", type(error).__name__)
+            logger.exception("Writing to InfluxDB failed; it is tried again.")
+            self._failed("broken", f"Writing to InfluxDB failed ({type(error).__name__}).")
             return self._pause_s(0.0)
         self._succeeded()
         return 0.0 if worked else IDLE_S
