@@ -215,6 +215,23 @@ def test_a_relay_answers_an_allocate_with_an_error_of_its_own() -> None:
     assert unchanged(relay, datagram(3478, stun.binding_request(bytes(range(12)))))
 
 
+@pytest.mark.parametrize(("by", "flags"), [("reset", RST | ACK), ("close", FIN | ACK)])
+def test_a_service_takes_a_connection_and_hangs_up_at_the_first_words(by: str, flags: int) -> None:
+    hanging = made("service.hangs_up", addresses=(SERVER,), by=by)
+    assert unchanged(hanging, segment(SYN))
+    assert unchanged(hanging, segment(ACK))
+    assert back(hanging, segment(PSH | ACK, payload=b"hello")).flags == flags
+    assert unchanged(hanging, segment(PSH | ACK, payload=b"hello", server=OTHER))
+
+
+def test_a_service_that_restarts_resets_who_comes_first() -> None:
+    restarting = made("service.restarts", addresses=(SERVER,))
+    first, second = segment(SYN), tcp(end(LINE, 40002), end(SERVER, 443), SYN, 100, 0)
+    assert back(restarting, first).flags == back(restarting, first).flags == RST | ACK  # its repetition too
+    assert unchanged(restarting, second)
+    assert unchanged(restarting, segment(SYN, server=OTHER))
+
+
 def test_every_filter_has_its_own_test() -> None:
     source = Path(__file__).read_text()
     own = [name for name, make in FILTERS.items() if make.__module__ in (local.__name__, world.__name__)]

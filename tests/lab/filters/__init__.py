@@ -62,4 +62,6 @@ FILTERS: dict[str, MakeFilter] = {
     "link.family": local.make_family,
     "service.refuses": world.make_refuses,
     "service.turn_error": world.make_turn_error,
+    "service.hangs_up": world.make_hangs_up,
+    "service.restarts": world.make_restarts,
 }

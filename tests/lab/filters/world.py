@@ -6,7 +6,7 @@ from random import Random
 
 from tests.lab.filters.aim import PROTOCOLS, passes
 from tests.lab.model import Fate, Filter, Parameters
-from tests.lab.packets import UDP, packed, parse, reply_udp, unreachable
+from tests.lab.packets import ACK, FIN, SYN, TCP, UDP, packed, parse, reply_tcp, reply_udp, reset_back, unreachable
 
 ALLOCATE, ALLOCATE_ERROR = 0x0003, 0x0113
 ERROR_CODE = 0x0009
@@ -38,6 +38,36 @@ def make_turn_error(parameters: Parameters, random: Random) -> Filter:
         if not up or view.protocol != UDP or view.destination not in addresses or not is_allocate(view.payload):
             return passes(packet, up)
         return [Fate(reply_udp(view, error_reply(view.payload, code)), False)]
+
+    return filter_
+
+
+def make_hangs_up(parameters: Parameters, random: Random) -> Filter:
+    """Servers at `addresses` accept, and break off once they are spoken to; `by`: `reset` or `close`."""
+    addresses = frozenset(map(packed, parameters["addresses"]))
+    closes = parameters["by"] == "close"
+
+    def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        spoken = up and view.protocol == TCP and view.destination in addresses and bool(view.payload)
+        if not spoken:
+            return passes(packet, up)
+        return [Fate(reply_tcp(view, b"", flags=FIN | ACK) if closes else reset_back(view), False)]
+
+    return filter_
+
+
+def make_restarts(parameters: Parameters, random: Random) -> Filter:
+    """Servers at `addresses` reset the first connection to each of their ports, and take those that follow."""
+    addresses = frozenset(map(packed, parameters["addresses"]))
+    first: dict[tuple[bytes, int], tuple[bytes, int]] = {}  # of the server → of the line
+
+    def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if not up or view.protocol != TCP or view.destination not in addresses or view.flags & (SYN | ACK) != SYN:
+            return passes(packet, up)
+        is_first = first.setdefault(view.far(up), view.near(up)) == view.near(up)
+        return [Fate(reset_back(view), False)] if is_first else passes(packet, up)
 
     return filter_
 

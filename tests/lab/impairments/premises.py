@@ -246,4 +246,32 @@ ENTRIES = (
         at="home",
         accesses=("wifi", "adsl"),
     ),
+    Entry(
+        "work.only-tls",
+        "A workplace lets through DNS, plain HTTP, and TLS on its own port; what else is said there is dropped.",
+        "endpoints-and-dpi C.4 T26 and T32, guard; firewalls that know applications",
+        always(stage("home.ports", tcp=(80, 443, 53), udp=(53,)), stage("allowlist.protocol", ports=(443,))),
+        # No chat of these is TLS, whichever port it falls back to.
+        expected=same(FIREWALL, "whatsapp/chat", "telegram/chat", "viber/chat") | same(INSUFFICIENT, *OVER_UDP),
+        at="home",
+        accesses=("wifi", "adsl"),
+    ),
+    Entry(
+        "work.listed-udp",
+        "A workplace lets UDP through on the ports of the conferences that it uses, and on no other.",
+        "endpoints-and-dpi C.4 T07, guard; administrators' guides of Teams and Meet",
+        always(stage("home.ports", tcp=range(65536), udp=(53, 443, 3478, 3479, 3480, 3481, 19302))),
+        # Neutral relays answer, on ports of the list: only where it dies tells that no operator does it.
+        expected=same(FIREWALL, "telegram/call", "messenger/call", "linphone/chat"),
+        at="home",
+        accesses=("wifi", "adsl"),
+    ),
+    Entry(
+        "home.drops-sip",
+        "The router's SIP helper drops what it does not understand.",
+        "endpoints-and-dpi C.4 T33 and C.5 no. 12",
+        always(stage("sip.drop", ports=(5060,))),
+        expected=same(FIREWALL, "linphone/chat"),
+        at="home",
+    ),
 )

@@ -61,6 +61,14 @@ def refusing_relays(random: Random) -> Stage:
     return stage("service.refuses", addresses=addresses, protocol="udp", code=random.choice((3, 10, 13)))
 
 
+CHATS = everywhere(plan.WHATSAPP_CHAT, plan.WHATSAPP_CHAT_2, plan.TELEGRAM_CHAT, plan.VIBER_CHAT)
+CHATS_BY_TLS = everywhere(plan.SIGNAL_CHAT, plan.MESSENGER_CHAT)
+
+
+def hanging_up(random: Random) -> Stage:
+    return stage("service.hangs_up", addresses=CHATS, by=random.choice(("reset", "close")))
+
+
 ENTRIES = (
     Entry(
         "service.down",
@@ -256,5 +264,24 @@ ENTRIES = (
         expected=same(IMPAIRED, "viber/chat"),
         at="world",
         settings=COUNTRY_ONLY,
+    ),
+    Entry(
+        "service.hangs-up",
+        "Messengers' servers take connections from this country, and break them off at the first words.",
+        "endpoints-and-dpi C.4 T21, guard (server RST); services that keep out a country by its addresses",
+        drawn(hanging_up),
+        {"by": "one of reset | close"},
+        same(REFUSED, "whatsapp/chat", "telegram/chat", "viber/chat"),
+        at="world",
+        settings=COUNTRY_ONLY,
+    ),
+    Entry(
+        "service.restarts",
+        "Servers are being restarted: each resets who comes first, and takes who comes then.",
+        "rolling restarts; a balancer that has run out of connections",
+        always(stage("service.restarts", addresses=(*CHATS, *CHATS_BY_TLS))),
+        at="world",
+        settings=COUNTRY_ONLY,
+        mild=True,
     ),
 )
