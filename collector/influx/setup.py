@@ -117,8 +117,11 @@ async def setup(server: Server, raw_days: int = RAW_DAYS) -> list[str]:
 async def check(server: Server) -> list[str]:
     """Whether points can be written, without writing any; returns what holds, in sentences. Raises UserError."""
     async with aiohttp.ClientSession(timeout=PATIENCE) as session:
-        version = await version_of(Api(session, server))
-    await asyncio.to_thread(_try_writing, server)
+        api = Api(session, server)
+        version = await version_of(api)
+        await asyncio.to_thread(_try_writing, server)
+        if version.startswith("2."):
+            await _look_for_mappings(api)
     names = " and ".join(server.name(database) for database in Database)
     return [f"InfluxDB {version} at {server.url} takes points for {names}."]
 
@@ -193,6 +196,18 @@ async def _make_v2(api: Api, keeping: Mapping[Database, Keeping]) -> None:
         if not any(one["bucketID"] == bucket for one in mapped["content"]):
             mapping = {"orgID": org, "bucketID": bucket, "database": name, "retention_policy": "autogen"}
             await api.asked("POST", "/api/v2/dbrps", {**mapping, "default": True})
+
+
+async def _look_for_mappings(api: Api) -> None:
+    """Raises Failed where a bucket has none: points would arrive, and Grafana would not find them."""
+    for database in Database:
+        name = api.server.name(database)
+        mapped = await api.asked("GET", "/api/v2/dbrps", org=api.server.org, db=name)
+        if not mapped["content"]:
+            raise Failed(
+                f"InfluxDB at {api.server.url} has no DBRP mapping for {name}, by which InfluxQL finds the bucket:"
+                " run `ringback-collector influx setup`."
+            )
 
 
 async def _org(api: Api) -> str:

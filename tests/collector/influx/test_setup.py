@@ -127,7 +127,8 @@ class Stand:
         if request.path == "/ping":
             return web.Response(status=204, headers={"X-Influxdb-Version": self.version} if self.version else {})
         assert request.headers["Authorization"] == "Token t0ken"
-        body = json.loads(await request.read() or b"null")
+        told = await request.read()
+        body = None if request.path == "/api/v2/write" else json.loads(told or b"null")
         self.asked.append((request.method, request.path, dict(request.query), body))
         status, answer = self.answers.get(f"{request.method} {request.path}", (404, {"message": "not found"}))
         return web.json_response(answer(body, request.query) if callable(answer) else answer, status=status)
@@ -182,6 +183,28 @@ async def test_on_2x_what_is_there_is_only_kept_as_long_as_it_should() -> None:
         await setup(server, 30)
     changed = [(method, body["retentionRules"][0]["everySeconds"]) for method, _, _, body in stand.asked if body]
     assert changed == [("PATCH", 30 * 86_400), ("PATCH", 0)]
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+async def test_on_2x_a_mapping_that_lacks_is_said(mapped: bool) -> None:
+    """Points would arrive all the same, and no panel would find them."""
+    stand = Stand(
+        "2.7.11",
+        {
+            "POST /api/v2/write": (400, {"code": "invalid", "message": "writing requires points"}),
+            "GET /api/v2/dbrps": (200, {"content": [{"bucketID": "b"}] if mapped else []}),
+        },
+    )
+    async with stand.serving(org="ngo") as server:
+        if mapped:
+            assert await check(server) == [
+                f"InfluxDB 2.7.11 at {server.url} takes points for ringback and ringback_rollup."
+            ]
+        else:
+            assert await refusal(check, server) == (
+                f"InfluxDB at {server.url} has no DBRP mapping for ringback, by which InfluxQL finds the bucket:"
+                " run `ringback-collector influx setup`."
+            )
 
 
 async def test_on_2x_an_organization_is_needed() -> None:
