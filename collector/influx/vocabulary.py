@@ -81,7 +81,8 @@ def admitted(first_seen: Iterable[tuple[str, int, int]], most: int = NEW_NETWORK
     """
     taken: Counter[int] = Counter()
     pairs: set[Pair] = set()
-    for country, asn, first_ms in sorted(first_seen, key=lambda seen: (seen[2], seen[0], seen[1])):
+    numbered = (seen for seen in first_seen if seen[1] != UNKNOWN.asn)  # the others have no tags to be sparing with
+    for country, asn, first_ms in sorted(numbered, key=lambda seen: (seen[2], seen[0], seen[1])):
         day = first_ms // DAY_MS
         taken[day] += 1
         if taken[day] <= most:

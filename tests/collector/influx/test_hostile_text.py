@@ -10,6 +10,12 @@ from hypothesis import strategies as st
 
 from collector.influx.line import MOST_TAG, MOST_TEXT, clean, line
 from collector.influx.schema import EVENT
+from collector.outbox import Kind
+from collector.rows import VerdictRow
+from collector.warehouse import Warehouse
+from tests.collector.influx.sink import points_of
+from tests.collector.memory_log import MemoryLog
+from tests.collector.rows import content, verdict_row
 from tests.servers.influxd import Influxd
 
 pytestmark = pytest.mark.needs("influxdb")
@@ -36,3 +42,53 @@ def test_what_is_written_comes_back(influxd_server: Influxd, texts: list[str]) -
     assert operators == [clean(text, MOST_TAG).replace("\\", "/") for text in texts]
     assert [row["fieldKey"] for row in keys[0]] == ["title"]
     assert {row["tagKey"] for row in keys[1]} <= {"operator"}
+
+
+ODD = [",", "= ", "\\", '"', "a\nb", "#", "'; DROP", "📞" * 5_000, "x" * 10_000, "\u202e", " ", "\0"]
+
+
+def test_whatever_strangers_say_makes_no_tags(influxd_server: Influxd, influx_database: str) -> None:
+    """Hundreds of made-up targets, releases, accesses and networks: no more series than there are words for."""
+    rows = [
+        verdict_row(
+            uid=f"{n}", target=f"app{n}/role{n}", software=f"ringback {n + 1}.0", access=f"radio{n}", asn=n % 40
+        )
+        for n in range(200)
+    ]
+    odd = [
+        verdict_row(
+            uid=f"odd{n}", operator=text, country=text, software=text, access=text, reason=text, rule=text, asn=0
+        )
+        for n, text in enumerate(ODD)
+    ]
+    lines = points(*rows, *odd)
+    influxd_server.write(influx_database, "\n".join(lines))
+    seen = {
+        tag: {row["value"] for row in influxd_server.rows(f'SHOW TAG VALUES WITH KEY = "{tag}"', influx_database)}
+        for tag in ("service", "role", "software", "access", "country", "asn", "step")
+    }
+    assert seen == {
+        "service": {"whatsapp", "other"},
+        "role": {"chat", "other"},
+        "software": {"other"},
+        "step": set(),
+        "access": {"unknown"},
+        "country": {"MA", "ZZ"},
+        "asn": {str(n) for n in range(11)},
+    }
+    counted = [row["count"] for row in influxd_server.rows('SELECT count("uid") FROM "verdict"', influx_database)]
+    assert counted == [len(rows) + len(odd)]
+
+
+def points(*rows: VerdictRow) -> list[str]:
+    """All lines about these verdicts, of which ten networks a day get tags of their own."""
+    warehouse = Warehouse(None)
+    warehouse.feed("influx")
+    by_target = {row.target: [one for one in rows if one.target == row.target] for row in rows}
+    warehouse.replace([content(of_target) for of_target in by_target.values()], 1)
+    made = points_of(warehouse, MemoryLog(), new_networks=10)
+    lines = made.single([row[1:] for row in warehouse.select("FROM unsent_verdict")])
+    for kind in set(Kind) - {Kind.VERDICTS, Kind.EVENTS}:
+        lines += made.lines(kind, warehouse.select("SELECT target, slot FROM unsent WHERE kind = $1", [kind.value]))
+    warehouse.close()
+    return lines
