@@ -11,13 +11,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from probe.addresses import family_of
 from probe.budget import ALLOCATING, Budget
 from probe.diagnosis import failed_for_good, names_in_doubt
 from probe.handshakes.stun import answer_to
 from probe.measure import Look
-from probe.model import Attempt, Came, Step, Sweep
+from probe.model import Attempt, Came, Step, Sweep, Transport
 from probe.network import LinkResolver
 from probe.path import TRIES, Replies, Reply, Sweeper
 from probe.routers import describe
@@ -103,15 +104,23 @@ class Follower:
         return Followed(route, joined(parts))
 
     async def _follow_all(self, routes: Sequence[Route], neutral: Mapping[Kind, Followed]) -> list[Followed]:
-        return list(await asyncio.gather(*(self._follow_beside(route, neutral[route.kind]) for route in routes)))
+        return list(await asyncio.gather(*(self._follow_beside(route, neutral) for route in routes)))
 
-    async def _follow_beside(self, route: Route, neutral: Followed) -> Followed:
-        """Where a router spoke of the neutral packet, and is silent about this one, it is asked once more, later."""
-        replies = await self._sweep(route, ttls_beside(neutral))
-        spoke = {ttl for ttl, reply in heard(neutral.replies).items() if reply.came is Came.EXCEEDED}
-        doubtful = sorted(spoke & replies.by_ttl.keys() - heard(replies).keys())
-        again = [await self._sweep(route, doubtful)] if doubtful else []
-        return Followed(route, joined([replies, *again]))
+    async def _follow_beside(self, route: Route, neutral: Mapping[Kind, Followed]) -> Followed:
+        """Where a router spoke of the neutral packet, and is silent about this one, both are asked about once more.
+
+        Routers speak so many times a second and no more: a TTL at which the neutral is silent now tells nothing.
+        """
+        beside = neutral[route.kind]
+        replies = await self._sweep(route, ttls_beside(beside))
+        doubtful = sorted(spoken(beside.replies) & replies.by_ttl.keys() - heard(replies).keys())
+        if not doubtful:
+            return Followed(route, replies)
+        witness = neutral.get((Step.TCP, family_of(route.packet.address), ""), beside) if over_tcp(route) else beside
+        again, paired = await asyncio.gather(self._sweep(route, doubtful), self._sweep(witness.route, doubtful))
+        untold = set(doubtful) - heard(again).keys() - spoken(paired)
+        whole = joined([replies, again, replace(paired, by_ttl={})])
+        return Followed(route, replace(whole, by_ttl={t: r for t, r in whole.by_ttl.items() if t not in untold}))
 
     async def _sweep(self, route: Route, ttls: Sequence[int]) -> Replies:
         async with self._turns:
@@ -143,6 +152,15 @@ def ttls_beside(neutral: Followed | None) -> range:
 
 def heard(replies: Replies) -> dict[int, Reply]:
     return {ttl: reply for ttl, reply in replies.by_ttl.items() if reply.came is not Came.SILENCE}
+
+
+def spoken(replies: Replies) -> set[int]:
+    """The TTLs of which a router said that they had run out."""
+    return {ttl for ttl, reply in replies.by_ttl.items() if reply.came is Came.EXCEEDED}
+
+
+def over_tcp(route: Route) -> bool:
+    return route.packet.transport is Transport.TCP
 
 
 def end_of(followed: Followed) -> int:

@@ -48,9 +48,11 @@ class Path4:
         fate: Came = Came.SILENCE,
         routers: Sequence[str] = ROUTERS,
         loses: Sequence[int] | set[int] = (),
+        mute: Sequence[int] | set[int] = (),
     ) -> None:
         self.seen_by, self.fate, self.routers = seen_by, fate, routers
         self.loses = set(loses)  # the first word of these about a failing packet
+        self.mute = set(mute)  # these speak of the first packet, and of no other
         self.swept: list[tuple[Packet, Sequence[int]]] = []
         self.at_once = self.most_at_once = 0
 
@@ -65,6 +67,8 @@ class Path4:
 
     def _reply(self, packet: Packet, ttl: int) -> Reply:
         fails = packet.address != NEUTRAL
+        if ttl in self.mute and len(self.swept) > 1:
+            return Reply(came=Came.SILENCE)
         if fails and ttl in self.loses:
             self.loses.remove(ttl)
             return Reply(came=Came.SILENCE)
@@ -111,7 +115,7 @@ def test_a_silent_relay_is_followed_beside_a_neutral_one() -> None:
     silent = tuple(Hop(ttl=ttl, came=Came.SILENCE) for ttl in range(2, DISTANCE + FURTHER + 1))
     assert failing == Sweep(
         step=Step.STUN, host=RELAY, port=3478, transport=Transport.UDP, family=4, address=RELAY,
-        hops=(HOPS[0], *silent), bytes_sent=20 * (DISTANCE + FURTHER + 2), packets_sent=DISTANCE + FURTHER + 2,
+        hops=(HOPS[0], *silent), bytes_sent=20 * (DISTANCE + FURTHER + 4), packets_sent=DISTANCE + FURTHER + 4,
     )  # fmt: skip
     assert (neutral.neutral, neutral.step, neutral.host, neutral.address) == (True, Step.STUN, NEUTRAL, None)
     assert neutral.hops[: DISTANCE - 1] == HOPS
@@ -134,6 +138,14 @@ def test_where_routers_spoke_of_the_neutral_it_is_asked_again() -> None:
     assert followed.hops[:2] == HOPS[:2]
     assert {hop.came for hop in followed.hops[2:]} == {Came.SILENCE}
     assert [hop.ttl for hop in followed.hops] == [*range(1, DISTANCE + FURTHER + 1)]
+
+
+def test_a_router_that_has_said_enough_tells_nothing_by_its_silence() -> None:
+    """It speaks so many times a second: of the neutral packet it is silent now, too."""
+    path = Path4(seen_by=1, mute={2})
+    followed = of(cycled(path), "viber/call")[1].sweeps[0]
+    assert [hop.ttl for hop in followed.hops] == [1, *range(3, DISTANCE + FURTHER + 1)]
+    assert path.asked(NEUTRAL) == [WAVES[0], [2, 3]]
 
 
 def test_what_answers_is_not_followed_nor_anything_of_it_kept() -> None:
