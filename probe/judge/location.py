@@ -24,6 +24,7 @@ PUBLIC = frozenset({HopKind.PUBLIC, HopKind.NEAR})
 CARRIERS = PUBLIC | {HopKind.SHARED}
 CELLULAR = frozenset({Access.G2, Access.G3, Access.G4, Access.G5})
 ANSWERS = frozenset({Came.ANSWER, Came.RESET, Came.REJECTED})
+COMPARED_ALIKE = frozenset({Step.TCP, Step.TLS, Step.HTTP})  # with neutrals that say the same kind of thing
 ALSO_BY = {Step.TURN: Step.STUN}  # a relay that leaves a Binding unanswered too is followed by that
 
 
@@ -40,11 +41,18 @@ def of_attempt(evidence: Evidence, attempt: Attempt, last: Observation | None) -
         return None
     sweeps = evidence.measurement.sweeps
     if last.failure in CERTIFICATE_FAILURES:  # who shows it is found by who opens the connection
-        opened = [_at_home(each, evidence) for each in _followed(sweeps, attempt, Step.TCP)]
-        return next((place for place in opened if place), None)
+        return _opened_at_home(evidence, attempt)
+    if last.step not in COMPARED_ALIKE and attempt.transport is Transport.TCP and _opened_at_home(evidence, attempt):
+        return Place.HOME
     steps = (last.step, ALSO_BY.get(last.step, last.step))
     found = (sweep for step in steps for sweep in _followed(sweeps, attempt, step))
     return next((_at_home(each, evidence) or _abroad(each, evidence) for each in found), None)
+
+
+def _opened_at_home(evidence: Evidence, attempt: Attempt) -> Place | None:
+    """A proxy that accepts every connection may carry TLS, and nothing else: so neutral TLS does not clear it."""
+    opened = [_at_home(each, evidence) for each in _followed(evidence.measurement.sweeps, attempt, Step.TCP)]
+    return next((place for place in opened if place), None)
 
 
 def compared_with(step: Step, transport: Transport) -> Step:

@@ -16,7 +16,7 @@ from probe.judge.name_rules import NAME_RULES
 from probe.judge.names import NameCase
 from probe.judge.rule import Rule
 
-RULES_VERSION = 17
+RULES_VERSION = 18
 
 RULES: tuple[Rule[Evidence] | Rule[NameCase] | Rule[AttemptCase], ...] = (
     *MEASUREMENT_RULES,

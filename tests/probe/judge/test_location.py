@@ -9,7 +9,21 @@ from msgspec.structs import replace
 
 from probe.failure import EOF, HOST_UNREACHABLE, NXDOMAIN, REFUSED, RESET, TIMEOUT, TLS_AUTHORITY
 from probe.judge import Evidence, judge
-from probe.model import Access, Attempt, Came, Hop, HopKind, Network, State, Step, Sweep, Target, TlsFacts, Transport
+from probe.model import (
+    Access,
+    Attempt,
+    Came,
+    Grade,
+    Hop,
+    HopKind,
+    Network,
+    State,
+    Step,
+    Sweep,
+    Target,
+    TlsFacts,
+    Transport,
+)
 from tests.probe.judge.evidence import (
     CALL,
     CHAT,
@@ -155,6 +169,27 @@ def test_the_homes_proxy_shows_its_certificate() -> None:
     opened = sweep(Step.TCP, *[ANSWER] * 6)
     given = located(CHAT, tls_fails(TLS_AUTHORITY, leaf="cc" * 32), opened, rounds=1)
     assert conclusion(given) == ("tls_read_at_home", State.IMPAIRED, "local.tls")
+
+
+@pytest.mark.parametrize("failure", [TIMEOUT, RESET, EOF])
+def test_a_proxy_at_home_that_carries_nothing_but_tls(failure: str) -> None:
+    """It accepts every connection, passes neutral TLS on untouched, and does not understand a messenger's words."""
+    noise = replace(TLS, handshake="noise")
+    chat = replace(CHAT, endpoints=(noise,))
+    failed = attempt(noise, seen(Step.TCP), seen(Step.NOISE, failure))
+    well = control(measurement(chat, attempt(noise, seen(Step.TCP), seen(Step.NOISE), grade=Grade.BOUND)))
+    said = sweep(Step.NOISE, *[SILENT] * 6)
+    at_home, genuine = (
+        located(chat, failed, sweep(Step.TCP, *came), said, controls=[well]) for came in ([ANSWER] * 6, WHOLE)
+    )
+    assert conclusion(at_home) == ("stopped_at_home", State.IMPAIRED, "local.firewall")
+    assert judge(genuine).state is State.LIKELY_BLOCKED
+
+
+def test_a_proxy_that_opens_every_connection_excuses_no_ban_of_a_name() -> None:
+    """Accelerators of satellite links do: what neutral TLS gets through is not what breaks the service's off."""
+    given = located(CHAT, tls_fails(RESET), sweep(Step.TCP, *[ANSWER] * 6))
+    assert judge(given).rule == "tls_reset"
 
 
 def test_an_interceptor_in_the_network_shows_its_own() -> None:
