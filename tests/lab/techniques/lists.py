@@ -36,7 +36,7 @@ EVERY_SERVICE = (*MESSAGES, *SITES, *CALLS, TEAMS, SIP)
 
 
 def first_words(random: Random) -> Sequence[Stage]:
-    ports, seconds = random.choice((None, (80, 443, 5222, 5242))), random.uniform(*PENALTY)
+    ports, seconds = random.choice((None, (80, 443, 5060, 5222, 5242))), random.uniform(*PENALTY)
     return [stage("allowlist.protocol", ports=ports, seconds=seconds)]
 
 
