@@ -81,12 +81,12 @@ def runs_of(entry: Entry, seeds: Sequence[int]) -> list[Run]:
 
 def board(techniques: Sequence[Entry], impairments: Sequence[Entry], first_seed: int = SCORING_SEEDS[0]) -> list[Run]:
     """In an order that mixes slow runs with fast ones, and is always the same."""
-    counts = [(techniques, SEEDS_OF_A_TECHNIQUE), (impairments, seeds_of_an_impairment(impairments))]
-    runs = [
-        run
-        for entries, count in counts
-        for entry in entries
-        for run in runs_of(entry, range(first_seed, first_seed + count))
-    ]
+    runs = [*_of(techniques, first_seed, SEEDS_OF_A_TECHNIQUE)]
+    harmless = _of(impairments, first_seed, seeds_of_an_impairment(impairments))
+    runs += sorted(harmless, key=lambda run: run.seed)[:HARMLESS_RUNS]  # the last seed for as many as it takes
     Random(first_seed).shuffle(runs)
     return runs
+
+
+def _of(entries: Sequence[Entry], first_seed: int, count: int) -> list[Run]:
+    return [run for entry in entries for run in runs_of(entry, range(first_seed, first_seed + count))]
