@@ -222,7 +222,8 @@ class Run:
         return [line for line in self.lines if line["type"] == kind]
 
     def verdict(self, target: str) -> dict[str, Any]:
-        return next(line for line in self.of("verdict") if line["target"] == target)
+        """Of the last round that there was."""
+        return [line for line in self.of("verdict") if line["target"] == target][-1]
 
 
 def in_spool(directory: Path) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ TARGETS = targets(target("svc/chat", WHERE))
 NEUTRAL = Neutral(target="baseline/x", handshake="tcp", transport=Transport.TCP, port=443, family=4, failure=None)
 LINK = Link(up=True, neutrals=(NEUTRAL,))
 FAILED = measurement("svc/chat", link=LINK, attempts=(attempt(WHERE, observation(Step.TCP, "connection_refused")),))
+TWICE = [FAILED, msgspec.structs.replace(FAILED, uid="2" * 32, round=2)]
 PASSED = measurement("svc/chat", attempts=(attempt(WHERE, observation(Step.TCP), grade=Grade.TRANSPORT),))
 
 
@@ -148,9 +149,9 @@ async def test_nobody_there() -> None:
 
 
 def test_a_control_counts_within_its_hour_only() -> None:
-    (near,) = judge_all([FAILED], TARGETS, [control(started_ms=NOW_MS + HOUR)])
-    (far,) = judge_all([FAILED], TARGETS, [control(started_ms=NOW_MS + HOUR + 1)])
-    (none,) = judge_all([FAILED], TARGETS, [])
+    _, near = judge_all(TWICE, TARGETS, [control(started_ms=NOW_MS + HOUR)])
+    _, far = judge_all(TWICE, TARGETS, [control(started_ms=NOW_MS + HOUR + 1)])
+    _, none = judge_all(TWICE, TARGETS, [])
     assert near.state is not State.INSUFFICIENT
     assert (far.state, far.rule) == (none.state, none.rule)
     assert none.state is State.INSUFFICIENT
@@ -158,7 +159,7 @@ def test_a_control_counts_within_its_hour_only() -> None:
 
 def test_the_clocks_of_both_are_corrected() -> None:
     slow = control(started_ms=NOW_MS - 9 * HOUR, clock_offset_ms=9 * HOUR)
-    (verdict,) = judge_all([FAILED], TARGETS, [slow])
+    _, verdict = judge_all(TWICE, TARGETS, [slow])
     assert verdict.state is not State.INSUFFICIENT
 
 

@@ -141,14 +141,15 @@ def attempted(where: Endpoint, turn: Turn) -> Attempt:
 @pytest.mark.parametrize(
     ("turn", "rounds", "rule", "state"),
     [
-        ([b""], 1, "payload_reset", State.LIKELY_BLOCKED),
-        ([ConnectionResetError(104, "x")], 1, "payload_reset", State.LIKELY_BLOCKED),
+        ([b""], 1, "broken_off_once", State.INSUFFICIENT),
+        ([b""], 2, "payload_reset", State.LIKELY_BLOCKED),
+        ([ConnectionResetError(104, "x")], 2, "payload_reset", State.LIKELY_BLOCKED),
         ([], 1, "silence_once", State.INSUFFICIENT),
         ([], 2, "payload_dropped", State.LIKELY_BLOCKED),
         ([streams.PORTAL, b""], 2, "payload_answered_by_another", State.IMPAIRED),
         ([bytes(range(256)) * 4], 2, "payload_answered_by_another", State.IMPAIRED),
     ],
-    ids=["end", "reset", "silence", "silence twice", "portal", "junk"],
+    ids=["end", "end twice", "reset twice", "silence", "silence twice", "portal", "junk"],
 )
 def test_what_is_concluded_beside_a_control_that_got_through(
     service: str, turn: Turn, rounds: int, rule: str, state: State
