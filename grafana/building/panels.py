@@ -6,8 +6,9 @@ Nulls are gaps in all of them, and what has no data says so in words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from grafana_foundation_sdk.builders import common, stat, statetimeline, text, timeseries
+from grafana_foundation_sdk.builders import common, geomap, stat, statetimeline, text, timeseries
 from grafana_foundation_sdk.builders import table as tables
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as kinds
@@ -24,6 +25,7 @@ from probe.model import State
 
 Panel = Builder[model.Panel]
 Columns = Mapping[str, Sequence[Property]]
+Asking = TypeVar("Asking", geomap.Panel, stat.Panel, statetimeline.Panel, tables.Panel, timeseries.Panel)
 
 
 class At(Struct, frozen=True, kw_only=True):
@@ -37,20 +39,26 @@ class At(Struct, frozen=True, kw_only=True):
     uid: str = ROLLUP
 
 
-def states(at: At, *queries: Asked) -> statetimeline.Panel:
-    """States over time, one row per series, in bars that carry their sign and words."""
+def asking(panel: Asking, at: At, queries: tuple[Asked, ...]) -> Asking:
+    """The panel at its place, with its queries; where they give nothing it says so."""
     return (
-        statetimeline.Panel()
-        .id(at.id)
+        panel.id(at.id)
         .title(at.title)
         .description(at.about)
         .span(at.width)
         .height(at.height)
         .datasource(source(at.uid))
         .targets(lettered(queries))
+        .no_value(NO_DATA)
+    )
+
+
+def states(at: At, *queries: Asked) -> statetimeline.Panel:
+    """States over time, one row per series, in bars that carry their sign and words."""
+    return (
+        asking(statetimeline.Panel(), at, queries)
         .mappings(fields.state_mappings())
         .thresholds(fields.steps((None, "transparent")))
-        .no_value(NO_DATA)
         .show_value(kinds.VisibilityMode.AUTO)
         .merge_values(True)
         .row_height(0.85)
@@ -77,18 +85,10 @@ def series(at: At, *queries: Asked, unit: str = "short", stacked: bool = False) 
     smallest interval that is a variable is not understood by every Grafana.
     """
     return (
-        timeseries.Panel()
-        .id(at.id)
-        .title(at.title)
-        .description(at.about)
-        .span(at.width)
-        .height(at.height)
-        .datasource(source(at.uid))
-        .targets(lettered(queries))
+        asking(timeseries.Panel(), at, queries)
         .interval("1d" if any("_1d" in asked.text for asked in queries) else "1h")
         .unit(unit)
         .min(0)
-        .no_value(NO_DATA)
         .draw_style(kinds.GraphDrawStyle.BARS if stacked else kinds.GraphDrawStyle.LINE)
         .fill_opacity(70 if stacked else 0)
         .stacking(common.StackingConfig().mode(kinds.StackingMode.NORMAL if stacked else kinds.StackingMode.NONE))
@@ -101,19 +101,7 @@ def series(at: At, *queries: Asked, unit: str = "short", stacked: bool = False) 
 
 def table(at: At, *queries: Asked, columns: Columns) -> tables.Panel:
     """Rows; `columns` says how a column is shown. The time of a row that is about the whole range is left out."""
-    panel = (
-        tables.Panel()
-        .id(at.id)
-        .title(at.title)
-        .description(at.about)
-        .span(at.width)
-        .height(at.height)
-        .datasource(source(at.uid))
-        .targets(lettered(queries))
-        .no_value(NO_DATA)
-        .filterable(True)
-        .show_header(True)
-    )
+    panel = asking(tables.Panel(), at, queries).filterable(True).show_header(True)
     for name, properties in columns.items():
         panel.override_by_name(name, fields.properties(properties))
     if len(queries) > 1:
@@ -124,16 +112,8 @@ def table(at: At, *queries: Asked, columns: Columns) -> tables.Panel:
 def figure(at: At, *queries: Asked, unit: str = "short") -> stat.Panel:
     """One number, the last that there is."""
     return (
-        stat.Panel()
-        .id(at.id)
-        .title(at.title)
-        .description(at.about)
-        .span(at.width)
-        .height(at.height)
-        .datasource(source(at.uid))
-        .targets(lettered(queries))
+        asking(stat.Panel(), at, queries)
         .unit(unit)
-        .no_value(NO_DATA)
         .color_mode(kinds.BigValueColorMode.NONE)
         .graph_mode(kinds.BigValueGraphMode.NONE)
         .text_mode(kinds.BigValueTextMode.VALUE_AND_NAME)

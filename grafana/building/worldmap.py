@@ -12,9 +12,9 @@ from grafana_foundation_sdk.models.geomap import TooltipMode
 
 from grafana.building import fields
 from grafana.building.fields import Property
-from grafana.building.palette import COLOURS, NO_DATA
-from grafana.building.panels import At
-from grafana.building.query import Asked, lettered, source
+from grafana.building.palette import COLOURS
+from grafana.building.panels import At, asking
+from grafana.building.query import Asked
 from probe.model import State
 
 CIRCLE = "img/icons/marker/circle.svg"
@@ -24,15 +24,7 @@ GAZETTEER = "public/gazetteer/countries.json"  # has ISO 3166 codes of two lette
 def worldmap(at: At, shares: Asked, measured: Asked, *, links: list[Property]) -> geomap.Panel:
     """`shares` gives country, share and n; `measured` gives country and n of all that were measured."""
     return (
-        geomap.Panel()
-        .id(at.id)
-        .title(at.title)
-        .description(at.about)
-        .span(at.width)
-        .height(at.height)
-        .datasource(source(at.uid))
-        .targets(lettered((shares, measured)))
-        .no_value(NO_DATA)
+        asking(geomap.Panel(), at, (shares, measured))
         .thresholds(fields.share_steps())
         .override_by_name("share", fields.properties([("unit", "percentunit"), ("decimals", 0)]))
         .override_by_name("country", fields.properties(links))
