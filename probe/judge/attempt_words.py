@@ -36,7 +36,7 @@ PAYLOAD_STEPS = frozenset(
     [Step.HTTP, Step.WEBSOCKET, Step.STUN, Step.TURN, Step.NOISE, Step.MTPROTO, Step.XMPP, Step.SIP, Step.HELLO]
 )
 UDP_STEPS = frozenset({Step.STUN, Step.TURN, Step.HELLO})
-TLS_READERS_STEPS = PAYLOAD_STEPS | {Step.TLS}  # at which whoever reads TLS breaks off
+READABLE_STEPS = PAYLOAD_STEPS | {Step.TLS}  # at which whoever reads TLS breaks off
 
 
 def payload_fails(*failures: str) -> Callable[[AttemptCase], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from probe.failure import BROKEN_OFF, REFUSED, UNEXPECTED_STATUS
 from probe.judge.attempt_words import (
     PAYLOAD_STEPS,
-    TLS_READERS_STEPS,
+    READABLE_STEPS,
     in_a_session,
     is_let_in,
     is_udp,
@@ -84,7 +84,7 @@ INNOCENT: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "tls_read_for_all",
-        lambda case: case.step in TLS_READERS_STEPS and not is_udp(case) and case.neutral_altered,
+        lambda case: case.step in READABLE_STEPS and not is_udp(case) and case.neutral_altered,
         State.IMPAIRED,
         "local.tls",
         "somebody reads all TLS on this link, neutral services' too, and broke this connection off",
