@@ -273,10 +273,6 @@ def step_row(
     )
 
 
-def network_of(row: VerdictRow | CellRow) -> Network:
-    return Network(country=row.country, asn=row.asn, operator=row.operator)
-
-
 def verdict_values(row: VerdictRow) -> tuple[object, ...]:
     """A verdict as the warehouse's columns, in their order."""
     return tuple(getattr(row, column) for column in VERDICT_COLUMNS)

@@ -25,7 +25,6 @@ NO_DATA = "no data"
 SIMULATED = "#cc79a7"
 QUIET = "#57606a"
 NOTICE = "#e69f00"
-TROUBLE = "#b03a00"
 CALM = "#0072b2"
 
 # Colours of things that are not states, in the order in which Grafana's own palette would be used.
