@@ -46,8 +46,8 @@ grafana-load: setup
 # OONI's own parser reads an export. It needs old releases of what we need new ones of, so it has an environment of its own.
 oonidata: setup
 	test -x $(VENV)-oonidata/bin/pip || $(PYTHON) -m venv $(VENV)-oonidata
-	$(VENV)-oonidata/bin/pip install --quiet --disable-pip-version-check -r tests/collector/exports/oonidata.txt
-	$(BIN)/pytest tests/collector/exports/test_oonidata.py $(ARGS)
+	$(VENV)-oonidata/bin/pip install --quiet --disable-pip-version-check -r tests/collector/package/oonidata.txt
+	$(BIN)/pytest tests/collector/package/test_oonidata.py $(ARGS)
 
 # How fast an InfluxDB is caught up with, on a real one: some minutes. ARGS="--probes 2000" for less.
 bench-influx: setup

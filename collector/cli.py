@@ -10,21 +10,22 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from collector import local, replay, sip_echo
-from collector.access import TOKEN_FILE
-from collector.exports import command as exporting
-from collector.exports.source import Wanted
-from collector.exports.writing import FORMATS
-from collector.hourly import Rules
+from collector import replay
+from collector.commands import export as exporting
+from collector.commands import local
+from collector.echo import sip
+from collector.front.access import TOKEN_FILE
 from collector.influx import settings, setup, upkeep
 from collector.influx.client import Misconfigured
+from collector.instance import Options, address_of, listening, now_ms, open_socket, opened, require_log, signalled
+from collector.judging.hours import Rules
+from collector.package.source import Wanted
+from collector.package.writing import FORMATS
 from collector.replay import instance
-from collector.serving import Options, address_of, listening, now_ms, open_socket, opened, require_log, signalled
-from collector.warehouse import Warehouse
+from collector.warehouse.store import Warehouse
 from probe.failure import UserError
 from probe.judge.cells import access_of, cell
-from probe.judge.rules import RULES_VERSION
-from probe.judge.verdict import judge
+from probe.judge.verdict import RULES_VERSION, judge
 
 RULES = Rules(judge=judge, cell=cell, access_of=access_of, version=RULES_VERSION)
 LOCAL_PORT = 8321
@@ -145,7 +146,7 @@ def sip_echo_(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Answer SIP with what reached us, byte for byte, for the probes' handshake sip-echo: over UDP and TCP."""
 
     async def until_signalled() -> None:
-        async with sip_echo.listening(*_host_and_port(arguments.listen)) as address, signalled() as stopped:
+        async with sip.listening(*_host_and_port(arguments.listen)) as address, signalled() as stopped:
             print(f"Answering SIP on {address}, over UDP and TCP.", flush=True)
             await stopped.wait()
 

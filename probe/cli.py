@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 from probe import __version__
 from probe.addresses import is_address
 from probe.cycle import Settings
-from probe.data_plan import CYCLE_BYTES
 from probe.failure import UserError
+from probe.measuring.byte_budget import CYCLE_BYTES
 from probe.model import Access, Resolver, Targets
-from probe.network import LinkResolver, describe_resolver
+from probe.net.vantage import LinkResolver, describe_resolver
 from probe.targets import COLUMNS, describe, load, packaged, table
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _options(arguments: argparse.Namespace, interval_s: float) -> daemon.Options
 
 
 def _identity(arguments: argparse.Namespace) -> int:
-    from probe.identity import load_or_create
+    from probe.submit.identity import load_or_create
 
     print(load_or_create(arguments.data_dir, secrets.token_bytes).key)
     return 0

@@ -15,15 +15,16 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from probe import link as links
-from probe.budget import Budget
-from probe.data_plan import ByteBudget
-from probe.diagnosis import led_astray, paths, second_look
+from probe.failure import is_in_clear, is_transient, is_unanswered
+from probe.handshakes.trace import Instruments
 from probe.judge import dialects
-from probe.judge.combine import leading
+from probe.judge.combine import primary_of
 from probe.judge.grades import FACTS_ONLY
-from probe.locate import Follower
-from probe.measure import Findings, Look, Measurer, observations
+from probe.measuring import self_check as links
+from probe.measuring.allocate_budget import Budget
+from probe.measuring.byte_budget import ByteBudget
+from probe.measuring.follow_up import app_attempts, led_astray, second_round
+from probe.measuring.measurer import Findings, Measurer, RoundResult, observations
 from probe.model import (
     Access,
     AlsoDial,
@@ -37,17 +38,16 @@ from probe.model import (
     Transport,
     Void,
 )
-from probe.network import (
-    Footing,
+from probe.net.vantage import (
     LinkResolver,
+    LinkSnapshot,
     carries_tunnel,
     detect_access,
-    footing,
     independent_resolvers,
+    link_snapshot,
     system_resolvers,
 )
-from probe.silence import is_in_clear, is_unanswered, may_pass
-from probe.trace import Instruments
+from probe.path.sweeps import PathProber
 
 TARGETS_IN_FLIGHT = 8
 Progress = Callable[[int, int, str], None]  # done, all, the target that was just measured
@@ -87,16 +87,18 @@ async def run_cycle(
 ) -> Cycle:
     """Measures every target over this link once, and twice what was silent."""
     started_ms, uid = instruments.wall_ms(), instruments.new_uid()
-    before = await footing(instruments.dialer, settings.root)
+    before = await link_snapshot(instruments.dialer, settings.root)
     instruments = replace(instruments, own_addresses=before.own_addresses, fingerprints=targets.fingerprints)
     resolvers = _resolvers(targets, settings, before.families)
     check = await _self_check(targets, instruments, settings, resolvers, before, budget, progress)
     instruments = replace(instruments, clock_offset_ms=check.clock_offset_ms)
-    looks = [Look(target, 1, check.findings[target.id]) for target in targets.targets if target.id in check.findings]
+    looks = [
+        RoundResult(target, 1, check.findings[target.id]) for target in targets.targets if target.id in check.findings
+    ]
     looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress, settings)
     if check.link.void is None:
         looks = await _located(looks, instruments, resolvers, budget)
-    after = await footing(instruments.dialer, settings.root)
+    after = await link_snapshot(instruments.dialer, settings.root)
     link = check.link if after == before else replace(check.link, void=check.link.void or Void.CHANGED)
     measurements = [_measurement(look, uid, _link_of(look, link), check.clock_offset_ms, instruments) for look in looks]
     return Cycle(
@@ -108,22 +110,22 @@ async def run_cycle(
     )
 
 
-def needs_second_look(target: Target, findings: Findings) -> bool:
+def needs_second_round(target: Target, findings: Findings) -> bool:
     """Something did not answer, or broke off, that the target needs, or it answers at other addresses only.
 
     A fallback does not make up for UDP, nor what only follows for what leads.
     """
     if led_astray(target, findings):
         return True
-    tried = [attempt for attempt in paths(findings) if attempt.handshake not in FACTS_ONLY]
-    over_udp = leading(attempt for attempt in tried if attempt.transport is Transport.UDP)
-    over_tcp = leading(attempt for attempt in tried if attempt.transport is not Transport.UDP)
+    tried = [attempt for attempt in app_attempts(findings) if attempt.handshake not in FACTS_ONLY]
+    over_udp = primary_of(attempt for attempt in tried if attempt.transport is Transport.UDP)
+    over_tcp = primary_of(attempt for attempt in tried if attempt.transport is not Transport.UDP)
     ways = [way for way in (over_udp, over_tcp) if way]
     if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
         return any(_fails_in_one_dialect(attempt, tried) for attempt in tried)
     answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in tried if attempt.grade}
     failed = any(
-        may_pass(observation)
+        is_transient(observation)
         for attempt in tried
         if (attempt.host, attempt.port, attempt.handshake) not in answered
         for observation in attempt.observations
@@ -136,7 +138,7 @@ def needs_second_look(target: Target, findings: Findings) -> bool:
 def _fails_in_one_dialect(attempt: Attempt, tried: Sequence[Attempt]) -> bool:
     """The same request in other bytes was answered, at the same address and port."""
     last = attempt.observations[-1] if attempt.observations else None
-    failed = last is not None and may_pass(last)
+    failed = last is not None and is_transient(last)
     return failed and any(other.grade for other in dialects.beside(attempt, tried))
 
 
@@ -147,7 +149,7 @@ def _resolvers(targets: Targets, settings: Settings, families: frozenset[int]) -
 
 async def _self_check(
     targets: Targets, instruments: Instruments, settings: Settings, resolvers: Sequence[LinkResolver],
-    before: Footing, budget: Budget, progress: Progress,
+    before: LinkSnapshot, budget: Budget, progress: Progress,
 ) -> SelfCheck:  # fmt: skip
     looks = await _look_at_baseline(targets, instruments, resolvers, before.families, budget, progress)
     findings = {look.target.id: look.findings for look in looks}
@@ -172,7 +174,7 @@ async def _self_check(
 async def _look_at_baseline(
     targets: Targets, instruments: Instruments, resolvers: Sequence[LinkResolver], families: frozenset[int],
     budget: Budget, progress: Progress,
-) -> list[Look]:  # fmt: skip
+) -> list[RoundResult]:  # fmt: skip
     """Plain HTTP first: its Date is the clock by which the others' certificates are verified."""
     baseline = [target for target in targets.targets if links.is_baseline(target)]
     clocks = [target for target in baseline if any(links.is_clock(each) for each in target.endpoints)]
@@ -189,21 +191,21 @@ async def _look_at_baseline(
 async def _look_at_all(
     targets: Targets, instruments: Instruments, resolvers: Sequence[LinkResolver], check: SelfCheck,
     budget: Budget, progress: Progress, settings: Settings,
-) -> list[Look]:  # fmt: skip
+) -> list[RoundResult]:  # fmt: skip
     others = [target for target in targets.targets if not links.is_baseline(target)]
     unmeasurable = [target for target in others if not target.endpoints]
     measurable = [target for target in others if target.endpoints]
     nothing = Findings(started_ms=instruments.wall_ms())
-    looks = [Look(target, 1, nothing, NotAttempted.NOT_MEASURABLE) for target in unmeasurable]
+    looks = [RoundResult(target, 1, nothing, NotAttempted.NOT_MEASURABLE) for target in unmeasurable]
     if not check.link.up:
-        return looks + [Look(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
-    taking = ByteBudget(settings.max_bytes)
+        return looks + [RoundResult(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
+    byte_budget = ByteBudget(settings.max_bytes)
     for found in check.findings.values():
-        taking.take(observations(found))
-    measurer = Measurer(instruments, resolvers, check.families, budget, taking)
+        byte_budget.take(observations(found))
+    measurer = Measurer(instruments, resolvers, check.families, budget, byte_budget)
     first = await _look(measurer, measurable, 1, instruments, progress, settings.also)
     silent = [
-        second_look(look.target, look.findings) for look in first if needs_second_look(look.target, look.findings)
+        second_round(look.target, look.findings) for look in first if needs_second_round(look.target, look.findings)
     ]
     baseline = [target for target in targets.targets if links.is_baseline(target)]
     unlimited = Measurer(instruments, resolvers, check.families, budget)  # what is silent takes little, and says most
@@ -213,7 +215,7 @@ async def _look_at_all(
 async def _look_again(
     measurer: Measurer, silent: Sequence[Target], baseline: Sequence[Target], instruments: Instruments,
     check: SelfCheck, progress: Progress,
-) -> list[Look]:  # fmt: skip
+) -> list[RoundResult]:  # fmt: skip
     """The second round, beside which the baseline is measured again: a link that died meanwhile is silent to all."""
     if not silent:
         return []
@@ -226,8 +228,8 @@ async def _look_again(
 
 
 async def _located(
-    looks: Sequence[Look], instruments: Instruments, resolvers: Sequence[LinkResolver], budget: Budget
-) -> list[Look]:
+    looks: Sequence[RoundResult], instruments: Instruments, resolvers: Sequence[LinkResolver], budget: Budget
+) -> list[RoundResult]:
     """With where on the path it dies, in each record of a target: it is found out once, after the last look."""
     if instruments.sweeper is None:
         return list(looks)
@@ -235,22 +237,22 @@ async def _located(
     last = {look.target.id: replace(look, target=given[look.target.id]) for look in looks}
     baseline = [look for look in last.values() if links.is_baseline(look.target)]
     others = [look for look in last.values() if not links.is_baseline(look.target)]
-    sweeps = await Follower(instruments.sweeper, instruments, resolvers, budget).follow(others, baseline)
+    sweeps = await PathProber(instruments.sweeper, instruments, resolvers, budget).sweep(others, baseline)
     return [replace(look, sweeps=sweeps.get(look.target.id, ())) for look in looks]
 
 
 async def _look(
     measurer: Measurer, targets: Iterable[Target], round_: int, instruments: Instruments, progress: Progress,
     also: Sequence[AlsoDial] = (),
-) -> list[Look]:  # fmt: skip
+) -> list[RoundResult]:  # fmt: skip
     shuffled = list(targets)
     random.Random(instruments.random_bytes(16)).shuffle(shuffled)
     in_flight = asyncio.Semaphore(TARGETS_IN_FLIGHT)
-    looks: list[Look] = []
+    looks: list[RoundResult] = []
 
     async def one(target: Target) -> None:
         async with in_flight:
-            looks.append(Look(target, round_, await measurer.measure(target, also)))
+            looks.append(RoundResult(target, round_, await measurer.measure(target, also)))
             progress(len(looks), len(shuffled), target.id)
 
     async with asyncio.TaskGroup() as group:
@@ -259,12 +261,14 @@ async def _look(
     return looks
 
 
-def _link_of(look: Look, link: Link) -> Link:
+def _link_of(look: RoundResult, link: Link) -> Link:
     """What voids the cycle voids its second round too."""
     return link if look.link is None else replace(look.link, void=link.void or look.link.void)
 
 
-def _measurement(look: Look, cycle: str, link: Link, offset_ms: int | None, instruments: Instruments) -> Measurement:
+def _measurement(
+    look: RoundResult, cycle: str, link: Link, offset_ms: int | None, instruments: Instruments
+) -> Measurement:
     return Measurement(
         uid=instruments.new_uid(),
         target=look.target.id,

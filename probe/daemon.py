@@ -16,9 +16,12 @@ import aiohttp
 from msgspec import Struct
 from msgspec.structs import replace
 
-from probe import __version__, also
-from probe.budget import AllocateBudget
-from probe.comparison import (
+from probe import __version__
+from probe.cycle import Cycle, Settings, run_cycle
+from probe.durable import make_directory
+from probe.failure import UserError
+from probe.handshakes.trace import Instruments
+from probe.local_verdicts import (
     CALIBRATION_MS,
     WINDOW_MS,
     fetch_controls,
@@ -27,21 +30,19 @@ from probe.comparison import (
     out_of_window,
     read_controls,
 )
-from probe.cycle import Cycle, Settings, run_cycle
-from probe.dialer import SocketDialer
-from probe.durable import make_directory
-from probe.failure import UserError
-from probe.fetching import is_url
-from probe.identity import Identity, load_or_create
+from probe.measuring import extra_addresses
+from probe.measuring.allocate_budget import AllocateBudget
 from probe.model import ControlMeasurement, Targets
+from probe.net.dialer import SocketDialer
 from probe.output import write_json, write_table
-from probe.path import SocketSweeper
-from probe.renewal import renew
+from probe.path.ttl_probe import SocketSweeper
 from probe.secure.trust import load_trust
-from probe.spool import Spool, seal_measurements
+from probe.submit.fetch import is_url
+from probe.submit.identity import Identity, load_or_create
+from probe.submit.spool import Spool, seal_measurements
+from probe.submit.target_updates import renew
+from probe.submit.upload import upload
 from probe.targets import chosen
-from probe.trace import Instruments
-from probe.upload import upload
 
 SOFTWARE = f"ringback {__version__}"
 UPLOAD_ATTEMPTS = 2
@@ -74,12 +75,12 @@ class Options(Struct, frozen=True, kw_only=True):
 async def check(options: Options) -> None:
     """One cycle. Raises UserError for a file that cannot be read."""
     files = _read_files(options)
-    dials = await also.gather(options.also)
+    dials = await extra_addresses.gather(options.also)
     _prepare(options.data_dir)
     if options.follow and options.collector:
         shipped = options.targets
         options = replace(options, targets=await renew(options.collector, options.data_dir / "targets.yaml", shipped))
-    settings = replace(options.settings, also=also.chosen(dials, options.targets))
+    settings = replace(options.settings, also=extra_addresses.chosen(dials, options.targets))
     cycle = await _measure(replace(options, settings=settings), chosen(options.targets, options.services))
     try:
         await _print(options, cycle, files)

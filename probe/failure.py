@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import re
 
+from probe.model import Observation, Resolution, Step, Transport
+
 REFUSED = "connection_refused"
 RESET = "connection_reset"
 TIMEOUT = "generic_timeout_error"
@@ -32,6 +34,9 @@ UNEXPECTED_STATUS = "http_unexpected_status_code"
 CERTIFICATE_FAILURES = frozenset({TLS_HOSTNAME, TLS_AUTHORITY, TLS_CERTIFICATE})
 BROKEN_OFF = frozenset({RESET, EOF, "connection_aborted"})  # by RST or FIN, whoever sent it
 ANSWERED = CERTIFICATE_FAILURES | {None, UNEXPECTED_STATUS, UNEXPECTED_REPLY}  # somebody did, rightly or not
+
+UNANSWERED = frozenset({TIMEOUT, HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED})
+REFUSED_BY_SOMEBODY = frozenset({Step.TCP, Step.DNS})  # a refusal there is an answer: a reset, or a server's
 
 
 class UserError(Exception):
@@ -76,6 +81,30 @@ def classify(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in ERRNOS:
         return ERRNOS[error.errno]
     return f"unknown_failure: {type(error).__name__}"
+
+
+def is_unanswered(observation: Observation) -> bool:
+    """Nothing came, or somebody on the way said that nothing can.
+
+    A refusal over UDP is an ICMP error and counts too; a TCP connection that is refused was answered.
+    """
+    if observation.failure == REFUSED:
+        return observation.step not in REFUSED_BY_SOMEBODY
+    return observation.failure in UNANSWERED
+
+
+def is_transient(observation: Observation) -> bool:
+    """A failure that may pass by itself counts only when it repeats.
+
+    A packet is lost, a line resynchronises, a server that is too busy, or restarts, refuses whoever comes.
+    """
+    return is_unanswered(observation) or observation.failure in BROKEN_OFF | {REFUSED}
+
+
+def is_in_clear(resolution: Resolution) -> bool:
+    """The question was asked as apps ask. The silence of a resolver that is asked in TLS is no app's."""
+    facts = resolution.observation.dns
+    return facts is None or facts.transport in (Transport.UDP, Transport.TCP)
 
 
 _PRIVATE_TEXT = re.compile(

@@ -159,7 +159,7 @@ class Via(Vocabulary):
     UNKNOWN = "unknown"
 
 
-class Came(Vocabulary):
+class ReplyKind(Vocabulary):
     """What came back of one packet with a small TTL, first."""
 
     EXCEEDED = "exceeded"  # somebody on the way said that its TTL had run out
@@ -416,7 +416,7 @@ class Hop(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came back of a packet that could go so far. Of an ICMP error's sender the address is not kept."""
 
     ttl: int
-    came: Came
+    came: ReplyKind
     kind: HopKind | None = None  # None: no ICMP error, or its sender is not known
     prefix: str | None = None  # of a public one that is not near: /24 or /48, by which the collector names its network
 
@@ -550,7 +550,7 @@ class ControlMeasurement(Struct, frozen=True, kw_only=True):
     measurement: Measurement
 
 
-class PathVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AttemptVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was concluded of one attempt, or of one host's name resolution."""
 
     host: str
@@ -580,7 +580,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     uid: str
     round: int
     subject: str = "service endpoint"
-    paths: tuple[PathVerdict, ...] = ()
+    paths: tuple[AttemptVerdict, ...] = ()
 
 
 class Cell(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from probe.cycle import Cycle
 from probe.explain import DEPTH_WORDS, STEP_WORDS, mechanism_words, state_words
-from probe.judge.rule import ADD_A_CONTROL
+from probe.judge.evidence import ADD_A_CONTROL
 from probe.model import Json, Observation, State, Targets, Transport, Verdict, Void
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ STYLES = {
 }
 
 
-class Took(Struct, frozen=True, kw_only=True):
+class ByteUsage(Struct, frozen=True, kw_only=True):
     """Of the payload of UDP and TCP; the headers below come on top, some 40 bytes a packet."""
 
     times: int = 0
@@ -66,8 +66,8 @@ def write_json(
         "link": cycle.link,
         "conclusion": headline(cycle) or None,
         "states": dict(Counter(str(verdict.state) for verdict in latest)),
-        "bytes": sum(each.bytes_sent + each.bytes_received for each in took(cycle).values()),
-        "handshakes": took(cycle),
+        "bytes": sum(each.bytes_sent + each.bytes_received for each in byte_usage(cycle).values()),
+        "handshakes": byte_usage(cycle),
         "software": software,
         "targets": targets.digest,
     }
@@ -130,9 +130,9 @@ def _write(out: TextIO, kind: str, value: object, **more: Json) -> None:
     out.write(msgspec.json.encode(fields).decode() + "\n")
 
 
-def took(cycle: Cycle) -> dict[str, Took]:
+def byte_usage(cycle: Cycle) -> dict[str, ByteUsage]:
     """What each handshake over each transport took in the whole cycle; `dns` is the lookup of names as well."""
-    totals: dict[str, Took] = {}
+    totals: dict[str, ByteUsage] = {}
     for measurement in cycle.measurements:
         for resolution in measurement.resolutions:
             facts = resolution.observation.dns
@@ -143,9 +143,9 @@ def took(cycle: Cycle) -> dict[str, Took]:
     return dict(sorted(totals.items()))
 
 
-def _add(totals: dict[str, Took], name: str, observations: Sequence[Observation]) -> None:
-    before = totals.get(name, Took())
-    totals[name] = Took(
+def _add(totals: dict[str, ByteUsage], name: str, observations: Sequence[Observation]) -> None:
+    before = totals.get(name, ByteUsage())
+    totals[name] = ByteUsage(
         times=before.times + 1,
         bytes_sent=before.bytes_sent + sum(each.bytes_sent for each in observations),
         bytes_received=before.bytes_received + sum(each.bytes_received for each in observations),
@@ -155,7 +155,7 @@ def _add(totals: dict[str, Took], name: str, observations: Sequence[Observation]
 def _byte_table(cycle: Cycle) -> Table:
     from rich.table import Table
 
-    rows = took(cycle)
+    rows = byte_usage(cycle)
     total = sum(each.bytes_sent + each.bytes_received for each in rows.values())
     title = f"{total / 1000:.1f} kB of payload in this cycle"
     table = Table("handshake", "times", "bytes sent", "bytes received", "each", title=title)

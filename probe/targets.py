@@ -22,10 +22,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import is_address
-from probe.blocks import Block, compose
 from probe.failure import UserError
 from probe.judge.grades import expected_grade
 from probe.model import Combine, Endpoint, Expect, Fingerprint, Outage, Plane, Resolver, Target, Targets, Transport
+from probe.strict_yaml import Section, compose
 
 MAX_BYTES = 256_000
 MIN_BASELINES = 4  # below that, one neutral service's fault looks like a broken link
@@ -117,9 +117,9 @@ def parse(body: bytes, name: str) -> Targets:
     """The targets in `body`; `name` is what sentences call the file. Raises UserError and nothing else."""
     if len(body) > MAX_BYTES:
         raise UserError(f"{name} is larger than {MAX_BYTES} bytes; a targets file is a few kilobytes of YAML.")
-    root = Block(name, "the file", compose(body, name), SECTIONS)
+    root = Section(name, "the file", compose(body, name), SECTIONS)
     authorities = dict(_authorities(root))
-    targets = tuple(_target(*entry, authorities) for entry in root.blocks("targets", "a target", TARGET_KEYS))
+    targets = tuple(_target(*entry, authorities) for entry in root.sections("targets", "a target", TARGET_KEYS))
     if sum(target.service == BASELINE for target in targets) < MIN_BASELINES:
         problem = f"give at least {MIN_BASELINES} targets `baseline/*`, which tell a broken link from a block."
         raise root.refused("targets", problem)
@@ -133,7 +133,7 @@ def parse(body: bytes, name: str) -> Targets:
     )
 
 
-def _target(identity: str, block: Block, authorities: Mapping[str, str]) -> Target:
+def _target(identity: str, block: Section, authorities: Mapping[str, str]) -> Target:
     plane = _plane(identity, block)
     endpoints = tuple(_endpoints(identity, plane, block, authorities))
     reason = block.maybe("not_measurable")
@@ -147,15 +147,15 @@ def _target(identity: str, block: Block, authorities: Mapping[str, str]) -> Targ
         legacy=block.flag("legacy"),
         not_measurable=reason,
         on_request=block.flag("on_request"),
-        outage=_outage(block.block("outage", "`outage`", ("name", "address"))) if block.has("outage") else None,
+        outage=_outage(block.section("outage", "`outage`", ("name", "address"))) if block.has("outage") else None,
     )
 
 
-def _outage(block: Block) -> Outage:
+def _outage(block: Section) -> Outage:
     return Outage(name=_host(block, "name"), address=_address(block, "address", block.text("address")))
 
 
-def _plane(identity: str, block: Block) -> Plane:
+def _plane(identity: str, block: Section) -> Plane:
     if TARGET_ID.fullmatch(identity) is None:
         raise block.refused(None, f"the target id `{identity[:60]}` is not of the form service/role in lower case.")
     service, _, role = identity.partition("/")
@@ -171,10 +171,10 @@ def _plane(identity: str, block: Block) -> Plane:
     return plane
 
 
-def _endpoints(identity: str, plane: Plane, target: Block, authorities: Mapping[str, str]) -> Iterator[Endpoint]:
+def _endpoints(identity: str, plane: Plane, target: Section, authorities: Mapping[str, str]) -> Iterator[Endpoint]:
     seen = set()
     for node in target.items("endpoints"):
-        block = Block(target.file, f"an endpoint of {identity}", node, ENDPOINT_KEYS, (target, DEFAULTS))
+        block = Section(target.file, f"an endpoint of {identity}", node, ENDPOINT_KEYS, (target, DEFAULTS))
         endpoint = _endpoint(plane, block, authorities)
         place = (endpoint.host, endpoint.port, endpoint.transport, endpoint.handshake)
         if place in seen:
@@ -183,7 +183,7 @@ def _endpoints(identity: str, plane: Plane, target: Block, authorities: Mapping[
         yield endpoint
 
 
-def _endpoint(plane: Plane, block: Block, authorities: Mapping[str, str]) -> Endpoint:
+def _endpoint(plane: Plane, block: Section, authorities: Mapping[str, str]) -> Endpoint:
     handshake = block.word("handshake", tuple(FORMS))
     form = FORMS[handshake]
     if plane not in form.planes:
@@ -209,17 +209,17 @@ def _endpoint(plane: Plane, block: Block, authorities: Mapping[str, str]) -> End
     )
 
 
-def _transport(form: Form, block: Block) -> Transport:
+def _transport(form: Form, block: Section) -> Transport:
     """The handshake's usual one, which is the first of its form, where none is given."""
     if not block.has("transport"):
         return form.transports[0]
     return Transport(block.word("transport", form.transports))
 
 
-def _expect(handshake: str, endpoint: Block) -> Expect:
+def _expect(handshake: str, endpoint: Section) -> Expect:
     if handshake != "dns" and not endpoint.has("expect"):
         return Expect()
-    block = endpoint.block("expect", f"`expect` of the handshake `{handshake}`", FORMS[handshake].expects)
+    block = endpoint.section("expect", f"`expect` of the handshake `{handshake}`", FORMS[handshake].expects)
     if block.has("path") and re.fullmatch("/[!-~]*", block.text("path")) is None:
         raise block.refused("path", "`path` must begin with `/` and be ASCII without spaces.")
     return Expect(
@@ -233,7 +233,7 @@ def _expect(handshake: str, endpoint: Block) -> Expect:
     )
 
 
-def _keys(block: Block, size: int) -> Iterator[str]:
+def _keys(block: Section, size: int) -> Iterator[str]:
     """Keys or fingerprints of keys, as lower-case hex, none of them twice."""
     known: set[str] = set()
     for text in block.texts("keys") if block.has("keys") else ():
@@ -245,7 +245,7 @@ def _keys(block: Block, size: int) -> Iterator[str]:
         yield text
 
 
-def _host(block: Block, key: str) -> str:
+def _host(block: Section, key: str) -> str:
     host = block.text(key)
     if is_address(host):
         return host
@@ -255,9 +255,9 @@ def _host(block: Block, key: str) -> str:
     return host
 
 
-def _resolvers(root: Block) -> Iterator[Resolver]:
+def _resolvers(root: Section) -> Iterator[Resolver]:
     owners: dict[str, str] = {}
-    for name, block in root.blocks("resolvers", "a resolver", ("addresses", "independent", "tls", "https")):
+    for name, block in root.sections("resolvers", "a resolver", ("addresses", "independent", "tls", "https")):
         if name in RESERVED_RESOLVERS:
             raise block.refused(None, f"`{name}` is a word for unnamed resolvers; choose another name.")
         addresses = tuple(_address(block, "addresses", text) for text in block.texts("addresses"))
@@ -273,16 +273,16 @@ def _resolvers(root: Block) -> Iterator[Resolver]:
         )
 
 
-def _address(block: Block, key: str, text: str) -> str:
+def _address(block: Section, key: str, text: str) -> str:
     """In canonical form, for resolvers are recognised by comparing text."""
     if not is_address(text):
         raise block.refused(key, f"`{text[:60]}` is no address; write an IPv4 or IPv6 address.")
     return str(ipaddress.ip_address(text))
 
 
-def _fingerprints(root: Block) -> Iterator[Fingerprint]:
+def _fingerprints(root: Section) -> Iterator[Fingerprint]:
     keys = ("country", "pattern", "source", "date")
-    for name, block in root.blocks("fingerprints", "a fingerprint", keys):
+    for name, block in root.sections("fingerprints", "a fingerprint", keys):
         country, pattern = block.text("country"), block.text("pattern")
         if re.fullmatch("[A-Z]{2}", country) is None:
             raise block.refused("country", "`country` must be two capital letters (ISO 3166), in quotes.")
@@ -292,10 +292,10 @@ def _fingerprints(root: Block) -> Iterator[Fingerprint]:
         yield Fingerprint(name=name, country=country, pattern=pattern, source=source, date=date)
 
 
-def _authorities(root: Block) -> Iterator[tuple[str, str]]:
+def _authorities(root: Section) -> Iterator[tuple[str, str]]:
     if not root.has("authorities"):
         return
-    section = root.block("authorities", "`authorities`", None)
+    section = root.section("authorities", "`authorities`", None)
     for name in section.names():
         pem = section.text(name, lines=True)
         try:

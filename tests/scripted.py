@@ -18,8 +18,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from probe.dialer import Counters
 from probe.model import IcmpFacts
+from probe.net.dialer import Counters
 
 T = TypeVar("T")
 Key = tuple[str, str, int]  # transport, address, port

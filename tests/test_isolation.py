@@ -61,7 +61,7 @@ def test_people_are_told_in_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.needs("iproute2")
 def test_local_once_leaves_a_page_that_says_so(tmp_path: Path) -> None:
-    command = ("-m", "collector.cli", "local", "--once", "--data", str(tmp_path / "data"), "--timeout-scale", "0.2")
+    command = ("-m", "collector", "local", "--once", "--data", str(tmp_path / "data"), "--timeout-scale", "0.2")
     done = isolated(sys.executable, *command)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "data" / "page.html").read_text()

@@ -11,7 +11,7 @@ from collector.influx.line import Value, line
 from collector.influx.rollups import start_ns
 from collector.influx.schema import Span
 from collector.influx.vocabulary import Place, Vocabulary
-from collector.warehouse import Warehouse
+from collector.warehouse.store import Warehouse
 
 _IN_SLOTS = "hour BETWEEN $first AND $last AND hour // $span IN (SELECT unnest($slots::BIGINT[]))"
 SOFTWARE = f"SELECT DISTINCT software FROM verdict WHERE NOT is_control AND {_IN_SLOTS}"

@@ -12,8 +12,8 @@ from msgspec import Struct
 from collector.influx.line import MS_NS, Value, line
 from collector.influx.schema import EVENT
 from collector.influx.vocabulary import OTHER, UNKNOWN, Vocabulary
-from collector.outbox import Noticed
-from collector.warehouse import Warehouse
+from collector.warehouse.outbox import Noticed
+from collector.warehouse.store import Warehouse
 
 SEEN = """
 SELECT kind, country, asn, operator, word, simulated, first_ms FROM seen

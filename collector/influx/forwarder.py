@@ -15,14 +15,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from collector import outbox
+from collector.front.operations import Metrics
 from collector.influx.client import Misconfigured, Unavailable
 from collector.influx.delivery import Refused, deliver
 from collector.influx.points import MAKERS, Points
 from collector.influx.schema import Database
-from collector.metrics import Metrics
-from collector.outbox import Kind
-from collector.warehouse import Warehouse
+from collector.warehouse import outbox
+from collector.warehouse.outbox import Kind
+from collector.warehouse.store import Warehouse
 
 MOST_LINES = 5000  # in one request
 LEAST_LINES = 50  # where the server is slow

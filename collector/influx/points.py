@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
-from collector.gather import TargetFiles
-from collector.hourly import MakeCell
 from collector.influx import verdicts
 from collector.influx.coverage import coverage
 from collector.influx.events import events
 from collector.influx.rollups import Rollups
 from collector.influx.schema import DAILY, HOURLY, Database, Span
 from collector.influx.vocabulary import NEW_NETWORKS, Vocabulary, admitted
-from collector.outbox import Kind, Mark, Noticed
-from collector.warehouse import Warehouse
+from collector.judging.evidence import TargetFiles
+from collector.judging.hours import MakeCell
+from collector.warehouse.outbox import Kind, Mark, Noticed
+from collector.warehouse.store import Warehouse
 
 SEEN_TARGETS = f"SELECT DISTINCT word FROM seen WHERE kind = '{Noticed.TARGETS}'"
 SEEN_NETWORKS = f"SELECT country, asn, min(first_ms) FROM seen WHERE kind = '{Noticed.NETWORK}' GROUP BY ALL"

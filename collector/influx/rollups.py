@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from collector import floor
-from collector.hourly import MakeCell
 from collector.influx import totals
 from collector.influx.line import MS_NS, Value, line
 from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, STATES, Span
 from collector.influx.totals import Bucket, Controls, Tally
 from collector.influx.vocabulary import Place, Vocabulary, country_word
+from collector.judging.hours import MakeCell
 from collector.log import HOUR_MS
-from collector.warehouse import Warehouse
+from collector.warehouse import privacy_floor
+from collector.warehouse.store import Warehouse
 from probe.judge.cells import INTERFERED
 from probe.model import Access, Cell, Network, State, Step, Verdict
 
@@ -108,13 +108,13 @@ def country_lines(
     target, slot = bucket
     for country in dict.fromkeys(place[0] for place in places):
         tally = tallies.get(country)
-        shown = tally is not None and tally.lines >= floor.LINES_FLOOR
+        shown = tally is not None and tally.lines >= privacy_floor.LINES_FLOOR
         cells = [counted.cell for place, counted in places.items() if place[0] == country and counted.cell]
         fields: Fields = {
             **_lines(tally if shown else None, controls),
             **_sums(cells if shown else []),
             "shown": int(shown),
-            "band": floor.band(tally.lines) if tally and shown else "",
+            "band": privacy_floor.band(tally.lines) if tally and shown else "",
         }
         tags = {"country": country_word(country), **(words.target(target) or {})}
         yield line(span.country, tags, fields, start_ns(slot, span.hours))

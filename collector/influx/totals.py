@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from collector.influx.vocabulary import Place
-from collector.warehouse import Warehouse
+from collector.warehouse.store import Warehouse
 
 Bucket = tuple[str, int]
 T = TypeVar("T")

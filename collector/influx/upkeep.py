@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from collector import outbox
-from collector.warehouse import Warehouse
+from collector.warehouse import outbox
+from collector.warehouse.store import Warehouse
 from probe.failure import UserError
 
 

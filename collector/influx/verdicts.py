@@ -10,7 +10,7 @@ from msgspec import Struct
 from collector.influx.line import MS_NS, Value, line, series
 from collector.influx.schema import NOTHING, VERDICT
 from collector.influx.vocabulary import OTHER, Place, Vocabulary, elsewhere
-from collector.warehouse import Warehouse
+from collector.warehouse.store import Warehouse
 from probe.judge.cells import INTERFERED
 
 _COLUMNS = """

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from collector import outbox
 from collector.influx.line import MS_NS, Value, line
 from collector.influx.schema import COLLECTOR
 from collector.log import Log
-from collector.warehouse import Warehouse
+from collector.warehouse import outbox
+from collector.warehouse.store import Warehouse
 from probe.model import Targets
 
 TAKEN = ("stored", "known")

@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS measurements (
     target TEXT NOT NULL,
     cycle TEXT NOT NULL,
     round INTEGER NOT NULL,
-    started_ms INTEGER NOT NULL, -- corrected (collector/clock.py)
+    started_ms INTEGER NOT NULL, -- corrected (collector/facts/start.py)
     clock_known INTEGER NOT NULL,
     PRIMARY KEY (probe, uid)
 ) WITHOUT ROWID;

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from collector.clock import corrected_start
+from collector.facts.start import corrected_start
 from collector.log import HOUR_MS, Appended, Conflict, Record, schema
 from collector.log.committer import Committer, Connect
 from collector.log.inflated import InflatedBodies

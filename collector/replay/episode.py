@@ -23,11 +23,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from collector.origin import Prefix
+from collector.facts.networks import Prefix
 from collector.replay.techniques import TECHNIQUES
-from probe.blocks import Block, compose
 from probe.failure import UserError
 from probe.model import Access, Network
+from probe.strict_yaml import Section, compose
 
 MAX_BYTES = 256_000
 MOST_LINES = 100  # of one operator and access
@@ -157,7 +157,7 @@ def load(name: str) -> Episode:
 
 def parse(body: bytes, name: str, file: str) -> Episode:
     """The episode in `body`; `file` is what sentences call it. Raises UserError and nothing else."""
-    root = Block(file, "the episode", compose(body, file), KEYS)
+    root = Section(file, "the episode", compose(body, file), KEYS)
     operators = {place.name: place for place in _places(root, "operators", root.text("country"))}
     accesses = [Access(word) for word in _words(root, "accesses", ACCESSES)]
     lines = tuple(_lines(root, operators, accesses))
@@ -176,8 +176,8 @@ def parse(body: bytes, name: str, file: str) -> Episode:
     )
 
 
-def _places(root: Block, key: str, country: str | None) -> Iterator[Place]:
-    for name, block in root.blocks(key, f"one of `{key}`", NETWORK_KEYS):
+def _places(root: Section, key: str, country: str | None) -> Iterator[Place]:
+    for name, block in root.sections(key, f"one of `{key}`", NETWORK_KEYS):
         network = Network(
             country=block.text("country") if country is None else country,
             asn=block.integer("asn", 1, 999_999_999),
@@ -186,7 +186,7 @@ def _places(root: Block, key: str, country: str | None) -> Iterator[Place]:
         yield Place(name=name, network=network, prefix=_prefix(block))
 
 
-def _prefix(block: Block) -> Prefix:
+def _prefix(block: Section) -> Prefix:
     try:
         prefix = ipaddress.ip_network(block.text("prefix"))
     except ValueError as error:
@@ -196,15 +196,15 @@ def _prefix(block: Block) -> Prefix:
     return prefix
 
 
-def _controls(root: Block) -> Iterator[Line]:
+def _controls(root: Section) -> Iterator[Line]:
     for place in _places(root, "controls", None):
         yield Line(name=place.name, place=place, address=str(place.prefix[10]), control=True)
 
 
-def _lines(root: Block, operators: dict[str, Place], accesses: list[Access]) -> Iterator[Line]:
+def _lines(root: Section, operators: dict[str, Place], accesses: list[Access]) -> Iterator[Line]:
     count = root.integer("lines", 1, MOST_LINES)
     groups = [(place, access, None, count) for place in operators.values() for access in accesses]
-    for name, block in root.blocks("venues", "a venue", VENUE_KEYS):
+    for name, block in root.sections("venues", "a venue", VENUE_KEYS):
         place = operators[block.word("operator", tuple(operators))]
         venue_lines = block.integer("lines", 1, MOST_LINES)
         groups.append((place, Access(block.word("access", ACCESSES)), name, venue_lines))  # type: ignore[arg-type]
@@ -215,16 +215,16 @@ def _lines(root: Block, operators: dict[str, Place], accesses: list[Access]) -> 
             yield Line(name=word, place=place, address=str(address), number=number, access=access, venue=venue)
 
 
-def _noise(root: Block) -> Noise:
+def _noise(root: Section) -> Noise:
     if not root.has("noise"):
         return Noise()
-    block = root.block("noise", "`noise`", NOISE_KEYS)
+    block = root.section("noise", "`noise`", NOISE_KEYS)
     return Noise(**{key: block.integer(key, 1, 100) for key in block.names()})
 
 
-def _phases(root: Block, operators: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[Phase]:
-    venues = tuple(name for name, _ in root.blocks("venues", "a venue", VENUE_KEYS))
-    for name, block in root.blocks("phases", "a phase", PHASE_KEYS):
+def _phases(root: Section, operators: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[Phase]:
+    venues = tuple(name for name, _ in root.sections("venues", "a venue", VENUE_KEYS))
+    for name, block in root.sections("phases", "a phase", PHASE_KEYS):
         since_ms, until_ms = _interval(block)
         yield Phase(
             name=name,
@@ -240,18 +240,18 @@ def _phases(root: Block, operators: tuple[str, ...], targets: tuple[str, ...]) -
         )
 
 
-def _words(block: Block, key: str, words: tuple[str, ...]) -> list[str]:
+def _words(block: Section, key: str, words: tuple[str, ...]) -> list[str]:
     return [block.known(key, word, words) for word in block.texts(key)]
 
 
-def _interval(block: Block) -> tuple[int, int]:
+def _interval(block: Section) -> tuple[int, int]:
     since_ms, until_ms = _moment(block, "since"), _moment(block, "until")
     if since_ms >= until_ms:
         raise block.refused("until", "`until` must be later than `since`.")
     return since_ms, until_ms
 
 
-def _moment(block: Block, key: str) -> int:
+def _moment(block: Section, key: str) -> int:
     try:
         return moment_ms(block.text(key))
     except ValueError as error:

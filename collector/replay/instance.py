@@ -19,14 +19,14 @@ import aiohttp
 from msgspec import Struct
 from msgspec.structs import replace
 
-from collector.api import Parts
+from collector.commands.local import first_of, judged
+from collector.facts.networks import COLUMNS
+from collector.front.feeds import Parts
 from collector.influx.forwarder import Forwarder
-from collector.local import first_of, judged
-from collector.origin import COLUMNS
+from collector.instance import LOG_FILE, Options, address_of, listening, open_socket, signalled
 from collector.replay.episode import Episode
 from collector.replay.play import Pace, Played, Reached, play
 from collector.replay.sending import Uploads, control_keys
-from collector.serving import LOG_FILE, Options, address_of, listening, open_socket, signalled
 from probe.failure import UserError
 
 SECRET_FILE = "replay.secret"

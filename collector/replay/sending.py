@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from collector.ingest import CONTENT_TYPE
+from collector.front.batches import CONTENT_TYPE
 from collector.replay.episode import Episode, Line
 from collector.replay.simulate import Cycle
 from probe import __version__

@@ -10,8 +10,8 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 from msgspec import Struct
 
-from collector.site.page import MEANINGS
-from collector.site.words import ROLES
+from collector.front.page.page import MEANINGS
+from collector.front.page.words import ROLES
 from grafana.building.influxql import chosen, select, tag_values
 from grafana.building.palette import CALM, LOOKS, NOTICE
 from grafana.building.panels import At, banner, prose

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from collector.site.timeline import SIGNS
+from collector.front.page.timeline import SIGNS
 from probe.explain import STATE_WORDS
 from probe.model import State
 

@@ -218,28 +218,28 @@ def _unquoted(value: str) -> str:
 # --- Asking -----------------------------------------------------------------------------------------------------
 
 
-def options_request(host: str, transport: Transport, chance: bytes) -> bytes:
-    """Asks a server what it can do (section 11); `chance` is IDENTIFIER_BYTES random bytes."""
+def options_request(host: str, transport: Transport, random_bytes: bytes) -> bytes:
+    """Asks a server what it can do (section 11); `random_bytes` is IDENTIFIER_BYTES long."""
     uri, caller = f"sip:{_bracketed(host)}", f"<sip:anonymous@{ANONYMOUS}>"
-    return _request("OPTIONS", uri, transport, chance, caller, f"<{uri}>", (f"Contact: {caller}", "Accept: */*"))
+    return _request("OPTIONS", uri, transport, random_bytes, caller, f"<{uri}>", (f"Contact: {caller}", "Accept: */*"))
 
 
-def register_request(host: str, transport: Transport, chance: bytes) -> bytes:
+def register_request(host: str, transport: Transport, random_bytes: bytes) -> bytes:
     """Asks for the contacts of a user that nobody has (section 10.2.3): without a Contact, it can change none."""
-    uri, somebody = f"sip:{_bracketed(host)}", f"<sip:{chance[:4].hex()}@{_bracketed(host)}>"
-    return _request("REGISTER", uri, transport, chance, somebody, somebody, ())
+    uri, somebody = f"sip:{_bracketed(host)}", f"<sip:{random_bytes[:4].hex()}@{_bracketed(host)}>"
+    return _request("REGISTER", uri, transport, random_bytes, somebody, somebody, ())
 
 
 def _request(
-    method: str, uri: str, transport: Transport, chance: bytes, caller: str, callee: str, more: tuple[str, ...]
+    method: str, uri: str, transport: Transport, random_bytes: bytes, caller: str, callee: str, more: tuple[str, ...]
 ) -> bytes:
     lines = (
         f"{method} {uri} {VERSION}",
-        f"Via: {VERSION}/{transport.upper()} {ANONYMOUS};branch=z9hG4bK{chance[4:10].hex()};rport",
+        f"Via: {VERSION}/{transport.upper()} {ANONYMOUS};branch=z9hG4bK{random_bytes[4:10].hex()};rport",
         "Max-Forwards: 70",
-        f"From: {caller};tag={chance[10:14].hex()}",
+        f"From: {caller};tag={random_bytes[10:14].hex()}",
         f"To: {callee}",
-        f"Call-ID: {chance[14:].hex()}",
+        f"Call-ID: {random_bytes[14:].hex()}",
         f"CSeq: 1 {method}",
         *more,
         "Content-Length: 0",

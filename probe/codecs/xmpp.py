@@ -15,7 +15,7 @@ from msgspec import Struct
 MAX_BYTES = 16_384
 MAX_DEPTH = 12
 MAX_MECHANISMS = 16
-CHANCE_BYTES = 8
+LOCALPART_BYTES = 8
 
 STREAMS, CLIENT = "http://etherx.jabber.org/streams", "jabber:client"
 STREAM, FEATURES, ERROR = f"{STREAMS} stream", f"{STREAMS} features", f"{STREAMS} error"
@@ -37,10 +37,10 @@ class Answer(Struct, frozen=True, kw_only=True):
 class Opening:
     """One stream, opened as nobody: `request()`, then `receive` what comes until there is an Answer."""
 
-    def __init__(self, domain: str, chance: bytes) -> None:
-        """`chance` is CHANCE_BYTES random bytes; the server answers the name that they make (section 4.7.2)."""
+    def __init__(self, domain: str, random_bytes: bytes) -> None:
+        """`random_bytes` is LOCALPART_BYTES long; the server answers the name that they make (section 4.7.2)."""
         self.domain = domain
-        self.caller = f"{chance.hex()}@{domain}"
+        self.caller = f"{random_bytes.hex()}@{domain}"
         self._reader = _Reader()
 
     def request(self) -> bytes:

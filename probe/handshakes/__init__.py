@@ -27,8 +27,8 @@ from probe.handshakes import (
     xmpp,
     zoom,
 )
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade
-from probe.trace import Trace
 
 Handshake = Callable[[Trace, Endpoint], Awaitable[Grade]]
 

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import h11
 
-from probe.dialer import Counters, Stream
 from probe.failure import UNEXPECTED_REPLY, Failed
-from probe.handshakes.http import Reading
+from probe.handshakes.http import Http1Response
+from probe.handshakes.trace import StepRecord, Trace
 from probe.model import HttpFacts, Operation
-from probe.trace import StepRecord, Trace
+from probe.net.dialer import Counters, Stream
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ async def _page(trace: Trace, read: bytes, stream: Stream) -> HttpFacts | None:
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))  # for h11's own order; never sent
     connection.send(h11.EndOfMessage())
-    reading = Reading()
+    reading = Http1Response()
     with suppress(OSError, EOFError, Failed, TimeoutError):
         async with asyncio.timeout(trace.scaled(PAGE_LIMIT)):
             await reading.read(connection, _Resumed(read, stream))

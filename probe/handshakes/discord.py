@@ -12,10 +12,10 @@ from __future__ import annotations
 from probe.codecs import discord
 from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.handshakes import stream
+from probe.handshakes.trace import Trace
 from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step
 from probe.secure.websocket import Upgrade
-from probe.trace import Trace
 
 LIMIT = 10.0  # seconds
 GATEWAY = Upgrade(path="/?v=10&encoding=json")

@@ -24,7 +24,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.codecs.framing import LENGTH_PREFIXED
-from probe.dialer import Stream
 from probe.failure import (
     DNS_MISBEHAVING,
     DNS_REFUSED,
@@ -37,11 +36,12 @@ from probe.failure import (
 )
 from probe.handshakes.framed import FramedTransaction
 from probe.handshakes.tls import secured_within
+from probe.handshakes.trace import StepRecord, Trace
 from probe.handshakes.transaction import Transaction
 from probe.judge.grades import stronger
 from probe.model import DnsFacts, Endpoint, Grade, HttpFacts, Operation, Step, Transport
+from probe.net.dialer import Stream
 from probe.secure.h2 import post
-from probe.trace import StepRecord, Trace
 
 ADDRESS_TYPES = [(dns.rdataclass.IN, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
 LIMIT = 5.0  # seconds

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from probe.codecs.framing import Framing, split, wrap
-from probe.dialer import Stream
 from probe.failure import UNEXPECTED_REPLY, Failed
+from probe.handshakes.trace import StepRecord
 from probe.model import Operation
-from probe.trace import StepRecord
+from probe.net.dialer import Stream
 
 T = TypeVar("T")
 

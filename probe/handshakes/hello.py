@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from probe.handshakes.trace import StepRecord, Trace
 from probe.handshakes.transaction import Transaction
 from probe.model import Endpoint, HelloFacts, Operation
-from probe.trace import StepRecord, Trace
 
 T = TypeVar("T")
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import h11
 
-from probe.dialer import Stream
+from probe.codecs.http_page import BODY_LIMIT, Page
 from probe.failure import UNEXPECTED_STATUS, Failed
 from probe.handshakes import stream as streams
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Operation, Step
-from probe.page import BODY_LIMIT, Page
-from probe.trace import Trace
+from probe.net.dialer import Stream
 
 LIMIT = 10.0  # seconds
 ALPN = ("http/1.1",)
@@ -32,7 +32,7 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         host, path = endpoint.server_name or endpoint.host, endpoint.expect.path or "/"
         await opened.stream.send(_request(connection, host, path))
         record.operation = Operation.READ
-        reading = Reading()
+        reading = Http1Response()
         try:
             await reading.read(connection, opened.stream)
         finally:  # a block page may come with a reset behind it
@@ -50,7 +50,7 @@ def _request(connection: h11.Connection, host: str, path: str) -> bytes:
     return (head or b"") + (connection.send(h11.EndOfMessage()) or b"")
 
 
-class Reading:
+class Http1Response:
     """What the server says, as far as it came."""
 
     def __init__(self) -> None:

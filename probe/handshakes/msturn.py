@@ -13,10 +13,10 @@ from __future__ import annotations
 from probe.codecs import msturn
 from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
 from probe.handshakes.stun import LIMIT
+from probe.handshakes.trace import StepRecord, Trace
 from probe.handshakes.transaction import Transaction
 from probe.handshakes.turn import UNAUTHORIZED
 from probe.model import Endpoint, Grade, Operation, Step, StunFacts
-from probe.trace import StepRecord, Trace
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:

@@ -18,10 +18,10 @@ from collections.abc import Collection
 
 from probe.codecs import mtproto
 from probe.codecs.mtproto import FRAMINGS, NONCE_BYTES, Obfuscation, Refused, ResPq, Session
-from probe.dialer import Stream
 from probe.handshakes import dialogue, stream
+from probe.handshakes.trace import StepRecord, Trace
 from probe.model import Endpoint, Grade, MtprotoFacts, Operation, Step
-from probe.trace import StepRecord, Trace
+from probe.net.dialer import Stream
 
 LIMIT = 10.0  # seconds
 INSIDE = "abridged"  # the framing under the obfuscation

@@ -18,9 +18,9 @@ from probe.codecs import whatsapp
 from probe.codecs.whatsapp import ServerHello, Session
 from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, Failed
 from probe.handshakes import dialogue, stream
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Expect, Grade, NoiseFacts, Operation, Step, Transport
 from probe.secure.websocket import Upgrade
-from probe.trace import Trace
 
 LIMIT = 10.0  # seconds
 

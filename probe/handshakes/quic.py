@@ -17,12 +17,12 @@ from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.events import StreamReset
 
 from probe.addresses import is_address
-from probe.dialer import Datagrams
+from probe.codecs.http_page import BODY_LIMIT, Page
 from probe.failure import UNEXPECTED_STATUS, Failed
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Expect, Grade, Operation, Step
-from probe.page import BODY_LIMIT, Page
+from probe.net.dialer import Datagrams
 from probe.secure.quic import QuicSession
-from probe.trace import Trace
 
 LIMIT = 10.0  # seconds
 OTHER_NAME = "www.example.com"
@@ -49,7 +49,7 @@ async def _get(trace: Trace, session: QuicSession, datagrams: Datagrams, endpoin
     async with trace.step(Step.HTTP, LIMIT) as record:
         record.count(datagrams.counters)
         record.operation = Operation.READ
-        reading = Reading(session, endpoint.server_name or endpoint.host)
+        reading = Http3Response(session, endpoint.server_name or endpoint.host)
         try:
             await reading.get(endpoint.expect.path or "/")
         finally:
@@ -70,7 +70,7 @@ async def other_name(trace: Trace, endpoint: Endpoint) -> Grade:
     return Grade.BOUND
 
 
-class Reading:
+class Http3Response:
     """One page over HTTP/3, as far as it came."""
 
     def __init__(self, session: QuicSession, host: str) -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from probe.codecs import reflector
 from probe.handshakes import hello
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Step
-from probe.trace import Trace
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.codecs import sip
-from probe.dialer import Stream
 from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
 from probe.handshakes import stream
+from probe.handshakes.trace import StepRecord, Trace
 from probe.handshakes.transaction import Transaction
 from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, SipFacts, Step, Transport
-from probe.trace import StepRecord, Trace
+from probe.net.dialer import Stream
 
 LIMIT = 8.0  # seconds
 FINAL = 200  # and above: a status that ends the transaction
@@ -30,8 +30,8 @@ FINAL = 200  # and above: a status that ends the transaction
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
     """Asks for the server's capabilities. Raises StepFailed."""
-    chance = trace.instruments.random_bytes(sip.IDENTIFIER_BYTES)
-    request = sip.options_request(domain(endpoint), endpoint.transport, chance)
+    random_bytes = trace.instruments.random_bytes(sip.IDENTIFIER_BYTES)
+    request = sip.options_request(domain(endpoint), endpoint.transport, random_bytes)
     _, grade = await ask(trace, endpoint, request, lambda _, record: Grade.BOUND)
     return grade
 
@@ -40,11 +40,11 @@ def domain(endpoint: Endpoint) -> str:
     return endpoint.server_name or endpoint.host
 
 
-Judge = Callable[[sip.Message, StepRecord], Grade]
+GradeAnswer = Callable[[sip.Message, StepRecord], Grade]
 
 
 async def ask(
-    trace: Trace, endpoint: Endpoint, request: bytes, proves: Judge, step: Step = Step.SIP, twin: bool = False
+    trace: Trace, endpoint: Endpoint, request: bytes, proves: GradeAnswer, step: Step = Step.SIP, twin: bool = False
 ) -> tuple[sip.Message, Grade]:
     """One transaction, and the most that the answer (`proves`, within the step) or a certificate proves.
 
@@ -52,17 +52,17 @@ async def ask(
     """
     if endpoint.transport is Transport.UDP:
         async with trace.step(step, LIMIT + 1) as record:
-            message = await _over_udp(trace, record, endpoint, Asked(request, twin))
+            message = await _over_udp(trace, record, endpoint, SipExchange(request, twin))
             return message, proves(message, record)
     async with stream.opened(trace, endpoint) as opened, trace.step(step, LIMIT) as record:
         record.count(opened.stream.counters)
-        message = await _over_stream(record, opened.stream, Asked(request, twin))
+        message = await _over_stream(record, opened.stream, SipExchange(request, twin))
         grade = proves(message, record)
     return message, stronger(grade, opened.grade)
 
 
 @dataclass(slots=True)
-class Asked:
+class SipExchange:
     """A request, and what came of it. A response below FINAL is an answer if no other comes."""
 
     request: bytes
@@ -91,7 +91,7 @@ class Asked:
         return message
 
 
-async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, asked: Asked) -> sip.Message:
+async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, asked: SipExchange) -> sip.Message:
     datagrams = await trace.udp(record, endpoint.address or endpoint.host, endpoint.port)
     record.operation = Operation.READ
     transaction = Transaction(datagrams, asked.translated(asked.request), asked.match)
@@ -108,7 +108,7 @@ async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, asked:
     return message
 
 
-async def _over_stream(record: StepRecord, opened: Stream, asked: Asked) -> sip.Message:
+async def _over_stream(record: StepRecord, opened: Stream, asked: SipExchange) -> sip.Message:
     """The first final response; what the server says before, and what answers something else, is passed over."""
     record.operation = Operation.WRITE
     await opened.send(asked.translated(asked.request))
@@ -128,7 +128,7 @@ async def _over_stream(record: StepRecord, opened: Stream, asked: Asked) -> sip.
     return message
 
 
-async def _next(opened: Stream, data: bytes, asked: Asked) -> tuple[bytes, bytes]:
+async def _next(opened: Stream, data: bytes, asked: SipExchange) -> tuple[bytes, bytes]:
     """The next message of a stream, and what came behind it. Raises EOFError, OSError, ValueError."""
     while (length := sip.length(data)) is None:
         received = await opened.receive()

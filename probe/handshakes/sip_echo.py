@@ -6,7 +6,7 @@ with what. The twin (`sip-twin`, in the second round) is the same conversation w
 address and port: if it passes where SIP stays silent, it is the bytes that somebody drops, not the port or address.
 A home router's ALG rewrites and drops SIP as an operator's box does; where on the path, this cannot say, so it is no
 accusation. That nothing was altered proves little: Linux's own helper, which many home routers run, rewrites the
-line's address alone, and that is never sent (tests/probe/test_sip_alg.py has it do so to a telephone).
+line's address alone, and that is never sent (tests/probe/handshakes/test_sip_alg.py has it do so to a telephone).
 Leaks: as `sip`, to our own server, which keeps nothing.
 """
 
@@ -22,8 +22,8 @@ from probe.codecs import sip
 from probe.codecs.sip_altered import altered
 from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.handshakes.sip import ask, domain
+from probe.handshakes.trace import StepRecord, Trace
 from probe.model import Endpoint, Grade, Operation, Step
-from probe.trace import StepRecord, Trace
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
@@ -37,8 +37,8 @@ async def twin(trace: Trace, endpoint: Endpoint) -> Grade:
 
 
 async def _echoed(trace: Trace, endpoint: Endpoint, step: Step, *, twin: bool) -> Grade:
-    chance = trace.instruments.random_bytes(sip.IDENTIFIER_BYTES)
-    request = sip.options_request(domain(endpoint), endpoint.transport, chance)
+    random_bytes = trace.instruments.random_bytes(sip.IDENTIFIER_BYTES)
+    request = sip.options_request(domain(endpoint), endpoint.transport, random_bytes)
 
     def proves(message: sip.Message, record: StepRecord) -> Grade:
         record.operation = Operation.DECODE

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from probe.codecs import sip
 from probe.handshakes.sip import ask, domain
+from probe.handshakes.trace import StepRecord, Trace
 from probe.model import Endpoint, Grade
-from probe.trace import StepRecord, Trace
 
 CHALLENGES = (401, 407)
 
@@ -25,6 +25,8 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         marked = realm is not None and message.status in CHALLENGES and message.realm == realm
         return Grade.MARKED if marked else Grade.BOUND
 
-    chance = trace.instruments.random_bytes(sip.IDENTIFIER_BYTES)
-    _, grade = await ask(trace, endpoint, sip.register_request(domain(endpoint), endpoint.transport, chance), proves)
+    random_bytes = trace.instruments.random_bytes(sip.IDENTIFIER_BYTES)
+    _, grade = await ask(
+        trace, endpoint, sip.register_request(domain(endpoint), endpoint.transport, random_bytes), proves
+    )
     return grade

@@ -16,18 +16,18 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
-from probe.dialer import Stream
 from probe.handshakes import tcp, tls
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Step, Transport
+from probe.net.dialer import Stream
 from probe.secure.websocket import Upgrade, WebSocketStream
-from probe.trace import Trace
 
 LIMIT = 10.0  # seconds, of the upgrade
 HTTP = ("http/1.1",)  # ALPN: a WebSocket begins with a request of HTTP/1.1
 PLAIN_UPGRADE = Upgrade()
 
 
-class Opened(Struct, frozen=True):
+class OpenStream(Struct, frozen=True):
     """A stream, and what its certificate proved; None where there was none."""
 
     stream: Stream
@@ -38,19 +38,19 @@ class Opened(Struct, frozen=True):
 @asynccontextmanager
 async def opened(
     trace: Trace, endpoint: Endpoint, alpn: Sequence[str] = (), upgrade: Upgrade = PLAIN_UPGRADE
-) -> AsyncIterator[Opened]:
+) -> AsyncIterator[OpenStream]:
     """TCP, TLS where the transport is not bare TCP, and a WebSocket inside where it is WSS. Raises StepFailed."""
     async with tcp.connect(trace, endpoint) as stream:
         if endpoint.transport is Transport.TCP:
-            yield Opened(stream)
+            yield OpenStream(stream)
             return
         is_websocket = endpoint.transport is Transport.WSS
         secured, grade = await tls.secured(trace, stream, endpoint, HTTP if is_websocket else alpn)
         if is_websocket:
             websocket = await _upgraded(trace, secured, endpoint, upgrade)
-            yield Opened(websocket, grade, websocket)
+            yield OpenStream(websocket, grade, websocket)
             return
-        yield Opened(secured, grade)
+        yield OpenStream(secured, grade)
 
 
 async def _upgraded(trace: Trace, stream: Stream, endpoint: Endpoint, upgrade: Upgrade) -> WebSocketStream:

@@ -19,19 +19,19 @@ from msgspec import Struct
 
 from probe.codecs import stun
 from probe.codecs.framing import STUN_4571, STUN_BARE, Framing
-from probe.dialer import Stream
 from probe.failure import clean_text
 from probe.handshakes import stream as streams
 from probe.handshakes.framed import FramedTransaction
+from probe.handshakes.trace import StepRecord, Trace
 from probe.handshakes.transaction import Transaction
 from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step, StunFacts, Transport
-from probe.trace import StepRecord, Trace
+from probe.net.dialer import Stream
 
 LIMIT = 8.0  # seconds
 
 
-class Answered(Struct, frozen=True):
+class StunReply(Struct, frozen=True):
     """The answer to a request, the step that is still open, and what the certificate proved, if there was one."""
 
     message: stun.Message
@@ -52,16 +52,16 @@ handshake_4571 = partial(handshake, framing=STUN_4571)
 @asynccontextmanager
 async def answered(
     trace: Trace, endpoint: Endpoint, step: Step, request: bytes, framing: Framing
-) -> AsyncIterator[Answered]:
+) -> AsyncIterator[StunReply]:
     """One STUN transaction as the endpoint's transport says, inside its step. Raises StepFailed."""
     if endpoint.transport is Transport.UDP:
         async with trace.step(step, LIMIT + 1) as record:
-            yield Answered(await _over_udp(trace, record, endpoint, request), record)
+            yield StunReply(await _over_udp(trace, record, endpoint, request), record)
         return
     async with streams.opened(trace, endpoint) as opened, trace.step(step, LIMIT) as record:
         record.count(opened.stream.counters)
         message = await _over_stream(record, opened.stream, framing, endpoint, request)
-        yield Answered(message, record, opened.grade)
+        yield StunReply(message, record, opened.grade)
 
 
 async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, request: bytes) -> stun.Message:

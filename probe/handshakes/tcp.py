@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from probe.dialer import Stream
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Step
-from probe.trace import Trace
+from probe.net.dialer import Stream
 
 LIMIT = 10.0  # seconds: the SYN and three retransmissions of it
 

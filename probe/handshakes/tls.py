@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probe.addresses import is_address
-from probe.dialer import Stream
 from probe.handshakes import tcp
+from probe.handshakes.trace import StepRecord, Trace
 from probe.model import Endpoint, Grade, Operation, Step
+from probe.net.dialer import Stream
 from probe.secure.tls import TlsStream
-from probe.trace import StepRecord, Trace
 
 LIMIT = 10.0  # seconds
 

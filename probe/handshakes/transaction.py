@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from probe.dialer import Datagrams
 from probe.failure import TIMEOUT, Failed, classify
-from probe.trace import StepRecord
+from probe.handshakes.trace import StepRecord
+from probe.net.dialer import Datagrams
 
 # Seconds since the first time, of the same bytes. Denser than RFC 8489 section 6.2.1, so that loss at random is not
 # taken for silence: at 30 % each way, one request in a hundred would get no answer.

@@ -6,7 +6,8 @@ never credentials, never a second request. Answer: 401 with our transaction id i
 service's relays are known to send it is `marked`, over TLS with the service's own authority `crypto`. A middlebox can
 drop Allocates alone, anything with STUN's cookie, the port, or the relay's address; a spoofer that reads the request
 could forge even the realm, which is why it is not `crypto`.
-Leaks: the volunteer's address to the relay. Relays are asked at most four times an hour (probe.budget).
+Leaks: the volunteer's address to the relay. Relays are asked at most four times an hour
+(probe.measuring.allocate_budget).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from probe.codecs import stun
 from probe.codecs.framing import STUN_4571, STUN_BARE, Framing
 from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.handshakes.stun import answered
+from probe.handshakes.trace import Trace
 from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step
-from probe.trace import Trace
 
 UNAUTHORIZED = 401
 

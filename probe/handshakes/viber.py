@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from probe.codecs import viber
 from probe.handshakes import dialogue, stream
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Operation, Step
-from probe.trace import Trace
 
 LIMIT = 10.0  # seconds
 

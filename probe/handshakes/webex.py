@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from probe.codecs import webex
 from probe.handshakes import hello
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Step
-from probe.trace import Trace
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:

@@ -10,13 +10,13 @@ Leaks: the domain's name to everybody on the path, over TCP; the name in `from` 
 
 from __future__ import annotations
 
-from probe.codecs.xmpp import CHANCE_BYTES, Answer, Opening
-from probe.dialer import Stream
+from probe.codecs.xmpp import LOCALPART_BYTES, Answer, Opening
 from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
 from probe.handshakes import stream
+from probe.handshakes.trace import StepRecord, Trace
 from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step, XmppFacts
-from probe.trace import StepRecord, Trace
+from probe.net.dialer import Stream
 
 LIMIT = 10.0  # seconds
 ALPN = ("xmpp-client",)
@@ -24,7 +24,7 @@ ALPN = ("xmpp-client",)
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
     """Opens a stream, up to its features. Raises StepFailed."""
-    opening = Opening(endpoint.server_name or endpoint.host, trace.instruments.random_bytes(CHANCE_BYTES))
+    opening = Opening(endpoint.server_name or endpoint.host, trace.instruments.random_bytes(LOCALPART_BYTES))
     async with stream.opened(trace, endpoint, ALPN) as opened, trace.step(Step.XMPP, LIMIT) as record:
         record.count(opened.stream.counters)
         answer = await _answer(record, opened.stream, opening)

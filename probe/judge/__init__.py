@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from probe.judge.cells import access_of, cell
 from probe.judge.evidence import Evidence
-from probe.judge.rules import RULES_VERSION
-from probe.judge.verdict import judge
+from probe.judge.verdict import RULES_VERSION, judge
 
 __all__ = ["RULES_VERSION", "Evidence", "access_of", "cell", "judge"]

@@ -9,20 +9,20 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from probe.judge.grades import best
-from probe.model import Attempt, Combine, PathVerdict, State, Target, Transport
+from probe.model import Attempt, AttemptVerdict, Combine, State, Target, Transport
 
-P = TypeVar("P", PathVerdict, Attempt)
+P = TypeVar("P", AttemptVerdict, Attempt)
 
 WEAKEST_FIRST = (State.INSUFFICIENT, State.IMPAIRED, State.LIKELY_BLOCKED, State.BLOCKED)
 INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
 # What says something about the link, or about how little we know of an endpoint, and nothing about the service.
 UNCOUNTED = frozenset({"not_attempted", "fact_only", "family_unusable", "uncalibrated"})
-NOTHING = PathVerdict(
+NOTHING = AttemptVerdict(
     host="", port=None, transport=Transport.UNKNOWN, family=None, state=State.INSUFFICIENT, rule="nothing_tried"
 )
 
 
-def follows(path: PathVerdict | Attempt) -> bool:
+def is_secondary(path: AttemptVerdict | Attempt) -> bool:
     """People come to QUIC through TLS over TCP, which tells of it; plain HTTP and a bare connection prove less.
 
     So does a Binding over UDP, beside a relay: it opens no call.
@@ -31,13 +31,13 @@ def follows(path: PathVerdict | Attempt) -> bool:
     return bare or path.handshake == "quic" or (path.handshake == "stun" and path.transport is Transport.UDP)
 
 
-def leading(paths: Iterable[P]) -> list[P]:
+def primary_of(paths: Iterable[P]) -> list[P]:
     """Those that do not follow others; where all do, all."""
     every = list(paths)
-    return [path for path in every if not follows(path)] or every
+    return [path for path in every if not is_secondary(path)] or every
 
 
-def combine(paths: Sequence[PathVerdict], target: Target) -> PathVerdict:
+def combine(paths: Sequence[AttemptVerdict], target: Target) -> AttemptVerdict:
     """The target's state, with the rule, mechanism, step and grade of the path that stands for it."""
     counted = [path for path in paths if path.rule not in UNCOUNTED] or list(paths)
     endpoints = [_of_endpoint(group) for group in _groups(counted)]
@@ -47,36 +47,36 @@ def combine(paths: Sequence[PathVerdict], target: Target) -> PathVerdict:
     return replace(whole, grade=best(path.grade for path in paths))
 
 
-def _groups(paths: Iterable[PathVerdict]) -> list[list[PathVerdict]]:
+def _groups(paths: Iterable[AttemptVerdict]) -> list[list[AttemptVerdict]]:
     """The paths of one endpoint and one family; a name that does not resolve is a group of its own."""
-    groups: dict[tuple[str, int | None, Transport, str, int | None], list[PathVerdict]] = {}
+    groups: dict[tuple[str, int | None, Transport, str, int | None], list[AttemptVerdict]] = {}
     for path in paths:
         groups.setdefault((path.host, path.port, path.transport, path.handshake, path.family), []).append(path)
     return list(groups.values())
 
 
-def _of_endpoint(paths: Sequence[PathVerdict]) -> PathVerdict:
+def _of_endpoint(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
     """ok if any address is; else as endpoints combine."""
     return next((path for path in paths if path.state is State.OK), None) or _weakest(paths)
 
 
-def _any_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
+def _any_of(endpoints: Sequence[AttemptVerdict]) -> AttemptVerdict:
     """Any path complete: not blocked. Where others show an artefact, or only UDP is dead, it is degraded.
 
     Followers can take from that, and give nothing: they count only where nothing else does.
     """
-    leaders = leading(endpoints)
+    leaders = primary_of(endpoints)
     complete = [path for path in leaders if path.state is State.OK]
     if not complete:
         return _weakest(leaders)
-    over_udp = leading(path for path in endpoints if path.transport is Transport.UDP and path.port is not None)
+    over_udp = primary_of(path for path in endpoints if path.transport is Transport.UDP and path.port is not None)
     if _is_forced_fallback(over_udp, complete):
         return _degraded(over_udp[0], complete[0], "forced_fallback")
     blocked = [path for path in endpoints if path.state is State.BLOCKED]
     return _degraded(blocked[0], complete[0], "partial") if blocked else complete[0]
 
 
-def _all_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
+def _all_of(endpoints: Sequence[AttemptVerdict]) -> AttemptVerdict:
     """Each one is needed: the strongest that can be said of one that fails is said of the whole."""
     failed = [path for path in endpoints if path.state is not State.OK]
     if not failed:
@@ -86,7 +86,7 @@ def _all_of(endpoints: Sequence[PathVerdict]) -> PathVerdict:
     return _representative([path for path in failed if path.state is strongest])
 
 
-def _weakest(paths: Sequence[PathVerdict]) -> PathVerdict:
+def _weakest(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
     """All down: down. Else, leaving out what is down, the least that can be said."""
     standing = [path for path in paths if path.state is not State.DOWN]
     if not standing:
@@ -95,14 +95,14 @@ def _weakest(paths: Sequence[PathVerdict]) -> PathVerdict:
     return _representative([path for path in standing if path.state is state])
 
 
-def _representative(paths: Sequence[PathVerdict]) -> PathVerdict:
+def _representative(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
     """One of those that name the most frequent mechanism; of equally frequent ones the first by name."""
     counts = Counter(path.mechanism or "" for path in paths)
     mechanism = min(counts, key=lambda name: (-counts[name], name))
     return next(path for path in paths if (path.mechanism or "") == mechanism)
 
 
-def _is_forced_fallback(over_udp: Sequence[PathVerdict], complete: Sequence[PathVerdict]) -> bool:
+def _is_forced_fallback(over_udp: Sequence[AttemptVerdict], complete: Sequence[AttemptVerdict]) -> bool:
     return (
         bool(over_udp)
         and all(path.state in INTERFERED for path in over_udp)
@@ -110,5 +110,5 @@ def _is_forced_fallback(over_udp: Sequence[PathVerdict], complete: Sequence[Path
     )
 
 
-def _degraded(interfered: PathVerdict, complete: PathVerdict, mechanism: str) -> PathVerdict:
+def _degraded(interfered: AttemptVerdict, complete: AttemptVerdict, mechanism: str) -> AttemptVerdict:
     return replace(complete, state=State.DEGRADED, rule=mechanism, mechanism=mechanism, step=interfered.step)

@@ -1,10 +1,15 @@
-"""What the judge looks at: one measurement, and what bears on it."""
+"""What the judge looks at, one measurement and what bears on it; and the form of a rule, one row of its tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
 from msgspec import Struct
 
-from probe.model import ControlMeasurement, Measurement, Network, Target
+from probe.model import ControlMeasurement, Measurement, Network, State, Target
+
+C = TypeVar("C")
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -19,3 +24,23 @@ class Evidence(Struct, frozen=True, kw_only=True):
     controls: tuple[ControlMeasurement, ...] = ()  # of the same target, within ±60 min
     calibrating: tuple[ControlMeasurement, ...] = ()  # of the same target, within the 24 h before
     neighbours: frozenset[str] = frozenset()  # addresses that another network of the country reached, ±60 min
+
+
+class Rule(Struct, Generic[C], frozen=True):
+    """`reason` is for whoever reads the verdict, `comment` for whoever reads the table."""
+
+    id: str
+    when: Callable[[C], bool]
+    state: State
+    mechanism: str | None
+    reason: str
+    comment: str
+
+
+def first_match(rules: Sequence[Rule[C]], case: C) -> Rule[C] | None:
+    return next((rule for rule in rules if rule.when(case)), None)
+
+
+ADD_A_CONTROL = (
+    "to compare, measure the same targets from a network without interference and pass its results with --control"
+)

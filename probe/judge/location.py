@@ -18,24 +18,36 @@ from enum import StrEnum
 from probe.addresses import family_of
 from probe.failure import CERTIFICATE_FAILURES
 from probe.judge.evidence import Evidence
-from probe.model import Access, Attempt, Came, Hop, HopKind, Measurement, Network, Observation, Step, Sweep, Transport
+from probe.model import (
+    Access,
+    Attempt,
+    Hop,
+    HopKind,
+    Measurement,
+    Network,
+    Observation,
+    ReplyKind,
+    Step,
+    Sweep,
+    Transport,
+)
 
 PUBLIC = frozenset({HopKind.PUBLIC, HopKind.NEAR})
 CARRIERS = PUBLIC | {HopKind.SHARED}
 CELLULAR = frozenset({Access.G2, Access.G3, Access.G4, Access.G5})
-ANSWERS = frozenset({Came.ANSWER, Came.RESET, Came.REJECTED})
+ANSWERS = frozenset({ReplyKind.ANSWER, ReplyKind.RESET, ReplyKind.REJECTED})
 COMPARED_ALIKE = frozenset({Step.TCP, Step.TLS, Step.HTTP})  # with neutrals that say the same kind of thing
 ALSO_BY = {Step.TURN: Step.STUN}  # a relay that leaves a Binding unanswered too is followed by that
 
 
-class Place(StrEnum):
+class FailureLocation(StrEnum):
     HOME = "home"  # at or before the first public hop
     LEFT = "left"  # it got out of the line's own network, and then nothing came
     BEYOND = "beyond"  # it is answered, wrongly, from beyond that network
     SERVICE = "service"  # the same, from exactly as far away as the service is
 
 
-def of_attempt(evidence: Evidence, attempt: Attempt, last: Observation | None) -> Place | None:
+def of_attempt(evidence: Evidence, attempt: Attempt, last: Observation | None) -> FailureLocation | None:
     """`last` is what the attempt ended with."""
     if last is None or last.failure is None:
         return None
@@ -43,13 +55,13 @@ def of_attempt(evidence: Evidence, attempt: Attempt, last: Observation | None) -
     if last.failure in CERTIFICATE_FAILURES:  # who shows it is found by who opens the connection
         return _opened_at_home(evidence, attempt)
     if last.step not in COMPARED_ALIKE and attempt.transport is Transport.TCP and _opened_at_home(evidence, attempt):
-        return Place.HOME
+        return FailureLocation.HOME
     steps = (last.step, ALSO_BY.get(last.step, last.step))
     found = (sweep for step in steps for sweep in _followed(sweeps, attempt, step))
     return next((_at_home(each, evidence) or _abroad(each, evidence) for each in found), None)
 
 
-def _opened_at_home(evidence: Evidence, attempt: Attempt) -> Place | None:
+def _opened_at_home(evidence: Evidence, attempt: Attempt) -> FailureLocation | None:
     """A proxy that accepts every connection may carry TLS, and nothing else: so neutral TLS does not clear it."""
     opened = [_at_home(each, evidence) for each in _followed(evidence.measurement.sweeps, attempt, Step.TCP)]
     return next((place for place in opened if place), None)
@@ -62,7 +74,7 @@ def compared_with(step: Step, transport: Transport) -> Step:
     return Step.STUN if transport is Transport.UDP else Step.TLS
 
 
-def of_name(evidence: Evidence, host: str) -> Place | None:
+def of_name(evidence: Evidence, host: str) -> FailureLocation | None:
     """Of a name's resolution: at home or not known, for whose a resolver is the judge knows by its own address."""
     sweeps = evidence.measurement.sweeps
     places = [_at_home(each, evidence) for each in sweeps if each.step is Step.DNS and each.host == host]
@@ -77,7 +89,7 @@ def _followed(sweeps: Iterable[Sweep], attempt: Attempt, step: Step) -> list[Swe
     return [each for each in same if not each.neutral]
 
 
-def _at_home(sweep: Sweep, evidence: Evidence) -> Place | None:
+def _at_home(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
     sweeps = evidence.measurement.sweeps
     first = _first_hop(evidence.measurement, sweep.family)
     if first is None or sweep.neutral:
@@ -85,9 +97,9 @@ def _at_home(sweep: Sweep, evidence: Evidence) -> Place | None:
     answered, passed = _answered_at(sweep), {ttl for ttl in _neutrals_exceeded(sweep, sweeps) if ttl >= first.ttl}
     if answered is not None:  # a resolver may itself be the first public hop: then it answers neutral questions there
         at_it = answered == first.ttl and first.kind in PUBLIC and passed
-        return Place.HOME if answered < first.ttl or at_it else None
-    silent = {hop.ttl for hop in sweep.hops if hop.came is Came.SILENCE}
-    return Place.HOME if max(_exceeded(sweep), default=0) < first.ttl and silent & passed else None
+        return FailureLocation.HOME if answered < first.ttl or at_it else None
+    silent = {hop.ttl for hop in sweep.hops if hop.came is ReplyKind.SILENCE}
+    return FailureLocation.HOME if max(_exceeded(sweep), default=0) < first.ttl and silent & passed else None
 
 
 def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:
@@ -105,8 +117,8 @@ def _first_hop(measurement: Measurement, family: int) -> Hop | None:
     return min((hop for hop in hops if direct or hop.kind in CARRIERS), key=lambda hop: hop.ttl, default=None)
 
 
-def _abroad(sweep: Sweep, evidence: Evidence) -> Place | None:
-    if any(hop.came is Came.ANSWER for hop in sweep.hops):
+def _abroad(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
+    if any(hop.came is ReplyKind.ANSWER for hop in sweep.hops):
         return None  # by now it gets through
     syn = _syn_beside(sweep, evidence.measurement.sweeps)
     routers = _exceeded(syn or sweep)
@@ -115,9 +127,9 @@ def _abroad(sweep: Sweep, evidence: Evidence) -> Place | None:
     if not foreign or (refused is not None and refused < min(foreign)):
         return None
     if refused is None:
-        return Place.LEFT
+        return FailureLocation.LEFT
     distance = _answered_at(syn) if syn else None
-    return Place.SERVICE if distance is not None and refused >= distance else Place.BEYOND
+    return FailureLocation.SERVICE if distance is not None and refused >= distance else FailureLocation.BEYOND
 
 
 def _syn_beside(sweep: Sweep, sweeps: Iterable[Sweep]) -> Sweep | None:
@@ -136,7 +148,7 @@ def _is_foreign(router: Hop, evidence: Evidence) -> bool:
 
 
 def _exceeded(sweep: Sweep) -> Mapping[int, Hop]:
-    return {hop.ttl: hop for hop in sweep.hops if hop.came is Came.EXCEEDED}
+    return {hop.ttl: hop for hop in sweep.hops if hop.came is ReplyKind.EXCEEDED}
 
 
 def _answered_at(sweep: Sweep) -> int | None:

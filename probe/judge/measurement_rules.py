@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from probe.failure import TLS_CERTIFICATE
-from probe.judge.evidence import Evidence
-from probe.judge.rule import Rule
+from probe.judge.evidence import Evidence, Rule
 from probe.model import Measurement, NotAttempted, State, Void
 
 

@@ -1,17 +1,51 @@
-"""From evidence to verdict: the measurement's rules, else those of its names and attempts, combined."""
+"""From evidence to verdict: the measurement's rules, else those of its names and attempts, combined.
+
+The rules are an ordered table each for a measurement, a name and an attempt; the first that matches decides. A rule
+that accuses is reached only after every innocent explanation that the evidence could show has been ruled out.
+`blocked` needs an artefact that only interference leaves, or a comparison that changed one thing; `likely_blocked`
+needs a failure that repeats, at an address that answers elsewhere, while neutral services of the same kind answer
+here. Everything else says why nothing can be said. RULES_VERSION changes with any change of the tables' meaning.
+"""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
 from probe.addresses import family_of
-from probe.judge.attempts import AttemptCase, attempt_cases
+from probe.judge.attempt.app_protocols import APP_PROTOCOLS
+from probe.judge.attempt.artefacts import ARTEFACTS
+from probe.judge.attempt.case import AttemptCase, attempt_cases
+from probe.judge.attempt.exclusions import EXCLUSIONS
+from probe.judge.attempt.tcp_tls import TCP_TLS
 from probe.judge.combine import combine
-from probe.judge.evidence import Evidence
-from probe.judge.names import NameCase, name_cases
-from probe.judge.rule import first_match
-from probe.judge.rules import ATTEMPT_RULES, MEASUREMENT_RULES, NAME_RULES, RULES, RULES_VERSION
-from probe.model import Depth, PathVerdict, State, Step, Target, Transport, Verdict
+from probe.judge.evidence import Evidence, Rule, first_match
+from probe.judge.measurement_rules import MEASUREMENT_RULES
+from probe.judge.name.case import NameCase, name_cases
+from probe.judge.name.rules import NAME_RULES
+from probe.model import AttemptVerdict, Depth, State, Step, Target, Transport, Verdict
+
+RULES_VERSION = 18
+
+# Answers and artefacts first, innocent explanations then, accusations last: the order is the table's.
+ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
+    *ARTEFACTS,
+    *EXCLUSIONS,
+    *TCP_TLS,
+    *APP_PROTOCOLS,
+    Rule(
+        "unexplained",
+        lambda case: True,
+        State.INSUFFICIENT,
+        None,
+        "it failed in a way that proves nothing",
+        "Last: what no rule above explains accuses nobody.",
+    ),
+)
+RULES: tuple[Rule[Evidence] | Rule[NameCase] | Rule[AttemptCase], ...] = (
+    *MEASUREMENT_RULES,
+    *NAME_RULES,
+    *ATTEMPT_RULES,
+)
 
 RELAY_REASON = "relay reached, call not exercised: whether a call gets through cannot be concluded"
 REASONS = {rule.id: rule.reason for rule in RULES} | {
@@ -30,26 +64,26 @@ def judge(evidence: Evidence) -> Verdict:
         return _verdict(evidence, path, (path,))
     target = evidence.target
     assert target is not None  # the first rule of a measurement
-    paths = tuple(judge_paths(evidence, target))
+    paths = tuple(judge_attempts(evidence, target))
     return _verdict(evidence, _as_a_call(target, combine(paths, target)), paths)
 
 
-def judge_paths(evidence: Evidence, target: Target) -> list[PathVerdict]:
+def judge_attempts(evidence: Evidence, target: Target) -> list[AttemptVerdict]:
     """One verdict per name that did not resolve, and one per attempt."""
     names = [_name_path(case) for case in name_cases(evidence, target)]
     return names + [_attempt_path(case) for case in attempt_cases(evidence, target)]
 
 
-def _measurement_path(rule: str, state: State, mechanism: str | None) -> PathVerdict:
-    return PathVerdict(
+def _measurement_path(rule: str, state: State, mechanism: str | None) -> AttemptVerdict:
+    return AttemptVerdict(
         host="", port=None, transport=Transport.UNKNOWN, family=None, state=state, rule=rule, mechanism=mechanism
     )
 
 
-def _name_path(case: NameCase) -> PathVerdict:
+def _name_path(case: NameCase) -> AttemptVerdict:
     rule = first_match(NAME_RULES, case)
     assert rule is not None  # the last rule of a name always matches
-    return PathVerdict(
+    return AttemptVerdict(
         host=case.host,
         port=None,
         transport=Transport.UDP,
@@ -61,10 +95,10 @@ def _name_path(case: NameCase) -> PathVerdict:
     )
 
 
-def _attempt_path(case: AttemptCase) -> PathVerdict:
+def _attempt_path(case: AttemptCase) -> AttemptVerdict:
     rule = first_match(ATTEMPT_RULES, case)
     assert rule is not None  # the last rule of an attempt always matches
-    return PathVerdict(
+    return AttemptVerdict(
         host=case.attempt.host,
         port=case.attempt.port,
         transport=case.attempt.transport,
@@ -78,14 +112,14 @@ def _attempt_path(case: AttemptCase) -> PathVerdict:
     )
 
 
-def _as_a_call(target: Target, path: PathVerdict) -> PathVerdict:
+def _as_a_call(target: Target, path: AttemptVerdict) -> AttemptVerdict:
     """A relay that answers is not a call that gets through."""
     if target.role == "call" and path.state is State.OK:
         return replace(path, state=State.INSUFFICIENT, rule="relay_only")
     return path
 
 
-def _verdict(evidence: Evidence, path: PathVerdict, paths: tuple[PathVerdict, ...]) -> Verdict:
+def _verdict(evidence: Evidence, path: AttemptVerdict, paths: tuple[AttemptVerdict, ...]) -> Verdict:
     measurement = evidence.measurement
     is_call = measurement.target.endswith("/call")
     reached = any(each.state is State.OK for each in paths)

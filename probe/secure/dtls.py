@@ -22,11 +22,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 from OpenSSL import SSL, crypto
 
-from probe.dialer import Datagrams
 from probe.failure import TIMEOUT, TLS_CERTIFICATE, TLS_FAILED, Failed, classify
+from probe.handshakes.trace import StepRecord
 from probe.model import DtlsFacts, Operation, TlsFacts
+from probe.net.dialer import Datagrams
 from probe.secure.tls import alert_of
-from probe.trace import StepRecord
 
 DTLS_1_2, VERSION_1_2 = 0xFEFD, b"\xfe\xfd"
 NO_ENCRYPT_THEN_MAC = 1 << 19  # SSL_OP_NO_ENCRYPT_THEN_MAC (openssl/ssl.h): neither Chrome nor pion offers it

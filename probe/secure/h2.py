@@ -9,9 +9,9 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
-from probe.dialer import Stream
+from probe.codecs.http_page import BODY_LIMIT, Page
 from probe.failure import UNEXPECTED_REPLY, Failed
-from probe.page import BODY_LIMIT, Page
+from probe.net.dialer import Stream
 
 STREAM = 1  # the first that a client opens
 

@@ -23,10 +23,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
-from probe.dialer import Datagrams
 from probe.failure import TIMEOUT, TLS_FAILED, UNEXPECTED_REPLY, Failed, classify
+from probe.handshakes.trace import StepRecord
 from probe.model import Operation, QuicFacts, TlsFacts
-from probe.trace import StepRecord
+from probe.net.dialer import Datagrams
 
 VERSION = QuicProtocolVersion.VERSION_1
 INCOMPATIBLE_VERSION = "quic_incompatible_version"

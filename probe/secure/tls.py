@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec.structs import replace
 from OpenSSL import SSL, crypto
 
-from probe.dialer import Stream
 from probe.failure import TLS_CERTIFICATE, TLS_FAILED, Failed
+from probe.handshakes.trace import StepRecord
 from probe.model import Operation, TlsFacts
-from probe.trace import StepRecord
+from probe.net.dialer import Stream
 
 RECORD_SIZE = 16384
 

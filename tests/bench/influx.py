@@ -16,18 +16,18 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from collector import outbox
-from collector.gather import TargetFiles
+from collector.front.operations import Metrics
 from collector.influx.client import Client, Server
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import Points
 from collector.influx.schema import Database
-from collector.metrics import Metrics
-from collector.outbox import Kind
-from collector.warehouse import Warehouse
+from collector.judging.evidence import TargetFiles
+from collector.warehouse import outbox
+from collector.warehouse.outbox import Kind
+from collector.warehouse.store import Warehouse
 from probe.judge.cells import cell
 from probe.model import Targets
-from tests.collector.memory_log import MemoryLog
+from tests.collector.log.memory_log import MemoryLog
 from tests.servers.influxd import influxd
 
 HOUR = 492_222 // 24 * 24

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from collector.log import HOUR_MS
-from collector.rows import CellRow, FailingRow, HourContent, StepRow, VerdictRow
+from collector.warehouse.tables import CellRow, FailingRow, HourContent, StepRow, VerdictRow
 
 HOUR = 492_222
 KEYS = [f"{n:064x}" for n in range(20)]

@@ -11,20 +11,20 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from collector.access import Access
-from collector.api import Parts
-from collector.app import create_app, runner
-from collector.hourly import Rules
-from collector.ingest import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
+from collector.facts.networks import Prefix, PrefixTable
+from collector.front.access import Access
+from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
+from collector.front.feeds import Parts
+from collector.front.operations import Metrics
+from collector.front.server import create_app, runner
+from collector.judging.hours import Rules
+from collector.judging.projector import Projector
 from collector.log.committer import Connect
 from collector.log.sqlite import SqliteLog
-from collector.metrics import Metrics
-from collector.origin import Prefix, PrefixTable
-from collector.projector import Projector
-from collector.warehouse import Warehouse
+from collector.warehouse.store import Warehouse
 from probe.model import Network, Targets
 from tests.collector.batches import NOW_MS
-from tests.collector.judging import RULES, parse
+from tests.collector.judging.evidence import RULES, parse
 
 TOKEN = "the-admin-token"
 TARGETS = Targets(targets=(), digest="7" * 64, body=b"targets: {}\n")

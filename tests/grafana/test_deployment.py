@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from collector import cli
+from collector.facts.networks import read_networks
 from collector.influx import settings
-from collector.origin import read_networks
 from tests.components import program
 from tests.grafana.boards import ROOT, SOURCES, boards
 

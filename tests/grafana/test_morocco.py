@@ -12,14 +12,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from collector.cli import RULES
-from collector.gather import TargetFiles
+from collector.front.operations import Metrics
 from collector.influx.client import Client, Server
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import Points
+from collector.judging.evidence import TargetFiles
 from collector.log.sqlite import SqliteLog
-from collector.metrics import Metrics
 from collector.replay import load, moment_ms
-from collector.warehouse import Warehouse
+from collector.warehouse.store import Warehouse
 from probe import targets as targets_file
 from probe.model import State
 from tests.collector.influx.sink import Clock, drained

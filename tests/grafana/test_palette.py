@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import collector.site
+import collector.front.page
 from grafana.building.palette import COLOURS, LOOKS
 from probe.explain import STATE_WORDS
 from probe.model import State
 
-CSS = (Path(collector.site.__file__).parent / "templates" / "page.css").read_text()
+CSS = (Path(collector.front.page.__file__).parent / "templates" / "page.css").read_text()
 Triple = tuple[float, float, float]
 
 # How dichromats see linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.0.

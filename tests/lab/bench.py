@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from collector.origin import read_networks
+from collector.facts.networks import read_networks
 from probe.cycle import Settings as ProbeSettings
 from probe.model import Access, ControlMeasurement, Network
-from probe.network import describe_resolver
+from probe.net.vantage import describe_resolver
 from tests.lab import plan
 from tests.lab.fork import Change, Order, Result
 from tests.lab.model import Entry, Run, Stage

@@ -16,7 +16,7 @@ import msgspec
 
 from probe.cycle import Settings
 from probe.model import Access
-from probe.network import describe_resolver
+from probe.net.vantage import describe_resolver
 from tests.lab import fork, settings
 from tests.lab.front import Doors
 from tests.lab.net import Lab, Line

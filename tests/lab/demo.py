@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from collector.local import next_free_socket
-from collector.serving import address_of
+from collector.commands.local import next_free_socket
+from collector.instance import address_of
 from probe.failure import UserError
 from tests.components import absent, remedy
 from tests.lab import rootless

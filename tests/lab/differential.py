@@ -22,7 +22,7 @@ from typing import Any
 
 from probe.cycle import Settings
 from probe.model import Access, ControlMeasurement, Measurement, Network
-from probe.network import describe_resolver
+from probe.net.vantage import describe_resolver
 from tests.lab import fork, plan, settings
 from tests.lab.kernel import OPERATOR, Kernel
 from tests.lab.kernel_rules import NotShared, doing

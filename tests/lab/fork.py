@@ -21,16 +21,16 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from collector.ingest import prefixes
-from collector.origin import Networks, lookup_prefix
-from probe.budget import AllocateBudget
-from probe.comparison import Whereabouts, judge_all, latest
+from collector.facts.networks import Networks, lookup_prefix
+from collector.front.batches import prefixes
 from probe.cycle import Cycle, Settings, run_cycle
-from probe.dialer import SocketDialer
+from probe.handshakes.trace import Instruments
+from probe.local_verdicts import NetworkTable, judge_all, latest
+from probe.measuring.allocate_budget import AllocateBudget
 from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
-from probe.path import SocketSweeper
+from probe.net.dialer import SocketDialer
+from probe.path.ttl_probe import SocketSweeper
 from probe.secure.trust import Trust
-from probe.trace import Instruments
 from tests.lab.settings import Device, lay_out
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -115,12 +115,12 @@ def run(order: Order) -> Result:
     )
 
 
-def whereabouts(order: Order, cycle: Cycle) -> Whereabouts:
+def whereabouts(order: Order, cycle: Cycle) -> NetworkTable:
     """What a collector would know of this line, of its resolvers and of routers."""
     if order.networks is None:
-        return Whereabouts()
+        return NetworkTable()
     named = {prefix: lookup_prefix(order.networks, prefix) for prefix in prefixes(cycle.measurements)}
-    return Whereabouts(network=order.network, networks=named)
+    return NetworkTable(network=order.network, networks=named)
 
 
 async def measured(order: Order) -> Cycle:

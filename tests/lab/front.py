@@ -18,12 +18,12 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from collector.access import ACCESS, Access, admin_token
-from collector.api import Api, Parts
-from collector.app import runner
 from collector.cli import RULES
-from collector.serving import Options, listening, open_socket, opened
-from collector.site.page import render
+from collector.front.access import ACCESS, Access, admin_token
+from collector.front.feeds import Api, Parts
+from collector.front.page.page import render
+from collector.front.server import runner
+from collector.instance import Options, listening, open_socket, opened
 from tests.lab.fork import enter
 
 LOOK_S = 0.1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probe import __version__
-from probe.judge.rules import RULES_VERSION
+from probe.judge.verdict import RULES_VERSION
 from tests.lab import runs as chosen
 from tests.lab.agreement import Installed, Told, compare
 from tests.lab.bench import LabBench

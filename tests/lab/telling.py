@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from probe.model import Attempt, Measurement, PathVerdict, Verdict
+from probe.model import Attempt, AttemptVerdict, Measurement, Verdict
 from tests.lab.catalogue import ENTRIES
 from tests.lab.fork import Result
 from tests.lab.model import Run, Scored
@@ -45,7 +45,7 @@ def _targets(cells: dict[str, Scored], result: Result) -> Iterator[str]:
             yield from _seen(verdict, result.measurements)
 
 
-def _path(path: PathVerdict) -> str:
+def _path(path: AttemptVerdict) -> str:
     return (
         f"{path.host} {path.port} {path.transport} IPv{path.family}: {words(path.state, path.mechanism)} ({path.rule})"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probe.model import Access
-from probe.network import default_interface, detect_access, is_tunnel
+from probe.net.vantage import default_interface, detect_access, is_tunnel
 from tests.lab.plan import ACCESSES, OPERATORS
 from tests.lab.settings import Settings, device_of, lay_out, parse, resolver_addresses
 

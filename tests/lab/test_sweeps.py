@@ -38,7 +38,7 @@ asyncio.run(main())
 SWEEP = """
 import asyncio, ipaddress, json, sys
 from probe.model import Transport
-from probe.path import Packet, SocketSweeper
+from probe.path.ttl_probe import Packet, SocketSweeper
 transport, address, port, payload, ttls = sys.argv[1:]
 packet = Packet(transport=Transport(transport), address=address, port=int(port), payload=payload.encode())
 replies = asyncio.run(SocketSweeper().sweep(packet, range(1, int(ttls) + 1), 0.4)).by_ttl

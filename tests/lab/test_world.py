@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.origin import lookup_prefix, read_networks
-from probe.network import describe_resolver
+from collector.facts.networks import lookup_prefix, read_networks
+from probe.net.vantage import describe_resolver
 from tests.lab import places, plan
 from tests.lab.net import Lab, Line
 from tests.lab.plan import OPERATORS, WORLD_V4

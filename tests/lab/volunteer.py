@@ -22,10 +22,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.daemon import SOFTWARE
-from probe.identity import Identity
 from probe.model import Measurement
-from probe.spool import Spool, seal_measurements
-from probe.upload import upload
+from probe.submit.identity import Identity
+from probe.submit.spool import Spool, seal_measurements
+from probe.submit.upload import upload
 from tests.lab.fork import Order, enter, measured
 
 LIMIT_S = 120  # after which the kernel ends a child that hangs

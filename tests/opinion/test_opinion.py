@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from probe.data_plan import CYCLE_BYTES
 from probe.handshakes import HANDSHAKES
+from probe.measuring.byte_budget import CYCLE_BYTES
 from probe.model import Transport
 from probe.targets import FORMS, chosen, packaged
 from tests.opinion import classifiers
@@ -221,5 +221,5 @@ def cycle(families: int) -> int:
 
 
 def test_a_cycle_over_the_missions_services_stays_in_its_limit_with_one_address_a_name() -> None:
-    """Over IPv4 and IPv6 it would not: then probe.data_plan leaves addresses out."""
+    """Over IPv4 and IPv6 it would not: then probe.measuring.byte_budget leaves addresses out."""
     assert cycle(families=1) <= CYCLE_BYTES < cycle(families=2)

@@ -23,8 +23,8 @@ from aioquic.asyncio import serve as serve_quic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from probe.dialer import SocketDialer
 from probe.model import Endpoint, Expect, Grade
+from probe.net.dialer import SocketDialer
 from probe.secure.trust import Trust
 from tests.opinion.capture import captured
 from tests.opinion.cases import ADDRESSES, CASES, CLIENT, HTTPS, TCP, TLS, Case
@@ -41,9 +41,9 @@ from tests.opinion.speakers import (
     sip,
 )
 from tests.probe.builders import dns_reply, instruments, patched, refusal, shake
-from tests.probe.test_handshake_xmpp import to_whom
-from tests.probe.test_xmpp import TLS as STARTTLS
-from tests.probe.test_xmpp import says
+from tests.probe.codecs.test_xmpp import TLS as STARTTLS
+from tests.probe.codecs.test_xmpp import says
+from tests.probe.handshakes.test_xmpp import to_whom
 from tests.servers import discord, mtproto, noise, streams, threema, viber
 from tests.servers.certificates import Authority
 from tests.servers.datagrams import answering

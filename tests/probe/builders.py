@@ -16,8 +16,8 @@ import dns.message
 import dns.rrset
 
 from probe.codecs import stun
-from probe.dialer import SocketDialer
 from probe.handshakes import HANDSHAKES
+from probe.handshakes.trace import Instruments, StepFailed, Trace
 from probe.model import (
     Attempt,
     Combine,
@@ -33,10 +33,10 @@ from probe.model import (
     Target,
     Targets,
 )
+from probe.net.dialer import SocketDialer
 from probe.secure.trust import Trust
 from probe.targets import FORMS
-from probe.trace import Instruments, StepFailed, Trace
-from tests.probe.test_stun import vector
+from tests.probe.codecs.test_stun import vector
 from tests.scripted import Hourglass, Now, ScriptedDialer, run
 from tests.servers.certificates import Authority
 

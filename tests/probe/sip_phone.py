@@ -15,8 +15,8 @@ import sys
 
 from probe.codecs import sip
 from probe.codecs.sip_altered import altered
-from probe.dialer import SocketDialer
 from probe.model import Endpoint, Transport
+from probe.net.dialer import SocketDialer
 from tests.probe.builders import instruments, shake
 
 PORT = 5060

@@ -20,7 +20,7 @@ from probe.cli import main, parse_resolver
 from probe.codecs.seal import unseal
 from probe.failure import UserError
 from probe.model import ControlMeasurement, Measurement, Network
-from probe.network import LinkResolver
+from probe.net.vantage import LinkResolver
 from probe.targets import packaged
 from tests.probe.loopback_world import COLLECTOR, OWN, PREPARE, SERVER, command
 from tests.source import ROOT

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from probe.budget import AllocateBudget
 from probe.codecs import stun
-from probe.cycle import TARGETS_IN_FLIGHT, Cycle, Settings, needs_second_look, run_cycle
-from probe.dialer import Datagrams, Stream
+from probe.cycle import TARGETS_IN_FLIGHT, Cycle, Settings, needs_second_round, run_cycle
 from probe.failure import REFUSED, TIMEOUT, Failed
 from probe.handshakes import HANDSHAKES
-from probe.measure import Findings
+from probe.handshakes.trace import Trace
+from probe.measuring.allocate_budget import AllocateBudget
+from probe.measuring.measurer import Findings
 from probe.model import (
     Access,
     AlsoDial,
@@ -34,8 +34,8 @@ from probe.model import (
     Via,
     Void,
 )
-from probe.network import LinkResolver
-from probe.trace import Trace
+from probe.net.dialer import Datagrams, Stream
+from probe.net.vantage import LinkResolver
 from tests.probe.builders import (
     NOW_MS,
     RESOLVER,
@@ -49,7 +49,7 @@ from tests.probe.builders import (
     target,
     targets,
 )
-from tests.probe.test_measure import Crowd
+from tests.probe.measuring.test_measurer import Crowd
 from tests.scripted import OWN, Key, ScriptedDialer, Tcp, Udp, run
 
 NEUTRAL, RELAY, WEB, CHAT = "203.0.113.4", "203.0.113.5", "203.0.113.80", "203.0.113.44"
@@ -360,15 +360,15 @@ def test_silence_is_looked_at_again_where_the_target_needs_it(combine: Combine, 
     grade = Grade.BOUND if second.failure is None else None
     attempts = (attempt(ONE, PASSED, grade=Grade.BOUND), attempt(TWO, second, grade=grade))
     what = target("svc/call", ONE, TWO, combine=combine)
-    assert needs_second_look(what, Findings(started_ms=0, attempts=attempts)) is silent
+    assert needs_second_round(what, Findings(started_ms=0, attempts=attempts)) is silent
 
 
 def test_a_fallback_that_works_does_not_spare_udp_the_second_look() -> None:
     fallback = endpoint("turn", ONE.host, 443, transport=Transport.TCP)
     silent, works = attempt(ONE, observation(Step.STUN, TIMEOUT)), attempt(fallback, PASSED, grade=Grade.BOUND)
     what = target("svc/call", ONE, fallback)
-    assert needs_second_look(what, Findings(started_ms=0, attempts=(silent, works)))
-    assert not needs_second_look(
+    assert needs_second_round(what, Findings(started_ms=0, attempts=(silent, works)))
+    assert not needs_second_round(
         what, Findings(started_ms=0, attempts=(attempt(ONE, PASSED, grade=Grade.BOUND), works))
     )
 
@@ -377,8 +377,8 @@ def test_what_follows_does_not_spare_what_leads_the_second_look() -> None:
     site, plain = endpoint("tls", "www.svc.example", 443), endpoint("http", "www.svc.example", 80)
     silent, works = attempt(site, observation(Step.TCP, TIMEOUT)), attempt(plain, PASSED, grade=Grade.TRANSPORT)
     what = target("svc/web", site, plain)
-    assert needs_second_look(what, Findings(started_ms=0, attempts=(silent, works)))
-    assert not needs_second_look(
+    assert needs_second_round(what, Findings(started_ms=0, attempts=(silent, works)))
+    assert not needs_second_round(
         what, Findings(started_ms=0, attempts=(attempt(site, PASSED, grade=Grade.BOUND), works))
     )
 
@@ -388,9 +388,9 @@ def test_what_is_easy_to_answer_does_not_spare_relays_the_second_look(easy: str)
     relay, other = endpoint("turn", ONE.host), endpoint(easy, TWO.host)
     silent, works = attempt(relay, observation(Step.TURN, TIMEOUT)), attempt(other, PASSED, grade=Grade.BOUND)
     what = target("svc/call", relay, other)
-    assert needs_second_look(what, Findings(started_ms=0, attempts=(silent, works)))
+    assert needs_second_round(what, Findings(started_ms=0, attempts=(silent, works)))
     met = attempt(relay, observation(Step.TURN), grade=Grade.BOUND)
-    assert not needs_second_look(what, Findings(started_ms=0, attempts=(met, attempt(other, SILENT))))
+    assert not needs_second_round(what, Findings(started_ms=0, attempts=(met, attempt(other, SILENT))))
 
 
 def given(via: Via, failure: str | None) -> Any:
@@ -414,7 +414,7 @@ def given(via: Via, failure: str | None) -> Any:
     ],
 )
 def test_only_what_an_app_would_dial_decides_whether_to_look_again(attempts: list[Any], silent: bool) -> None:
-    assert needs_second_look(CHAT_TARGET, Findings(started_ms=0, attempts=tuple(attempts))) is silent
+    assert needs_second_round(CHAT_TARGET, Findings(started_ms=0, attempts=tuple(attempts))) is silent
 
 
 @pytest.mark.parametrize(
@@ -437,9 +437,9 @@ def test_a_form_that_fails_where_another_passes_is_worth_a_second_look(
         attempt(other, PASSED, grade=Grade.MARKED),
     )
     found = Findings(started_ms=0, attempts=attempts)
-    assert needs_second_look(target("svc/chat", plain, other), found) is silent
+    assert needs_second_round(target("svc/chat", plain, other), found) is silent
     distant = msgspec.structs.replace(found, attempts=(attempts[0], msgspec.structs.replace(attempts[1], port=80)))
-    assert not needs_second_look(target("svc/chat", plain, other), distant)
+    assert not needs_second_round(target("svc/chat", plain, other), distant)
 
 
 def test_a_resolver_that_stayed_silent_is_asked_again_though_another_led_somewhere() -> None:
@@ -449,13 +449,13 @@ def test_a_resolver_that_stayed_silent_is_asked_again_though_another_led_somewhe
         resolutions=(Resolution(host=CHAT_TARGET.endpoints[0].host, observation=asked),),
         attempts=(given(Via.INDEPENDENT, None),),
     )
-    assert needs_second_look(CHAT_TARGET, found)
+    assert needs_second_round(CHAT_TARGET, found)
 
 
 def test_a_status_name_that_nobody_answers_for_is_no_reason_to_look_again() -> None:
     asked = Resolution(host="uptime.example", observation=observation(Step.DNS, TIMEOUT))
     found = Findings(started_ms=0, resolutions=(asked,), attempts=(given(Via.SYSTEM, None),))
-    assert not needs_second_look(CHAT_TARGET, found)
+    assert not needs_second_round(CHAT_TARGET, found)
 
 
 def test_where_others_failed_is_dialled_once_a_cycle_and_never_for_the_self_check() -> None:

@@ -17,7 +17,7 @@ from probe.cycle import Cycle, Settings
 from probe.daemon import Options, check, run, show_progress
 from probe.failure import UserError
 from probe.model import AlsoDial, Link, Transport
-from probe.spool import Spool
+from probe.submit.spool import Spool
 from tests.probe.builders import NOW_MS, endpoint, measurement, target, targets
 
 TARGETS = targets(target("svc/chat", endpoint("tcp", "203.0.113.44", 443)))

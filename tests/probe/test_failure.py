@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe import failure
-from probe.failure import Failed, classify, clean_text
+from probe.failure import Failed, classify, clean_text, is_transient, is_unanswered
+from probe.model import Step
+from tests.probe.builders import observation
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,39 @@ def test_text_is_short() -> None:
 @given(st.text(), st.ip_addresses())
 def test_no_address_survives_anywhere(text: str, address: object) -> None:
     assert str(address) not in clean_text(f"{text} {address} {text}") or str(address) == "::"
+
+
+@pytest.mark.parametrize(
+    ("step", "failure", "unanswered"),
+    [
+        (Step.STUN, "generic_timeout_error", True),
+        (Step.DNS, "generic_timeout_error", True),
+        (Step.TCP, "host_unreachable", True),
+        (Step.TURN, "network_unreachable", True),
+        (Step.TCP, "administratively_prohibited", True),
+        (Step.TURN, "connection_refused", True),  # an ICMP error
+        (Step.TCP, "connection_refused", False),  # a reset: somebody answered
+        (Step.TLS, "connection_reset", False),
+        (Step.DNS, "dns_nxdomain_error", False),
+        (Step.STUN, None, False),
+    ],
+)
+def test_unanswered(step: Step, failure: str | None, unanswered: bool) -> None:
+    assert is_unanswered(observation(step, failure)) is unanswered
+
+
+@pytest.mark.parametrize(
+    ("step", "failure", "passes"),
+    [
+        (Step.TLS, "connection_reset", True),
+        (Step.NOISE, "eof_error", True),
+        (Step.TCP, "connection_refused", True),
+        (Step.TCP, "generic_timeout_error", True),
+        (Step.TLS, "ssl_unknown_authority", False),
+        (Step.MTPROTO, "unexpected_reply", False),
+        (Step.DNS, "dns_nxdomain_error", False),
+        (Step.TLS, None, False),
+    ],
+)
+def test_what_may_pass_by_itself(step: Step, failure: str | None, passes: bool) -> None:
+    assert is_transient(observation(step, failure)) is passes

@@ -22,7 +22,7 @@ from probe.model import (
     Verdict,
     Void,
 )
-from probe.output import Took, advice, headline, seen, took, write_json, write_table
+from probe.output import ByteUsage, advice, byte_usage, headline, seen, write_json, write_table
 from tests.probe.builders import NOW_MS, attempt, endpoint, measurement, observation, target, targets
 
 WHERE = endpoint("tcp", "203.0.113.44", 443)
@@ -96,9 +96,9 @@ def test_what_each_handshake_took() -> None:
     lookup = Resolution(host="a.example", observation=observation(Step.DNS, bytes_sent=30, bytes_received=70))
     untried = attempt(WHERE, not_attempted=NotAttempted.COOLDOWN)
     measured = measurement(attempts=(attempt(WHERE, FAILED), attempt(WHERE, FAILED), untried), resolutions=(lookup,))
-    assert took(cycle(measured)) == {
-        "dns udp": Took(times=1, bytes_sent=30, bytes_received=70),
-        "tcp tcp": Took(times=2, bytes_sent=6, bytes_received=8),
+    assert byte_usage(cycle(measured)) == {
+        "dns udp": ByteUsage(times=1, bytes_sent=30, bytes_received=70),
+        "tcp tcp": ByteUsage(times=2, bytes_sent=6, bytes_received=8),
     }
     out = io.StringIO()
     write_table(out, cycle(measured), [], with_bytes=True)

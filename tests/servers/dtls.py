@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
-from probe.dialer import Counters
 from probe.model import IcmpFacts
+from probe.net.dialer import Counters
 from probe.secure.dtls import datagrams_of, records
 from tests.components import program
 from tests.servers.certificates import Leaf

@@ -17,8 +17,8 @@ from aioquic.quic.packet import QuicProtocolVersion, pull_quic_header
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from probe.dialer import Counters
 from probe.model import IcmpFacts
+from probe.net.dialer import Counters
 from tests.servers.certificates import Leaf
 
 CLIENT = ("client", 0)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from probe.dialer import SocketDialer
 from probe.model import Endpoint, Expect, Grade, Transport
+from probe.net.dialer import SocketDialer
 from probe.secure.trust import Trust
 from tests.probe.builders import endpoint, instruments, shake
 from tests.servers.certificates import Authority

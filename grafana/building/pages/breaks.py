@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from collector.site.words import ROLES
+from collector.front.page.words import ROLES
 from grafana.building import fields, frame
 from grafana.building.influxql import CELLS, chosen, is_, select
 from grafana.building.panels import At, Panel, beside, kind_colours, series, table

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from collector.site.words import ROLES
+from collector.front.page.words import ROLES
 from grafana.building import fields, frame
 from grafana.building.influxql import COUNTRY_COUNTS, NOT_NEUTRAL, select, shares
 from grafana.building.panels import At, Columns, Panel, beside, kind_colours, series, table

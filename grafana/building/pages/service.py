@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from collector.site.words import ROLES
+from collector.front.page.words import ROLES
 from grafana.building import fields, frame
 from grafana.building.influxql import CELLS, LINE_COUNTS, MEASURED, NOT_EMPTIED, chosen, is_, select, shares
 from grafana.building.panels import At, Columns, Panel, mechanisms, states, table

@@ -9,14 +9,14 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from collector.gather import TargetFiles
+from collector.front.operations import Metrics
 from collector.influx.forwarder import Forwarder, Write
 from collector.influx.points import Points
 from collector.influx.schema import Database
-from collector.metrics import Metrics
-from collector.warehouse import Warehouse
+from collector.judging.evidence import TargetFiles
+from collector.warehouse.store import Warehouse
 from tests.collector.batches import NOW_MS
-from tests.collector.judging import RULES, parse
+from tests.collector.judging.evidence import RULES, parse
 
 TARGETS = frozenset({"whatsapp/chat", "viber/call"})
 _FIELDS = re.compile(r'([a-z0-9_]+)=("(?:[^"\\]|\\.)*"|[^,]+)')

@@ -12,14 +12,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from collector import outbox
 from collector.cli import RULES
-from collector.gather import TargetFiles
+from collector.front.batches import CONTENT_TYPE
 from collector.influx.points import Points
 from collector.influx.vocabulary import release_of
-from collector.ingest import CONTENT_TYPE
+from collector.judging.evidence import TargetFiles
 from collector.log.sqlite import SqliteLog
-from collector.warehouse import Warehouse
+from collector.warehouse import outbox
+from collector.warehouse.store import Warehouse
 from probe import __version__
 from probe import targets as targets_file
 from tests.collector.batches import NOW_MS, Volunteer
@@ -36,7 +36,7 @@ MEASUREMENTS = 5  # in a batch
 
 @asynccontextmanager
 async def collector(data: Path, *words: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    command = [sys.executable, "-m", "collector.cli", "serve", "--data", str(data), "--listen", "127.0.0.1:0", *words]
+    command = [sys.executable, "-m", "collector", "serve", "--data", str(data), "--listen", "127.0.0.1:0", *words]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:

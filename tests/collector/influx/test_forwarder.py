@@ -13,17 +13,17 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from collector import outbox
+from collector.front.operations import Metrics
 from collector.influx.client import Client, Misconfigured, Server, Unavailable
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import MAKERS
 from collector.influx.schema import MEASUREMENTS, Database
-from collector.metrics import Metrics
-from collector.outbox import Kind
-from collector.rows import HourContent
-from collector.warehouse import Warehouse
+from collector.warehouse import outbox
+from collector.warehouse.outbox import Kind
+from collector.warehouse.store import Warehouse
+from collector.warehouse.tables import HourContent
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder
-from tests.collector.memory_log import MemoryLog
+from tests.collector.log.memory_log import MemoryLog
 from tests.collector.rows import HOUR, KEYS, content, step_row, verdict_row
 from tests.servers.influx_shim import Failure, Shim, influx_shim
 from tests.servers.influxd import Influxd

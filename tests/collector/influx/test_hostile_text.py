@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from collector.influx.line import MOST_TAG, MOST_TEXT, clean, line
 from collector.influx.schema import EVENT
-from collector.outbox import Kind
-from collector.rows import VerdictRow
-from collector.warehouse import Warehouse
+from collector.warehouse.outbox import Kind
+from collector.warehouse.store import Warehouse
+from collector.warehouse.tables import VerdictRow
 from tests.collector.influx.sink import points_of
-from tests.collector.memory_log import MemoryLog
+from tests.collector.log.memory_log import MemoryLog
 from tests.collector.rows import content, verdict_row
 from tests.servers.influxd import Influxd
 

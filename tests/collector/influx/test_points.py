@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 
 from collector.influx.schema import STATES, Database
 from collector.log import HOUR_MS, Record
-from collector.outbox import Kind
-from collector.rows import CELL_COLUMNS, HourContent, VerdictRow
-from collector.warehouse import Warehouse
+from collector.warehouse.outbox import Kind
+from collector.warehouse.store import Warehouse
+from collector.warehouse.tables import CELL_COLUMNS, HourContent, VerdictRow
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder, parsed, points_of
-from tests.collector.judging import BODIES
-from tests.collector.memory_log import MemoryLog
+from tests.collector.judging.evidence import BODIES
+from tests.collector.judging.test_projector import projector, record_sets
+from tests.collector.log.memory_log import MemoryLog
 from tests.collector.rows import HOUR, KEYS, content, step_row, verdict_row
-from tests.collector.test_projector import projector, record_sets
 
 DAY_NS = HOUR // 24 * 24 * HOUR_MS * 1_000_000
 HOUR_NS = HOUR * HOUR_MS * 1_000_000

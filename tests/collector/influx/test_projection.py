@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.hourly import Rules
 from collector.influx.client import Unavailable
+from collector.judging.hours import Rules
 from collector.log import Record
-from collector.warehouse import Warehouse
+from collector.warehouse.store import Warehouse
 from probe.model import Access
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder
-from tests.collector.judging import BODIES, RULES, record
-from tests.collector.memory_log import MemoryLog
-from tests.collector.test_projector import CONTROLS, projector, record_sets
+from tests.collector.judging.evidence import BODIES, RULES, record
+from tests.collector.judging.test_projector import CONTROLS, projector, record_sets
+from tests.collector.log.memory_log import MemoryLog
 
 QUICK = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 

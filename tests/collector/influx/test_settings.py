@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from collector import cli, outbox
+from collector import cli
 from collector.influx.client import Server
 from collector.influx.settings import add_arguments, server
-from collector.serving import Options, opened
+from collector.instance import Options, opened
+from collector.warehouse import outbox
 from probe.failure import UserError
-from tests.collector.judging import RULES
+from tests.collector.judging.evidence import RULES
 from tests.collector.rows import content, verdict_row
 
 

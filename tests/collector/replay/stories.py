@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from collector.api import Parts
 from collector.cli import RULES
-from collector.hourly import Rules
+from collector.front.feeds import Parts
+from collector.instance import Options, opened
+from collector.judging.hours import Rules
 from collector.replay import instance
 from collector.replay.episode import Episode, parse
 from collector.replay.play import Pace
-from collector.serving import Options, opened
 
 SMALL = """
 title: A small ban

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from collector import reading
-from collector.api import Parts
-from collector.reading import CellQuery, VerdictQuery
+from collector.front.feeds import Parts
+from collector.front.page.page import render
 from collector.replay import load, moment_ms
-from collector.rows import CellRow
-from collector.site.page import render
+from collector.warehouse import questions
+from collector.warehouse.questions import CellQuery, VerdictQuery
+from collector.warehouse.tables import CellRow
 from probe.model import State
 from tests.collector.replay.stories import told
 
@@ -35,7 +35,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 
 def cells(parts: Parts, day: str) -> list[CellRow]:
     since_ms = moment_ms(day)
-    return reading.cells(parts.warehouse, CellQuery(since_ms=since_ms, until_ms=since_ms + 24 * HOUR_MS))
+    return questions.cells(parts.warehouse, CellQuery(since_ms=since_ms, until_ms=since_ms + 24 * HOUR_MS))
 
 
 def banned(parts: Parts, day: str, target: str) -> set[tuple[str, str]]:
@@ -92,7 +92,7 @@ def test_everything_is_marked_simulated(parts: Parts) -> None:
     batch = parts.log.records(0, 1)
     assert batch
     assert all(record.measurement.simulated for record in batch)
-    lines = reading.verdicts(parts.warehouse, VerdictQuery(since_ms=0, until_ms=2**53, limit=1))
+    lines = questions.verdicts(parts.warehouse, VerdictQuery(since_ms=0, until_ms=2**53, limit=1))
     assert b'"simulated":true' in msgspec.json.encode(lines)
 
 

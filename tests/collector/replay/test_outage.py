@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collector import reading
-from collector.reading import CellQuery, VerdictQuery
 from collector.replay import load, moment_ms
+from collector.warehouse import questions
+from collector.warehouse.questions import CellQuery, VerdictQuery
 from tests.collector.replay.stories import told
 
 ACCUSING = {"blocked", "likely_blocked", "degraded", "mixed"}
@@ -18,8 +18,8 @@ def test_an_outage_accuses_nobody(tmp_path: Path) -> None:
     episode = load("outage")
     span = {"since_ms": episode.since_ms, "until_ms": episode.until_ms}
     with told(tmp_path, episode, WHEN) as parts:
-        cells = reading.cells(parts.warehouse, CellQuery(**span))
-        verdicts = reading.verdicts(parts.warehouse, VerdictQuery(**span, limit=10_000))
+        cells = questions.cells(parts.warehouse, CellQuery(**span))
+        verdicts = questions.verdicts(parts.warehouse, VerdictQuery(**span, limit=10_000))
     assert [each for each in (*cells, *verdicts) if each.state in ACCUSING] == []
     down = {(cell.target, cell.since_ms) for cell in cells if cell.state == "down"}
     assert down == {("viber/call", WHEN[1]), ("telegram/chat", WHEN[3])}

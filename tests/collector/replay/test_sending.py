@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from collector import cli
-from collector.origin import PrefixTable
-from collector.peer import read_prefixes
+from collector.facts.networks import PrefixTable
+from collector.front.source import read_prefixes
 from collector.replay import Pace, Uploads, control_keys, instance, moment_ms, play
 from collector.replay.instance import SECRET_FILE, StoryClock, prepare
 from collector.replay.play import Played

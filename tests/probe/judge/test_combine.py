@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from probe.judge.combine import WEAKEST_FIRST, combine
-from probe.model import Combine, Grade, PathVerdict, Plane, State, Step, Target, Transport
+from probe.model import AttemptVerdict, Combine, Grade, Plane, State, Step, Target, Transport
 
 ANY = Target(id="service/chat", plane=Plane.SIGNALLING)
 ALL = replace(ANY, combine=Combine.ALL_OF)
@@ -18,9 +18,9 @@ IMPAIRED, DOWN, INSUFFICIENT = State.IMPAIRED, State.DOWN, State.INSUFFICIENT
 
 def path(
     state: State, host: str = "a", family: int = 4, mechanism: str | None = None, transport: Transport = Transport.TCP
-) -> PathVerdict:
+) -> AttemptVerdict:
     grade = Grade.BOUND if state is OK else None
-    return PathVerdict(
+    return AttemptVerdict(
         host=host,
         port=443,
         transport=transport,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from probe.failure import EOF, RESET, TIMEOUT, TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, UNEXPECTED_REPLY
 from probe.judge import Evidence, judge
-from probe.judge.names import forged_addresses
+from probe.judge.name.case import forged_addresses
 from probe.model import (
     Attempt,
     Endpoint,

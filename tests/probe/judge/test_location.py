@@ -12,11 +12,11 @@ from probe.judge import Evidence, judge
 from probe.model import (
     Access,
     Attempt,
-    Came,
     Grade,
     Hop,
     HopKind,
     Network,
+    ReplyKind,
     State,
     Step,
     Sweep,
@@ -24,6 +24,7 @@ from probe.model import (
     TlsFacts,
     Transport,
 )
+from tests.probe.judge.attempt.test_attempts import TLS, conclusion
 from tests.probe.judge.evidence import (
     CALL,
     CHAT,
@@ -40,7 +41,6 @@ from tests.probe.judge.evidence import (
     tls_ok,
     turn_fails,
 )
-from tests.probe.judge.test_attempts import TLS, conclusion
 
 HOME, EDGE, CORE, TRANSIT = (  # routers of a path, and what they say
     ("exceeded", "private", None),
@@ -58,7 +58,9 @@ Came_ = tuple[Any, ...]
 
 def sweep(step: Step, *came: Came_, neutral: bool = False, **fields: Any) -> Sweep:
     hops = [
-        Hop(ttl=ttl, came=Came(what), kind=HopKind(whose[0]) if whose else None, prefix=whose[1] if whose else None)
+        Hop(
+            ttl=ttl, came=ReplyKind(what), kind=HopKind(whose[0]) if whose else None, prefix=whose[1] if whose else None
+        )
         for ttl, (what, *whose) in enumerate(came, start=1)
     ]
     over = Transport.UDP if step in (Step.DNS, Step.STUN, Step.TURN) else Transport.TCP
@@ -154,7 +156,7 @@ def test_without_a_word_from_a_public_router_nothing_is_known(target: Target, fa
 
 
 def _unless_public(hop: Hop) -> Hop:
-    return Hop(ttl=hop.ttl, came=Came.SILENCE) if hop.kind in ("near", "public") else hop
+    return Hop(ttl=hop.ttl, came=ReplyKind.SILENCE) if hop.kind in ("near", "public") else hop
 
 
 def test_a_silent_router_is_silent_for_neutrals_too() -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from probe.failure import NXDOMAIN, RESET, TLS_AUTHORITY
 from probe.judge import Evidence, judge
-from probe.judge.names import name_cases
+from probe.judge.name.case import name_cases
 from probe.model import Outage, Resolution, State
 from tests.probe.judge.evidence import CHAT, HERE, PUBLIC, control, evidence, measurement, says, tls_fails, tls_ok
 

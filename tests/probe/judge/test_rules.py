@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from probe.judge import Evidence, judge
 from probe.judge.mechanisms import MECHANISMS
-from probe.judge.rules import ATTEMPT_RULES, MEASUREMENT_RULES, NAME_RULES, RULES
-from probe.judge.verdict import REASONS
+from probe.judge.verdict import ATTEMPT_RULES, MEASUREMENT_RULES, NAME_RULES, REASONS, RULES
 from probe.model import Link, NotAttempted, State, Void
 from tests.probe.judge.evidence import CHAT, LINK, evidence, tls_fails, tls_ok
 
@@ -71,7 +70,7 @@ def test_no_rule_of_a_measurement_accuses() -> None:
 def test_every_rule_is_fired_by_some_test() -> None:
     """By name, or by the mechanism that it alone leads to."""
     here = Path(__file__).parent
-    text = "".join(path.read_text() for path in here.glob("test_*.py"))
+    text = "".join(path.read_text() for path in here.rglob("test_*.py"))
     unfired = [
         rule.id
         for rule in RULES

@@ -1,0 +1,1 @@
+"""The commands of `ringback-collector`, one file each."""

@@ -1,0 +1,140 @@
+"""`ringback-collector local`: a collector for one's own line, with the probe as its child, both ended together.
+
+Everything stays on this machine: the collector listens on 127.0.0.1, and the probe is told to upload there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from collector.front.feeds import Parts
+from collector.front.page.page import render
+from collector.instance import Options, address_of, listening, open_socket, signalled
+from probe.failure import UserError
+
+HOST = "127.0.0.1"
+PORTS = 20  # how many are tried from the wanted one on
+PROJECTION_S = 60.0  # for the page of --once to wait for what was just measured
+LOOK_S = 0.2
+
+Say = Callable[[str], None]
+Command = Callable[["Local", str], list[str]]  # how to start the probe for the collector at an address
+
+
+class Local(Struct, frozen=True, kw_only=True):
+    """As on the command line; `probe` are the words for the probe's own."""
+
+    options: Options
+    once: bool = False
+    port: int = 8321
+    probe: tuple[str, ...] = ()
+    child_ends_s: float = 10.0  # after which it is killed
+
+
+def probe_command(local: Local, address: str) -> list[str]:
+    """Starts the probe to measure for the collector at `address`."""
+    verb = "check" if local.once else "run"
+    where = ["--collector", address, "--data-dir", str(local.options.data / "probe")]
+    targets = ["--targets", str(local.options.targets)] if local.options.targets else []
+    return [sys.executable, "-m", "probe.cli", verb, *where, *targets, *local.probe]
+
+
+async def run(local: Local, parts: Parts, say: Say, command: Command = probe_command) -> int:
+    """Until Ctrl-C or SIGTERM (then 0), or until the probe ends (then its exit code).
+
+    Says where the page is: an address as soon as something stands on it; with `once` a file at the end.
+    """
+    with next_free_socket(local.port) as sock:
+        address = address_of(sock)
+        async with listening(parts, local.options, sock), signalled() as stopped:
+            child = await _start(command(local, address))
+            announcing = None if local.once else asyncio.create_task(_announce(parts, address, say))
+            try:
+                await first_of(child.wait(), stopped.wait())
+                if child.returncode is not None and local.once:
+                    say(f"What was measured on this line: {await _page(local, parts)}")
+                    if parts.forwarder is not None:
+                        await parts.forwarder.finished()  # where it fails, what lacks is written next time
+                return child.returncode or 0
+            finally:
+                if announcing is not None:
+                    announcing.cancel()
+                await _end(child, local.child_ends_s)
+
+
+def next_free_socket(port: int) -> socket.socket:
+    """A listening socket on this machine's `port`, or on the next free one. Raises UserError."""
+    for candidate in range(port, port + PORTS):
+        with suppress(UserError):
+            return open_socket(HOST, candidate)
+    raise UserError(f"The ports from {port} to {port + PORTS - 1} of {HOST} are in use: give another --port.")
+
+
+async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
+    """The child has a process group of its own, so that Ctrl-C reaches it through us, once, and in order."""
+    return await asyncio.create_subprocess_exec(*command, process_group=0)
+
+
+async def _end(child: asyncio.subprocess.Process, limit_s: float) -> None:
+    if child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        async with asyncio.timeout(limit_s):
+            await child.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def _announce(parts: Parts, address: str, say: Say) -> None:
+    """Says where the page is once something of this run stands on it."""
+    await judged(parts, parts.log.cursor() + 1)
+    say(f"What was measured on this line: {address}/")
+
+
+async def _page(local: Local, parts: Parts) -> Path:
+    """Writes the page, when all that was received is judged. Raises UserError."""
+    await _caught_up(parts)
+    path = local.options.data / "page.html"
+    text = await asyncio.to_thread(render, parts.warehouse, parts.now_ms(), True)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"The page {path} cannot be written: {error.strerror}.") from error
+    return path
+
+
+async def _caught_up(parts: Parts) -> None:
+    """Waits until all that was received is judged. Raises UserError when that takes too long."""
+    try:
+        async with asyncio.timeout(PROJECTION_S):
+            await judged(parts, parts.log.cursor())
+    except TimeoutError:
+        reason = parts.projector.error or "there is too much of it"
+        raise UserError(f"What was measured is kept but not yet judged ({reason}): start again to see it.") from None
+
+
+async def judged(parts: Parts, cursor: int) -> None:
+    """Waits until all up to this position in the log is judged."""
+    while True:
+        if await asyncio.to_thread(parts.warehouse.cursor) >= cursor:
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+async def first_of(*waits: Awaitable[object]) -> None:
+    """Returns when the first of them does; the others are given up."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

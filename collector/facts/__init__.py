@@ -1,0 +1,1 @@
+"""What the collector adds to a batch: the network of its source, and when its measurements started."""

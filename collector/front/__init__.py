@@ -1,0 +1,1 @@
+"""All that strangers reach over HTTP."""

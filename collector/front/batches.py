@@ -1,0 +1,169 @@
+"""An upload becomes accepted or refused, with a reason (design.md, section 6).
+
+What arrives is written by strangers: the body is read in bounded memory and time, and checked whole before anything
+is kept. 2xx means that it is on the disk. A refusal of 400, 409, 413 or 422 is for good: the probe sets the batch
+aside; after 408 and 503 it tries again.
+
+The source address is looked up and forgotten: it reaches neither the log nor a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+from msgspec import Struct
+
+from collector.facts.networks import Networks, Prefix, lookup_prefix
+from collector.front.operations import Metrics
+from collector.front.source import source_address
+from collector.log import Appended, Conflict, Log, LogFull
+from probe.codecs.seal import LIMITS, SealedBatch, SealError, unseal
+from probe.model import Measurement, Network
+
+CONTENT_TYPE = "application/vnd.ringback.batch+gzip"
+RETRY_AFTER_S = 60
+MOST_PREFIXES = 1000  # of one batch that are looked up
+
+# Reasons of a SealError that are not the plain 400 of something that is no batch.
+STATUSES = {
+    "too_large": 413,
+    "bomb": 413,
+    "too_many": 413,
+    "too_deep": 413,
+    "bad_schema": 422,
+    "duplicate_uid": 422,
+}
+
+
+class IngestLimits(Struct, frozen=True, kw_only=True):
+    body_bytes: int = LIMITS.compressed_bytes
+    body_s: float = 30.0  # for the whole body
+    at_once: int = 512  # bodies in memory
+
+
+INGEST_LIMITS = IngestLimits()
+
+
+class Refusal(Exception):
+    """Why an upload is refused: HTTP status, one word for machines, a sentence for people."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class Ingest:
+    """Receives batches. `now_ms` is the wall clock; `stored` is called after something new is on the disk."""
+
+    def __init__(
+        self,
+        log: Log,
+        networks: Networks,
+        metrics: Metrics,
+        now_ms: Callable[[], int],
+        stored: Callable[[], None],
+        proxies: tuple[Prefix, ...] = (),
+        limits: IngestLimits = INGEST_LIMITS,
+    ) -> None:
+        self._log = log
+        self._networks = networks
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._stored = stored
+        self._proxies = proxies
+        self._limits = limits
+        self._under_way = 0
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """The response to POST /v1/batches: 200 `{"stored":n,"known":m}` or `{"error":word,"message":sentence}`."""
+        self._under_way += 1
+        try:
+            appended = await self._accept(request)
+        except Refusal as refusal:
+            self._metrics.batches.labels(refusal.reason).inc()
+            return _refuse(refusal)
+        finally:
+            self._under_way -= 1
+        self._count(appended)
+        return web.json_response({"stored": appended.stored, "known": appended.known})
+
+    async def _accept(self, request: web.Request) -> Appended:
+        _check_headers(request, self._limits)
+        if self._under_way > self._limits.at_once:
+            raise Refusal(503, "busy", "Too many uploads are under way; try again later.")
+        data = await _read_body(request, self._limits)
+        received_ms = self._now_ms()
+        try:
+            batch = await asyncio.to_thread(unseal, data)
+        except SealError as error:
+            raise Refusal(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
+        return await self._append(batch, data, received_ms, self._origin(request))
+
+    async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, network: Network) -> Appended:
+        named = {prefix: lookup_prefix(self._networks, prefix) for prefix in prefixes(batch.measurements)}
+        try:
+            return await self._log.append(batch, data, received_ms, network, named)
+        except Conflict as error:
+            raise Refusal(409, "conflict", str(error)) from error
+        except LogFull as error:
+            raise Refusal(503, "log_full", "The collector cannot keep more at the moment; try again later.") from error
+
+    def _origin(self, request: web.Request) -> Network:
+        forwarded = request.headers.getall("X-Forwarded-For", ())
+        return self._networks.lookup(source_address(request.remote, forwarded, self._proxies))
+
+    def _count(self, appended: Appended) -> None:
+        self._metrics.batches.labels("stored" if appended.stored else "known").inc()
+        self._metrics.measurements.labels("stored").inc(appended.stored)
+        self._metrics.measurements.labels("known").inc(appended.known)
+        if appended.stored:
+            self._stored()
+
+
+def prefixes(measurements: Iterable[Measurement]) -> list[str]:
+    """Those whose network the collector is to name: of resolvers, and of routers on the path. At most MOST_PREFIXES."""
+    found: dict[str | None, None] = {}
+    for seen in measurements:
+        found |= {each.observation.dns.resolver_prefix: None for each in seen.resolutions if each.observation.dns}
+        found |= {hop.prefix: None for sweep in seen.sweeps for hop in sweep.hops}
+    return [prefix for prefix in found if prefix][:MOST_PREFIXES]
+
+
+def _check_headers(request: web.Request, limits: IngestLimits) -> None:
+    if request.content_type != CONTENT_TYPE:
+        raise Refusal(415, "content_type", f"A batch is sent as {CONTENT_TYPE}.")
+    if "Content-Encoding" in request.headers:
+        raise Refusal(415, "content_encoding", "A batch is sent without Content-Encoding: it is compressed by itself.")
+    if (request.content_length or 0) > limits.body_bytes:
+        raise _too_large(limits)
+
+
+async def _read_body(request: web.Request, limits: IngestLimits) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.body_s):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limits.body_bytes:
+                    raise _too_large(limits)
+    except TimeoutError:
+        raise Refusal(408, "too_slow", f"The body did not arrive within {limits.body_s:g} s; try again.") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Refusal(408, "cut_short", "The body ended early; send it again.") from None
+    return bytes(body)
+
+
+def _too_large(limits: IngestLimits) -> Refusal:
+    return Refusal(413, "too_large", f"The batch is larger than {limits.body_bytes} bytes.")
+
+
+def _refuse(refusal: Refusal) -> web.Response:
+    response = web.json_response({"error": refusal.reason, "message": str(refusal)}, status=refusal.status)
+    if refusal.status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if refusal.status in (408, 413, 415):
+        response.force_close()  # rather than read what is left of the body
+    return response

@@ -1,0 +1,66 @@
+"""The warehouse as one page of HTML. Everything that comes from measurements is escaped on its way in."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from collector.front.page import headline, timeline
+from collector.front.page.summary import HOURS, summarize
+from collector.front.page.words import date_and_time, place_words, plain
+from collector.warehouse.privacy_floor import LINES_FLOOR
+from collector.warehouse.store import Warehouse
+from probe.explain import DEPTH_WORDS, STATE_WORDS
+from probe.model import Depth, Json, State
+
+MEANINGS = {
+    State.OK: "The handshake completed with the genuine service, as deep as stated, and nothing was interfered with "
+    "in it. It does not say that a call would have worked.",
+    State.DEGRADED: "It gets through, measurably worse than comparable traffic or only by a fallback.",
+    State.BLOCKED: "Something was seen that only interference explains, or comparable traffic passed beside it.",
+    State.LIKELY_BLOCKED: "It failed here, and either the same address answered elsewhere or the failure "
+    "follows what was sent.",
+    State.IMPAIRED: "It failed, and the cause may lie with this line, with the service, or in between.",
+    State.DOWN: "It failed for controls in different networks too.",
+    State.INSUFFICIENT: "There is too little evidence to say anything: neither that it gets through nor that not.",
+    State.MIXED: "Some lines of this network see interference and others do not.",
+}
+
+
+def _shown(value: Json) -> Json:
+    return plain(value) if isinstance(value, str) else value
+
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("collector.front.page"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_shown,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(warehouse: Warehouse, now_ms: int, full: bool) -> str:
+    """The page about the 24 hours before `now_ms`. Not in `full`, only what passes the privacy floor is on it."""
+    summary = summarize(warehouse, now_ms, full)
+    return ENVIRONMENT.get_template("page.html").render(
+        title=headline.title(summary),
+        sentences=headline.sentences(summary),
+        places=summary.places,
+        simulated=any(place.simulated for place in summary.places),
+        now=date_and_time(now_ms),
+        last_hour=summary.last_hour,
+        full=full,
+        lines_floor=LINES_FLOOR,
+        meanings=[(state, STATE_WORDS[state], text) for state, text in MEANINGS.items()],
+        depths=[DEPTH_WORDS[depth] for depth in Depth if depth is not Depth.UNKNOWN],
+        place_words=place_words,
+        bars=timeline.bars,
+        ticks=timeline.ticks,
+        in_words=timeline.in_words,
+        signs=timeline.SIGNS,
+        width=HOURS * timeline.CELL_WIDTH,
+        cell_width=timeline.CELL_WIDTH,
+        height=timeline.HEIGHT,
+        hours=HOURS,
+    )

@@ -1,0 +1,184 @@
+"""What the page shows, before it is a page: places, and in each the rows of its targets with their last 24 hours.
+
+A place is a network with an access. Where it has fewer lines than a cell needs, each line speaks for itself: the row
+is its latest verdict. Elsewhere the row is the latest cell. In both, an hour without data is None, never a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from msgspec import Struct
+
+from collector.front.page.words import day_and_time, hour_span, lines_by_state, role_words, service_words
+from collector.log import HOUR_MS
+from collector.warehouse import privacy_floor, questions
+from collector.warehouse.questions import CellQuery
+from collector.warehouse.store import Warehouse
+from collector.warehouse.tables import CellRow, VerdictRow
+from probe.explain import DEPTH_WORDS, STATE_WORDS, STEP_WORDS, mechanism_words, words_of
+from probe.model import Depth, State, Step
+
+HOURS = 24
+MAX_VERDICTS = 20_000
+NEUTRAL = "baseline"
+
+R = TypeVar("R", VerdictRow, CellRow)
+PlaceKey = tuple[str, int, str, str, bool]
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One target at one place, or on one line of it."""
+
+    service: str
+    role: str
+    state: State
+    state_words: str
+    how: str  # the mechanism, or how deep into a call the evidence reaches; "" when neither is known
+    step: str  # where it failed; "" when it did not
+    when: str
+    why: str
+    lines: str
+    line: str  # which line, where a place has several that speak for themselves
+    neutral: bool  # measured for comparison only
+    hours: tuple[State | None, ...]  # oldest first; None: no data
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    country: str
+    asn: int
+    operator: str
+    access: str
+    simulated: bool
+    by_line: bool
+    rows: tuple[Row, ...]
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """`last_hour` is the one under way, since 1970; `complete` False: there was more than a page can hold."""
+
+    places: tuple[Place, ...]
+    controls: int
+    last_hour: int
+    full: bool
+    complete: bool
+
+
+def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
+    """The last 24 hours, the one under way included. Not in `full`, only cells that pass the privacy floor."""
+    last = now_ms // HOUR_MS
+    first = last - HOURS + 1
+    lines = _verdicts(warehouse, first, last) if full else []
+    cells = questions.cells(warehouse, _cell_query(first, last, full))
+    alone = {_place(row) for row in lines}
+    places = [
+        *_places(lines, first, _line_rows, by_line=True),
+        *_places((c for c in cells if _place(c) not in alone), first, _cell_rows(full), by_line=False),
+    ]
+    return Summary(
+        places=tuple(sorted(places, key=lambda p: (p.simulated, p.country, p.operator, p.asn, p.access))),
+        controls=questions.controls(warehouse, first, last, simulated=all(place.simulated for place in places)),
+        last_hour=last,
+        full=full,
+        complete=len(lines) < MAX_VERDICTS and len(cells) < CellQuery(since_ms=0, until_ms=0).limit,
+    )
+
+
+def _verdicts(warehouse: Warehouse, first: int, last: int) -> list[VerdictRow]:
+    return questions.hourly_verdicts(warehouse, first, last, most_lines=privacy_floor.LINES_FLOOR, limit=MAX_VERDICTS)
+
+
+def _cell_query(first: int, last: int, full: bool) -> CellQuery:
+    return CellQuery(
+        since_ms=first * HOUR_MS,
+        until_ms=(last + 1) * HOUR_MS,
+        least_lines=0 if full else privacy_floor.LINES_FLOOR,
+    )
+
+
+def _place(row: VerdictRow | CellRow) -> PlaceKey:
+    return row.country, row.asn, row.operator, row.access, row.simulated
+
+
+def _places(
+    rows: Iterable[R], first: int, rows_of: Callable[[Sequence[R], int], list[Row]], *, by_line: bool
+) -> list[Place]:
+    return [
+        Place(
+            country=country,
+            asn=asn,
+            operator=operator,
+            access=access,
+            simulated=simulated,
+            by_line=by_line,
+            rows=tuple(sorted(rows_of(list(group), first), key=_order)),
+        )
+        for (country, asn, operator, access, simulated), group in groupby(sorted(rows, key=_place), key=_place)
+    ]
+
+
+def _order(row: Row) -> tuple[bool, str, str, str]:
+    return row.neutral, row.service.lower(), row.role, row.line
+
+
+def _line_rows(verdicts: Sequence[VerdictRow], first: int) -> list[Row]:
+    """One row per (target, line)."""
+    several = len({v.key for v in verdicts}) > 1
+    by_line = sorted(verdicts, key=lambda v: (v.target, v.key, v.started_ms, v.round, v.uid))
+    return [_line_row(list(group), first, several) for _, group in groupby(by_line, key=lambda v: (v.target, v.key))]
+
+
+def _line_row(verdicts: Sequence[VerdictRow], first: int, several: bool) -> Row:
+    """Of one target on one line, in order of time."""
+    latest = verdicts[-1]
+    depth = None if latest.depth is None else Depth(latest.depth)
+    state = State(latest.state)
+    return Row(
+        service=service_words(latest.service),
+        role=role_words(latest.role),
+        state=state,
+        state_words=words_of(state, depth),
+        how=mechanism_words(latest.mechanism) or ("" if depth is None else DEPTH_WORDS[depth]),
+        step="" if latest.step is None else STEP_WORDS[Step(latest.step)],
+        when=day_and_time(latest.started_ms),
+        why=latest.reason[:1].upper() + latest.reason[1:],
+        lines="1 line",
+        line=latest.key[:8] if several else "",
+        neutral=latest.service == NEUTRAL,
+        hours=_hours({v.hour: State(v.state) for v in verdicts}, first),
+    )
+
+
+def _cell_rows(full: bool) -> Callable[[Sequence[CellRow], int], list[Row]]:
+    def rows(cells: Sequence[CellRow], first: int) -> list[Row]:
+        by_target = sorted(cells, key=lambda c: (c.target, c.hour))
+        return [_cell_row(list(group), first, full) for _, group in groupby(by_target, key=lambda c: c.target)]
+
+    return rows
+
+
+def _cell_row(cells: Sequence[CellRow], first: int, full: bool) -> Row:
+    """Of one target, in order of time."""
+    latest = cells[-1]
+    state = State(latest.state)
+    count = str if full else privacy_floor.band
+    return Row(
+        service=service_words(latest.service),
+        role=role_words(latest.role),
+        state=state,
+        state_words=STATE_WORDS[state],
+        how=mechanism_words(latest.mechanism),
+        step="",
+        when=hour_span(latest.hour),
+        why=lines_by_state(latest.states, count),
+        lines="1 line" if latest.lines == 1 else f"{count(latest.lines)} lines",
+        line="",
+        neutral=latest.service == NEUTRAL,
+        hours=_hours({c.hour: State(c.state) for c in cells}, first),
+    )
+
+
+def _hours(states: dict[int, State], first: int) -> tuple[State | None, ...]:
+    return tuple(states.get(first + i) for i in range(HOURS))

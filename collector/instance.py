@@ -1,0 +1,190 @@
+"""Puts a collector together in a data directory, and listens.
+
+    DATA/lock  log.sqlite  warehouse.duckdb  admin.token
+
+One process at a time holds a data directory; `lock` says so before any file is touched, and where that one listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
+from pathlib import Path
+
+from aiohttp import web
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+
+from collector.facts.networks import PrefixTable, read_networks
+from collector.front.access import Access, admin_token
+from collector.front.batches import Ingest
+from collector.front.feeds import Parts
+from collector.front.operations import Metrics
+from collector.front.server import create_app, runner
+from collector.front.source import is_loopback, read_prefixes
+from collector.influx.client import Client, Server
+from collector.influx.forwarder import Forwarder
+from collector.influx.points import Points
+from collector.influx.vitals import Vitals
+from collector.influx.vocabulary import release_of
+from collector.judging.controls import control_keys
+from collector.judging.evidence import TargetFiles
+from collector.judging.hours import Rules
+from collector.judging.projector import Projector
+from collector.log import LogFull
+from collector.log.sqlite import SqliteLog
+from collector.warehouse.store import Warehouse
+from probe import __version__
+from probe import targets as targets_file
+from probe.failure import UserError
+
+LOCK_FILE, LOG_FILE, WAREHOUSE_FILE = "lock", "log.sqlite", "warehouse.duckdb"
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """As on the command line; None and () where not given."""
+
+    data: Path
+    networks: Path | None = None
+    targets: Path | None = None
+    control_keys: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    influx: Server | None = None
+
+
+class Held(UserError):
+    """Another process holds the data directory; `address` is where it listens, None when it does not, or not yet."""
+
+    def __init__(self, data: Path, address: str | None) -> None:
+        super().__init__(f"Another ringback-collector runs on {data}: stop it, or give another --data.")
+        self.address = address
+
+
+def require_log(data: Path) -> None:
+    """Raises UserError unless a collector has kept something there: what cares for its files must not make new ones."""
+    if not (data / LOG_FILE).exists():
+        raise UserError(f"{data} holds no {LOG_FILE}: give --data, the directory of a collector.")
+
+
+@contextmanager
+def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = None) -> Iterator[Parts]:
+    """The parts of a collector; closes the files at the end. Raises UserError.
+
+    `clock` gives the time in ms; None: this machine's. Another one is for what is simulated.
+    """
+    clock = clock or now_ms
+    networks = PrefixTable() if options.networks is None else read_networks(options.networks)
+    targets = targets_file.packaged() if options.targets is None else targets_file.load(options.targets)
+    controls = control_keys(options.control_keys)
+    proxies = read_prefixes(options.trusted_proxies)
+    metrics = Metrics(CollectorRegistry())
+    with (
+        _held(options.data),
+        closing(SqliteLog(options.data / LOG_FILE)) as log,
+        closing(Warehouse(options.data / WAREHOUSE_FILE)) as warehouse,
+        nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
+    ):
+        projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse)
+        files = TargetFiles(log, targets_file.parse)
+        ids = frozenset(target.id for target in targets.targets)
+        points = Points(warehouse, rules.cell, files, ids, release_of(__version__))
+        vitals = Vitals(log, warehouse, targets, metrics.registry, clock)
+        forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
+        yield Parts(
+            log=log,
+            ingest=Ingest(log, networks, metrics, clock, projector.announce, proxies),
+            projector=projector,
+            warehouse=warehouse,
+            targets=targets,
+            controls=controls,
+            metrics=metrics,
+            now_ms=clock,
+            forwarder=forwarder,
+        )
+
+
+@asynccontextmanager
+async def listening(parts: Parts, options: Options, sock: socket.socket) -> AsyncIterator[None]:
+    """Serves on a bound socket while entered. Raises UserError."""
+    await _keep_targets(parts)
+    await asyncio.to_thread(parts.warehouse.feed, options.influx.identity if options.influx else None)
+    local = is_loopback(sock.getsockname()[0]) and not options.trusted_proxies
+    served = runner(create_app(parts, Access(token=admin_token(options.data), local=local)))
+    await served.setup()
+    try:
+        await web.SockSite(served, sock).start()
+        (options.data / LOCK_FILE).write_text(address_of(sock))
+        yield
+    finally:
+        await served.cleanup()
+
+
+async def _keep_targets(parts: Parts) -> None:
+    """What probes are told to measure is judged by the file that told them."""
+    try:
+        await parts.log.put_targets(parts.targets.digest, parts.targets.body)
+    except LogFull as error:
+        raise UserError(f"The log cannot be written ({error}): free the disk that holds --data.") from error
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 lets the system choose. Raises UserError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"Cannot listen on {host}:{port}: {error}. Give another address or port.") from error
+
+
+def address_of(sock: socket.socket) -> str:
+    """The base URL of what listens on a socket."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def signalled() -> AsyncIterator[asyncio.Event]:
+    """An event that Ctrl-C, SIGTERM and the closing of the terminal set."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield event
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def _held(data: Path) -> Iterator[None]:
+    """Holds the data directory, which is made when it lacks. Raises UserError when another process has it."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise UserError(f"The data directory {data} cannot be used: {error.strerror}. Give another.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise Held(data, (data / LOCK_FILE).read_text() or None) from error
+        raise
+    try:
+        os.truncate(descriptor, 0)  # who held it before listens no more
+        yield
+    finally:
+        os.close(descriptor)

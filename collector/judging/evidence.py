@@ -1,0 +1,169 @@
+"""The evidence for every measurement of one target in one hour: itself, its earlier round, controls, neighbours.
+
+All of it is read from the log and put in an order of its own, so that it follows from the set of records alone.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from collector.judging.controls import NEAR_MS, Witnesses, near_hours, witnesses
+from collector.log import Log, Record
+from probe.failure import UserError
+from probe.judge.evidence import Evidence
+from probe.model import Measurement, Target, Targets
+
+Parse = Callable[[bytes, str], Targets]  # a targets file and the name that its errors give it
+
+
+class TargetFiles:
+    """The targets files of the log, read once each. A measurement is judged with the file that it was made by."""
+
+    def __init__(self, log: Log, parse: Parse) -> None:
+        self._log, self._parse = log, parse
+        self._files: dict[str, dict[str, Target]] = {}
+
+    def known(self, digest: str) -> bool:
+        """Whether the log has this file. One that it lacks may still come."""
+        return self._file(digest) is not None
+
+    def target(self, digest: str, name: str) -> Target | None:
+        """None when the file is not known, cannot be read, or has no such target."""
+        return (self._file(digest) or {}).get(name)
+
+    def names(self, digest: str) -> frozenset[str]:
+        """The ids of its targets; none when the file is not known or cannot be read."""
+        return frozenset(self._file(digest) or {})
+
+    def uncalibrated(self, digest: str, name: str) -> bool:
+        target = self.target(digest, name)
+        return target is not None and any(endpoint.uncalibrated for endpoint in target.endpoints)
+
+    def _file(self, digest: str) -> dict[str, Target] | None:
+        if digest not in self._files:
+            body = self._log.targets(digest)
+            if body is None:
+                return None
+            self._files[digest] = self._read(digest, body)
+        return self._files[digest]
+
+    def _read(self, digest: str, body: bytes) -> dict[str, Target]:
+        try:
+            return {target.id: target for target in self._parse(body, digest).targets}
+        except UserError:
+            return {}  # a stranger's file: what it was meant to say is not known
+
+
+class Reached:
+    """Which addresses answered in which networks, and when."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        # country → address → asn → times in order
+        self._times: dict[str, dict[str, dict[int, list[int]]]] = {}
+        for record in sorted(records, key=lambda r: r.started_ms):
+            for address in reached_addresses(record):
+                networks = self._times.setdefault(record.network.country, {}).setdefault(address, {})
+                networks.setdefault(record.network.asn, []).append(record.started_ms)
+
+    def by_others(self, record: Record) -> frozenset[str]:
+        """The addresses that another network of the record's country reached within ±60 min of it.
+
+        Another network is another AS: where an AS is not known, it may well be the same.
+        """
+        if not _placed(record):
+            return frozenset()
+        addresses = self._times.get(record.network.country, {})
+        return frozenset(a for a, networks in addresses.items() if _elsewhere(networks, record))
+
+
+def _elsewhere(networks: dict[int, list[int]], record: Record) -> bool:
+    return any(asn != record.network.asn and _near(times, record.started_ms) for asn, times in networks.items())
+
+
+def _near(times: list[int], moment: int) -> bool:
+    i = bisect_left(times, moment - NEAR_MS)
+    return i < len(times) and times[i] <= moment + NEAR_MS
+
+
+def _placed(record: Record) -> bool:
+    return record.network.country != "ZZ" and record.network.asn != 0
+
+
+def reached_addresses(record: Record) -> frozenset[str]:
+    """The addresses whose handshake completed, where the record says from which network that was."""
+    measurement = record.measurement
+    if not _placed(record) or not record.clock_known or measurement.link.void is not None:
+        return frozenset()  # behind a VPN or a portal, it was not this network that reached anything
+    return frozenset(a.address for a in measurement.attempts if a.grade is not None and a.address is not None)
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One measurement as it goes before the judge."""
+
+    record: Record
+    evidence: Evidence
+    targets_known: bool  # False: its targets file had not come when the evidence was gathered
+    is_control: bool
+
+
+class Gatherer:
+    """Gathers evidence from the log. `control_keys` says who is a control."""
+
+    def __init__(self, log: Log, control_keys: frozenset[str], files: TargetFiles) -> None:
+        self._log, self._keys, self._files = log, control_keys, files
+
+    def hour(self, target: str, hour: int) -> list[Case]:
+        """All measurements of `target` whose hour is `hour`, in order of (start, key, uid)."""
+        near = near_hours(hour)
+        around = self._log.measurements(target, near[0], near[-1])
+        records = [r for r in around if r.hour == hour]
+        if not records:
+            return []
+        # Asked before anything is looked up in a file: one that comes meanwhile makes this hour be judged again.
+        known = {digest: self._files.known(digest) for digest in {r.targets for r in records}}
+        calibrate = any(self._files.uncalibrated(r.targets, target) for r in records)
+        seen = witnesses(self._log, self._keys, target, hour, calibrate)
+        reached = self._reached(around)
+        return [
+            Case(
+                record=r,
+                evidence=self._evidence(r, seen, reached[r.measurement.simulated]),
+                targets_known=known[r.targets],
+                is_control=r.key in self._keys,
+            )
+            for r in sorted(records, key=lambda r: (r.started_ms, r.key, r.measurement.uid))
+        ]
+
+    def _reached(self, around: Sequence[Record]) -> dict[bool, Reached]:
+        """By whether the measurement that it is for is simulated: what is simulated does not bear on what is not."""
+        lines = [r for r in around if r.key not in self._keys]
+        real = Reached(r for r in lines if not r.measurement.simulated)
+        return {False: real, True: Reached(lines) if any(r.measurement.simulated for r in lines) else real}
+
+    def _evidence(self, record: Record, seen: Witnesses, reached: Reached) -> Evidence:
+        measurement = record.measurement
+        uncalibrated = self._files.uncalibrated(record.targets, measurement.target)
+        return Evidence(
+            measurement=measurement,
+            target=self._files.target(record.targets, measurement.target),
+            clock_known=record.clock_known,
+            earlier=self._earlier(record),
+            network=record.network,
+            networks=record.resolver_networks,
+            controls=seen.near(record),
+            calibrating=seen.calibrating(record) if uncalibrated else (),
+            neighbours=reached.by_others(record),
+        )
+
+    def _earlier(self, record: Record) -> Measurement | None:
+        """Round 1 of a round 2; of several, which only a broken probe sends, always the same one."""
+        measurement = record.measurement
+        if measurement.round != 2:
+            return None
+        siblings = self._log.siblings(record.key, measurement.cycle, measurement.target)
+        first = [r for r in siblings if r.measurement.round == 1 and r.measurement.simulated == measurement.simulated]
+        first.sort(key=lambda r: (r.started_ms, r.measurement.uid))
+        return first[0].measurement if first else None

@@ -1,0 +1,139 @@
+"""The cases of one hour → verdict rows and cells. The judge and the making of cells come in from outside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from collector.judging.evidence import Case
+from collector.log import HOUR_MS
+from collector.warehouse.store import in_order
+from collector.warehouse.tables import (
+    CellRow,
+    FailingRow,
+    HourContent,
+    StepRow,
+    cell_row,
+    failing_row,
+    step_row,
+    verdict_row,
+)
+from probe.judge.evidence import Evidence
+from probe.judge.failing import failing, is_at
+from probe.model import Access, AlsoDial, Cell, Link, Measurement, Network, Observation, Verdict
+
+
+class MakeCell(Protocol):
+    """Of the latest verdict of each line, one cell."""
+
+    def __call__(
+        self,
+        target: str,
+        network: Network,
+        access: Access,
+        since_ms: int,
+        until_ms: int,
+        latest: Sequence[Verdict],
+    ) -> Cell: ...
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """How a measurement is judged. All three are pure; `version` names what they do together."""
+
+    judge: Callable[[Evidence], Verdict]
+    cell: MakeCell
+    access_of: Callable[[Link], Access]
+    version: int
+
+
+class _Judged(Struct, frozen=True, kw_only=True):
+    case: Case
+    verdict: Verdict
+    access: Access
+
+
+def judge_hour(rules: Rules, target: str, hour: int, cases: Iterable[Case]) -> HourContent:
+    """All that is to stand in the warehouse about `target` in `hour`, in the warehouse's order."""
+    judged = [
+        _Judged(case=case, verdict=rules.judge(case.evidence), access=rules.access_of(case.record.measurement.link))
+        for case in cases
+    ]
+    rows = (
+        verdict_row(
+            j.case.record,
+            j.verdict,
+            j.access,
+            targets_known=j.case.targets_known,
+            is_control=j.case.is_control,
+        )
+        for j in judged
+    )
+    return in_order(
+        HourContent(
+            target=target,
+            hour=hour,
+            verdicts=tuple(rows),
+            cells=tuple(_cells(rules, target, hour, judged)),
+            failing=tuple(_failing(hour, [j.case for j in judged])),
+            steps=tuple(_steps(target, hour, judged)),
+        )
+    )
+
+
+def _failing(hour: int, cases: Iterable[Case]) -> list[FailingRow]:
+    """Where lines failed, and how many. Controls are not lines, and a targets file must say what was dialled."""
+    lines: dict[AlsoDial, set[str]] = {}
+    for case in cases:
+        endpoints = case.evidence.target.endpoints if case.evidence.target else ()
+        if case.is_control or not case.record.clock_known:
+            continue
+        for dial in failing(case.record.measurement):
+            if any(is_at(dial, endpoint) for endpoint in endpoints):
+                lines.setdefault(dial, set()).add(case.record.key)
+    return [failing_row(dial, hour, len(keys)) for dial, keys in lines.items()]
+
+
+def _steps(target: str, hour: int, judged: Iterable[_Judged]) -> list[StepRow]:
+    """Where handshakes got to. Not those of controls, nor where a portal or a VPN answered for the network."""
+    outcomes: dict[tuple[Network, Access, bool, str], Counter[bool]] = {}
+    for each in judged:
+        record, measurement = each.case.record, each.case.record.measurement
+        if each.case.is_control or not record.clock_known or measurement.link.void is not None:
+            continue
+        for seen in _observations(measurement):
+            place = (record.network, each.access, measurement.simulated, seen.step.value)
+            outcomes.setdefault(place, Counter())[seen.failure is None] += 1
+    return [step_row(target, hour, *place, passed=seen[True], failed=seen[False]) for place, seen in outcomes.items()]
+
+
+def _observations(measurement: Measurement) -> Iterator[Observation]:
+    yield from (resolution.observation for resolution in measurement.resolutions)
+    for attempt in measurement.attempts:
+        yield from attempt.observations
+
+
+def _cells(rules: Rules, target: str, hour: int, judged: Sequence[_Judged]) -> list[CellRow]:
+    """One per (network, access); what was simulated has cells of its own. Controls are not lines."""
+    places: dict[tuple[Network, Access, bool], dict[str, _Judged]] = {}
+    for each in sorted(judged, key=_lateness):
+        record = each.case.record
+        if not each.case.is_control:
+            place = (record.network, each.access, record.measurement.simulated)
+            places.setdefault(place, {})[record.key] = each
+    span = (hour * HOUR_MS, (hour + 1) * HOUR_MS)
+    return [
+        cell_row(
+            rules.cell(target, network, access, *span, [lines[key].verdict for key in sorted(lines)]),
+            hour,
+            simulated=simulated,
+        )
+        for (network, access, simulated), lines in places.items()
+    ]
+
+
+def _lateness(judged: _Judged) -> tuple[int, int, str]:
+    record = judged.case.record
+    return record.started_ms, record.measurement.round, record.measurement.uid

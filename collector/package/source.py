@@ -1,0 +1,130 @@
+"""The lines of an export, as they leave the collector: JSON, in order of time, a piece at a time.
+
+What is in memory at once is a day of cells, or one target's hour of verdicts or measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from collector.judging.evidence import TargetFiles
+from collector.log import HOUR_MS, Log
+from collector.package import ooni
+from collector.package.tables import cell_row, verdict_row
+from collector.warehouse.privacy_floor import LINES_FLOOR
+from collector.warehouse.store import SCHEMA, Warehouse
+from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, VerdictRow, cell_from, verdict_from
+from probe import targets as targets_file
+from probe.failure import UserError
+from probe.model import Json
+
+DAY_HOURS = 24
+
+WANTED = """
+hour BETWEEN $first_hour AND $last_hour AND ($country IS NULL OR country = $country) AND simulated = $simulated
+"""
+DAYS = f"SELECT DISTINCT hour // {DAY_HOURS} AS day FROM cell WHERE {WANTED} AND lines >= $least_lines ORDER BY day"
+CELLS = f"""
+SELECT {", ".join(CELL_COLUMNS)} FROM cell WHERE {WANTED} AND lines >= $least_lines
+ORDER BY hour, target, country, asn, operator, access
+"""
+HOURS = f"SELECT DISTINCT hour, target FROM verdict WHERE {WANTED} ORDER BY hour, target"
+VERDICTS = f"""
+SELECT {", ".join(VERDICT_COLUMNS)} FROM verdict
+WHERE {WANTED} AND target = $target AND started_ms >= $since_ms AND started_ms < $until_ms
+ORDER BY started_ms, key, uid
+"""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """since_ms ≤ t < until_ms; `country` None asks for any. What was simulated stands alone, and never beside the real.
+
+    `full`: exact counts, and what is below the privacy floor; else what everybody may see.
+    """
+
+    since_ms: int
+    until_ms: int
+    country: str | None = None
+    simulated: bool = False
+    full: bool = False
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    log: Log
+    warehouse: Warehouse
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """What an export says of where it comes from. `unjudged`: batches in the log that nothing was concluded of yet."""
+
+    rules_version: int
+    unjudged: int = 0
+
+
+def about(source: Source) -> About:
+    """Raises UserError when the warehouse holds nothing that can be exported."""
+    basis = source.warehouse.basis()
+    if basis is None or basis.schema != SCHEMA:
+        raise UserError("Nothing is judged yet, or by another version: start the collector on this directory first.")
+    unjudged = source.log.cursor() - source.warehouse.cursor()
+    return About(rules_version=basis.rules_version, unjudged=unjudged)
+
+
+def cells(source: Source, wanted: Wanted) -> Iterator[bytes]:
+    """Cells whose hour begins in the interval."""
+    least_lines = 0 if wanted.full else LINES_FLOOR
+    first, last = -(-wanted.since_ms // HOUR_MS), (wanted.until_ms - 1) // HOUR_MS
+    bound = {**_bound(wanted, first, last), "least_lines": least_lines}
+    for (day,) in source.warehouse.select(DAYS, bound):
+        hours = {"first_hour": max(first, day * DAY_HOURS), "last_hour": min(last, (day + 1) * DAY_HOURS - 1)}
+        rows = source.warehouse.select(CELLS, bound | hours)
+        yield _lines(cell_row(cell_from(values), wanted.full) for values in rows)
+
+
+def verdicts(source: Source, wanted: Wanted) -> Iterator[bytes]:
+    """Verdicts of measurements that start in the interval; of single lines."""
+    for _, _, rows in _verdicts(source, wanted):
+        yield _lines(map(verdict_row, rows))
+
+
+def measurements(source: Source, wanted: Wanted) -> Iterator[bytes]:
+    """Measurements that start in the interval, with their verdicts, in OONI's format; of single lines."""
+    files = TargetFiles(source.log, targets_file.parse)
+    for hour, target, rows in _verdicts(source, wanted):
+        judged = {(row.key, row.uid): row for row in rows}
+        records = source.log.measurements(target, hour, hour)
+        yield _lines(
+            ooni.measurement(record, verdict, files.target(record.targets, target))
+            for record in records
+            if (verdict := judged.get((record.key, record.measurement.uid))) is not None
+        )
+
+
+DATASETS: Mapping[str, Callable[[Source, Wanted], Iterator[bytes]]] = {
+    "cells": cells,
+    "verdicts": verdicts,
+    "measurements": measurements,
+}
+PUBLIC = frozenset({"cells"})  # the others are of single lines
+
+
+def _verdicts(source: Source, wanted: Wanted) -> Iterator[tuple[int, str, list[VerdictRow]]]:
+    """By hour and target."""
+    bound = _bound(wanted, wanted.since_ms // HOUR_MS, (wanted.until_ms - 1) // HOUR_MS)
+    span = {"since_ms": wanted.since_ms, "until_ms": wanted.until_ms}
+    for hour, target in source.warehouse.select(HOURS, bound):
+        one = {**bound, **span, "first_hour": hour, "last_hour": hour, "target": target}
+        rows = source.warehouse.select(VERDICTS, one)
+        yield hour, target, [verdict_from(values) for values in rows]
+
+
+def _bound(wanted: Wanted, first_hour: int, last_hour: int) -> dict[str, object]:
+    hours = {"first_hour": first_hour, "last_hour": last_hour}
+    return {**hours, "country": wanted.country, "simulated": wanted.simulated}
+
+
+def _lines(rows: Iterator[dict[str, Json]]) -> bytes:
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)

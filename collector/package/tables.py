@@ -1,0 +1,105 @@
+"""The two tables of an export: their columns, with type and meaning, and their rows from the warehouse's.
+
+A column is exported because it stands here; a new column of the warehouse is not, until somebody says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from collector.log import HOUR_MS
+from collector.package.line import pseudonym
+from collector.warehouse import privacy_floor
+from collector.warehouse.tables import CellRow, VerdictRow
+from probe.model import Json, State
+
+STATES = tuple(state.value for state in State if state not in (State.MIXED, State.UNKNOWN))
+COUNTS = ("lines", "counted", *STATES)
+
+
+class Column(Struct, frozen=True):
+    """`kind` is a type of Table Schema: string, integer, boolean, datetime, date."""
+
+    name: str
+    kind: str
+    meaning: str
+
+
+PLACE = (
+    Column("target", "string", "what was measured, as service/role"),
+    Column("service", "string", "the service, such as whatsapp"),
+    Column("role", "string", "its part: chat, call, web or push"),
+    Column("country", "string", "ISO 3166-1 alpha-2; ZZ when not known"),
+    Column("asn", "integer", "number of the autonomous system; 0 when not known"),
+    Column("operator", "string", "name of the network's operator"),
+    Column("access", "string", "2g, 3g, 4g, 5g, wifi, adsl, vdsl, fibre, cable, satellite, ethernet or unknown"),
+)
+SIMULATED = Column("simulated", "boolean", "made by a simulation: says nothing about any real network")
+CELLS = (
+    Column("day", "date", "UTC day of the hour"),
+    Column("hour", "datetime", "start of the hour, UTC"),
+    *PLACE,
+    Column("state", "string", "state of the cell: one of the states, mixed, or insufficient where lines do not agree"),
+    Column("mechanism", "string", "how it was interfered with, where most lines agree; see the method"),
+    Column("lines", "integer", "lines that were measured"),
+    Column("counted", "integer", "of these, lines of which something can be concluded"),
+    *(Column(state, "integer", f"lines whose latest verdict is {state}") for state in STATES),
+    SIMULATED,
+)
+VERDICTS = (
+    Column("day", "date", "UTC day of the start"),
+    Column("started", "datetime", "corrected start, UTC; of unknown clocks the time of receipt"),
+    *PLACE,
+    Column("line", "string", "pseudonym of the line: one probe on one network and access"),
+    Column("uid", "string", "the measurement, 32 hex digits"),
+    Column("cycle", "string", "the cycle that it was measured in, 32 hex digits"),
+    Column("round", "integer", "1, or 2 for the second look at what was silent"),
+    Column("declared", "string", "access as the volunteer said it"),
+    Column("detected", "string", "access as the device showed it"),
+    Column("behind", "string", "what the WiFi or Ethernet hangs on, as the volunteer said it"),
+    Column("state", "string", "the verdict on this line at this time"),
+    Column("mechanism", "string", "how it was interfered with; see the method"),
+    Column("depth", "string", "of a call: how far the evidence reaches"),
+    Column("grade", "string", "what a positive answer proves: transport, bound, marked or crypto"),
+    Column("step", "string", "where it failed"),
+    Column("rule", "string", "the rule that decided"),
+    Column("rules_version", "integer", "of the rules"),
+    Column("reason", "string", "the rule's sentence"),
+    Column("software", "string", "the probe's"),
+    Column("targets", "string", "SHA-256 of the targets file that was measured"),
+    Column("is_control", "boolean", "measured by a control, outside the measured networks"),
+    SIMULATED,
+)
+TABLES: Mapping[str, tuple[Column, ...]] = {"cells": CELLS, "verdicts": VERDICTS}
+Row = dict[str, Json]
+
+
+def columns(table: str, full: bool) -> tuple[Column, ...]:
+    """Not in full, counts are bands: text."""
+    return tuple(
+        Column(each.name, "string", f"{each.meaning}, as a band") if each.name in COUNTS and not full else each
+        for each in TABLES[table]
+    )
+
+
+def cell_row(cell: CellRow, full: bool) -> Row:
+    """A cell's row; whether it may be shown at all, the privacy floor says."""
+    count = int if full else privacy_floor.band
+    counts = {"lines": cell.lines, "counted": cell.counted, **{state: cell.states.get(state, 0) for state in STATES}}
+    special = {name: count(number) for name, number in counts.items()} | _times(cell.hour * HOUR_MS, "hour")
+    return {each.name: special[each.name] if each.name in special else getattr(cell, each.name) for each in CELLS}
+
+
+def verdict_row(verdict: VerdictRow) -> Row:
+    """A verdict's row, with the line's pseudonym for the probe's key."""
+    line = pseudonym(verdict.key, verdict.country, verdict.asn, verdict.access)
+    special: Row = {"line": line, **_times(verdict.started_ms, "started")}
+    return {each.name: special[each.name] if each.name in special else getattr(verdict, each.name) for each in VERDICTS}
+
+
+def _times(moment_ms: int, name: str) -> Row:
+    moment = datetime.fromtimestamp(moment_ms // 1000, UTC)
+    return {"day": f"{moment:%Y-%m-%d}", name: f"{moment:%Y-%m-%dT%H:%M:%SZ}"}

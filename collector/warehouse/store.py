@@ -1,0 +1,331 @@
+"""The warehouse: verdicts, hourly cells, failing addresses and steps in one DuckDB file. A projection of the log,
+which may be thrown away.
+
+One process holds the file. All calls go through one connection under one lock, from any thread: transactions are
+short, for nothing is judged inside them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+from msgspec import Struct
+
+from collector.warehouse import outbox
+from collector.warehouse.tables import (
+    CELL_COLUMNS,
+    FAILING_COLUMNS,
+    STEP_COLUMNS,
+    VERDICT_COLUMNS,
+    HourContent,
+    cell_values,
+    failing_values,
+    step_values,
+    verdict_values,
+)
+from probe.failure import UserError
+
+SCHEMA = 4  # of the tables; a file of another one is remade
+
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
+    "memory_limit": "256MB",
+    "threads": 2,
+    "autoinstall_known_extensions": False,  # nothing is ever fetched
+}
+
+Hour = tuple[str, int]  # target, hours since 1970
+Values = tuple[object, ...]
+Parameters = Mapping[str, object] | Sequence[object]
+T = TypeVar("T")
+
+
+_Standing = dict[Hour, list[Values]]
+
+
+class Table(Struct, frozen=True):
+    """A table of which each (target, hour) is replaced as a whole. `order` tells the rows of one hour apart."""
+
+    name: str
+    columns: Mapping[str, str]
+    order: tuple[str, ...]
+    rows: Callable[[HourContent], list[Values]]
+
+    @property
+    def ordered(self) -> str:
+        return f"ORDER BY {', '.join(('target', 'hour', *self.order))}"
+
+    @property
+    def hour(self) -> int:
+        return list(self.columns).index("hour")
+
+
+TABLES = (
+    Table("verdict", VERDICT_COLUMNS, ("started_ms", "key", "uid"), lambda c: [verdict_values(r) for r in c.verdicts]),
+    Table(
+        "cell",
+        CELL_COLUMNS,
+        ("country", "asn", "operator", "access", "simulated"),
+        lambda c: [cell_values(r) for r in c.cells],
+    ),
+    Table(
+        "failing",
+        FAILING_COLUMNS,
+        ("host", "port", "transport", "handshake", "address"),
+        lambda c: [failing_values(r) for r in c.failing],
+    ),
+    Table(
+        "step",
+        STEP_COLUMNS,
+        ("country", "asn", "operator", "access", "simulated", "step"),
+        lambda c: [step_values(r) for r in c.steps],
+    ),
+)
+
+
+class Basis(Struct, frozen=True, kw_only=True):
+    """What, beside the log, the content follows from; when it changes, all is judged again."""
+
+    rules_version: int
+    controls: str  # digest of the list of control keys
+    schema: int = SCHEMA
+
+
+def _create(table: str, columns: Mapping[str, str]) -> str:
+    return f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
+
+
+def _insert(table: str, columns: Mapping[str, str]) -> str:
+    """One list per column: row by row (executemany) is 30 times slower."""
+    return f"INSERT INTO {table} SELECT {', '.join(f'unnest(${i}::{k}[])' for i, k in enumerate(columns.values(), 1))}"
+
+
+def _of_hours(verb: str, table: str) -> str:
+    return f"{verb} FROM {table} WHERE (target, hour) IN (SELECT unnest($1::VARCHAR[]), unnest($2::BIGINT[]))"
+
+
+META_COLUMNS = {
+    "schema": "BIGINT",
+    "cursor": "BIGINT",
+    "rules_version": "BIGINT",
+    "controls": "VARCHAR",
+    **outbox.META,
+}
+
+
+class Warehouse:
+    """The file `path`, made when it lacks; None keeps all in memory. `close` it at the end.
+
+    Raises UserError when another process holds the file, or when it is no warehouse.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._settle_feed: Callable[[], None] = _nothing
+        self._connection = _open(path)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+            # aiohttp's caches outlive the application that uses this, and DuckDB complains at exit of what is left.
+            del self._connection
+
+    # --- What stands in it
+
+    def select(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """The rows of a constant statement; whatever varies is in `parameters`."""
+        with self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
+
+    def cursor(self) -> int:
+        """Position in the log up to which all batches are judged."""
+        ((cursor,),) = self.select("SELECT cursor FROM meta")
+        return int(cursor)
+
+    def basis(self) -> Basis | None:
+        """What the content was judged by; None for a new file."""
+        ((schema, version, controls),) = self.select("SELECT schema, rules_version, controls FROM meta")
+        return None if version is None else Basis(schema=schema, rules_version=version, controls=controls)
+
+    def dump(self) -> dict[str, list[Values]]:
+        """All content in one canonical order, without the cursor: table → rows."""
+        return {
+            "basis": self.select("SELECT rules_version, controls FROM meta"),
+            **{table.name: self.select(f"SELECT * FROM {table.name} {table.ordered}") for table in TABLES},
+        }
+
+    # --- Changing it
+
+    def begin(self, basis: Basis) -> None:
+        """Say what an empty warehouse is going to be judged by."""
+        with self._lock:
+            said = [basis.rules_version, basis.controls]
+            self._connection.execute("UPDATE meta SET rules_version = $1, controls = $2", said)
+
+    def feed(self, name: str | None) -> None:
+        """Mark changes for the InfluxDB of this name from now on (outbox.py), or for none any more."""
+
+        def settle() -> None:
+            if self._is_current():  # another schema has no marks, and is about to be made again
+                self.change(lambda connection: outbox.feed(connection, name))
+
+        with self._lock:
+            self._settle_feed = settle
+            settle()
+
+    def replace(self, contents: Sequence[HourContent], cursor: int) -> list[HourContent]:
+        """Make the content of these hours just this, and move the cursor, in one transaction.
+
+        Returns those that differ from what stood there; the others are not written.
+        """
+        with self._lock:
+            standing = self._standing(contents)
+            changed = [content for content in contents if _differs(content, standing)]
+            self.change(lambda _: self._write(changed, standing["verdict"], cursor))
+        return changed
+
+    def change(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Does `work` in one transaction; returns what it does."""
+        with self._lock:
+            self._connection.begin()
+            try:
+                result = work(self._connection)
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+        return result
+
+    def adopt(self, path: Path) -> None:
+        """Take the closed warehouse file `path` in place of one's own, at once."""
+        if self.path is None:
+            raise UserError("A warehouse in memory cannot take over a file; give it a path.")
+        with self._lock:
+            self._hand_on_to(path)
+            self._connection.close()
+            # A journal left behind would be replayed into the file that takes its place.
+            _journal(self.path).unlink(missing_ok=True)
+            os.replace(path, self.path)
+            self._connection = _open(self.path)
+            self._settle_feed()
+
+    def _hand_on_to(self, path: Path) -> None:
+        """What is marked here, and what will change by the adoption, is marked in the file to be adopted."""
+        if not self._is_current():
+            return
+        ((own,),) = self.select("SELECT current_database()")
+        self._connection.execute(f"ATTACH '{_quoted(str(path))}' AS adopted")
+        try:
+            self._connection.execute("USE adopted")
+            self.change(lambda connection: outbox.carry(connection, f'"{own}"'))
+            self._connection.execute("CHECKPOINT")
+        finally:
+            self._connection.execute(f'USE "{own}"')
+            self._connection.execute("DETACH adopted")
+
+    def _is_current(self) -> bool:
+        return self.select("SELECT schema FROM meta") == [(SCHEMA,)]
+
+    def _write(self, contents: Sequence[HourContent], standing: _Standing, cursor: int) -> None:
+        places = [(c.target, c.hour) for c in contents]
+        for table in TABLES:
+            rows = [row for content in contents for row in table.rows(content)]
+            self._connection.execute(_of_hours("DELETE", table.name), _columns(places, 2))
+            self._connection.execute(_insert(table.name, table.columns), _columns(rows, len(table.columns)))
+        outbox.note(self._connection, places, [row for content in contents for row in _fresh(content, standing)])
+        self._connection.execute("UPDATE meta SET cursor = $1", [cursor])
+
+    def _standing(self, contents: Sequence[HourContent]) -> dict[str, _Standing]:
+        """The rows of these hours, by table."""
+        hours = _columns([(c.target, c.hour) for c in contents], 2)
+        return {
+            table.name: _by_hour(self.select(f"{_of_hours('SELECT *', table.name)} {table.ordered}", hours), table.hour)
+            for table in TABLES
+        }
+
+
+def _nothing() -> None: ...
+
+
+def _differs(content: HourContent, standing: Mapping[str, _Standing]) -> bool:
+    place = (content.target, content.hour)
+    return any(standing[table.name].get(place, []) != table.rows(content) for table in TABLES)
+
+
+def _fresh(content: HourContent, standing: _Standing) -> list[Values]:
+    """The verdicts that do not stand there just so."""
+    before = set(standing.get((content.target, content.hour), ()))
+    return [values for values in map(verdict_values, content.verdicts) if values not in before]
+
+
+def fresh(path: Path) -> Warehouse:
+    """An empty warehouse in the file `path`, whatever an interrupted attempt left there."""
+    path.unlink(missing_ok=True)
+    _journal(path).unlink(missing_ok=True)
+    return Warehouse(path)
+
+
+def in_order(content: HourContent) -> HourContent:
+    """The rows of one hour as the tables have them."""
+    verdict, cell, failing, step = (attrgetter(*table.order) for table in TABLES)
+    return HourContent(
+        target=content.target,
+        hour=content.hour,
+        verdicts=tuple(sorted(content.verdicts, key=verdict)),
+        cells=tuple(sorted(content.cells, key=cell)),
+        failing=tuple(sorted(content.failing, key=failing)),
+        steps=tuple(sorted(content.steps, key=step)),
+    )
+
+
+def _by_hour(rows: list[tuple[Any, ...]], hour: int) -> _Standing:
+    """Rows that are in order, by (target, hour); `hour` is the position of that column."""
+    return {place: list(group) for place, group in groupby(rows, key=lambda row: (row[0], row[hour]))}
+
+
+def _columns(rows: Sequence[Values], width: int) -> list[list[object]]:
+    return [[row[i] for row in rows] for i in range(width)]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
+
+
+def _open(path: Path | None) -> duckdb.DuckDBPyConnection:
+    try:
+        connection = duckdb.connect(":memory:" if path is None else str(path), config=SETTINGS)
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise UserError(f"{path} is held by another process; ask that one over HTTP, or stop it.") from error
+        raise _unreadable(path) from error
+    except duckdb.Error as error:
+        raise _unreadable(path) from error
+    if not connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+        _lay_out(connection)
+    return connection
+
+
+def _unreadable(path: Path | None) -> UserError:
+    return UserError(f"{path} cannot be read as a warehouse; delete it, it will be made again from the log.")
+
+
+def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.begin()
+    connection.execute(_create("meta", META_COLUMNS))
+    for table in TABLES:
+        connection.execute(_create(table.name, table.columns))
+    outbox.lay_out(connection)
+    connection.execute("INSERT INTO meta VALUES ($1, 0, NULL, NULL, NULL, 0)", [SCHEMA])
+    connection.commit()

@@ -1,0 +1,212 @@
+"""A trace records what one attempt did: each step timed, bounded, classified, written on every exit path.
+
+A step is born `interrupted` and cleared at its end, so that a cancelled step can never read as a success. A record
+stays open until `finish()`: `linger()` keeps a socket listening in the background and adds what comes late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from probe.failure import INTERRUPTED, classify
+from probe.model import (
+    DnsFacts,
+    DtlsFacts,
+    Fingerprint,
+    HelloFacts,
+    HttpFacts,
+    IcmpFacts,
+    MtprotoFacts,
+    NoiseFacts,
+    Observation,
+    Operation,
+    QuicFacts,
+    SipFacts,
+    Step,
+    StunFacts,
+    TlsFacts,
+    XmppFacts,
+)
+from probe.net.dialer import Counters, Datagrams, Dialer, Stream
+from probe.path.ttl_probe import Sweeper
+from probe.secure.trust import Trust
+
+
+class StepFailed(Exception):
+    """The step failed and is recorded; there is nothing left to do but to end the handshake."""
+
+
+class Instruments(Struct, frozen=True, kw_only=True):
+    """What a measurement is made with. Tests put their own in."""
+
+    dialer: Dialer
+    clock: Callable[[], float]  # monotonic, seconds
+    wall_ms: Callable[[], int]  # this device's idea of Unix time
+    random_bytes: Callable[[int], bytes]
+    new_uid: Callable[[], str]  # 16 bytes, hex; never the same twice
+    trust: Trust
+    scale: float = 1.0  # of every limit and every pause
+    clock_offset_ms: int | None = None  # true time − wall_ms, once the self-check has measured it
+    own_addresses: frozenset[str] = frozenset()  # the volunteer's: never to be recorded, even as an answer
+    fingerprints: tuple[Fingerprint, ...] = ()
+    sweeper: Sweeper | None = None  # by which it is found out where on the path something dies; None: it is not
+
+    def now_ms(self) -> int:
+        """The corrected time."""
+        return self.wall_ms() + (self.clock_offset_ms or 0)
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """An observation in the making."""
+
+    step: Step
+    started: float
+    ended: float = 0.0
+    failure: str | None = INTERRUPTED
+    operation: Operation | None = None
+    dns: DnsFacts | None = None
+    tls: TlsFacts | None = None
+    stun: StunFacts | None = None
+    http: HttpFacts | None = None
+    sip: SipFacts | None = None
+    xmpp: XmppFacts | None = None
+    hello: HelloFacts | None = None
+    quic: QuicFacts | None = None
+    dtls: DtlsFacts | None = None
+    icmp: IcmpFacts | None = None
+    noise: NoiseFacts | None = None
+    mtproto: MtprotoFacts | None = None
+    counted: list[tuple[Counters, Counters]] = field(default_factory=list)  # a socket's, and as it was before
+
+    def count(self, counters: Counters) -> None:
+        """From here on, what this socket carries belongs to this step, until the step ends."""
+        before = Counters(
+            counters.bytes_sent, counters.bytes_received, counters.packets_sent, counters.packets_received
+        )
+        self.counted.append((counters, before))
+
+    def settle(self, ended: float) -> None:
+        """Ends the step: later traffic of the same socket is another step's."""
+        self.ended = ended
+        self.counted = [(_difference(now, before), Counters()) for now, before in self.counted]
+
+    def observation(self, origin: float) -> Observation:
+        total = Counters()
+        for now, before in self.counted:
+            _add(total, _difference(now, before))
+        return Observation(
+            step=self.step,
+            started_us=round((self.started - origin) * 1e6),
+            took_us=round((self.ended - self.started) * 1e6),
+            failure=self.failure,
+            operation=self.operation if self.failure else None,
+            bytes_sent=total.bytes_sent,
+            bytes_received=total.bytes_received,
+            packets_sent=total.packets_sent,
+            packets_received=total.packets_received,
+            dns=self.dns,
+            tls=self.tls,
+            stun=self.stun,
+            http=self.http,
+            sip=self.sip,
+            xmpp=self.xmpp,
+            hello=self.hello,
+            quic=self.quic,
+            dtls=self.dtls,
+            icmp=self.icmp,
+            noise=self.noise,
+            mtproto=self.mtproto,
+        )
+
+
+class Trace:
+    """Records the steps of one attempt, in the order in which they started; times count from `origin`."""
+
+    def __init__(self, instruments: Instruments, origin: float | None = None) -> None:
+        self.instruments = instruments
+        self.origin = instruments.clock() if origin is None else origin
+        self._records: list[StepRecord] = []
+        self._open: list[Datagrams | Stream] = []
+        self._lingering: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def step(self, step: Step, limit: float) -> AsyncIterator[StepRecord]:
+        """One layer of a handshake, at most `limit` seconds. Raises StepFailed after recording a failure."""
+        record = StepRecord(step, self.instruments.clock())
+        self._records.append(record)
+        try:
+            async with asyncio.timeout(self.scaled(limit)):
+                yield record
+            record.failure = None
+        except Exception as error:
+            record.failure = classify(error)
+            raise StepFailed from error
+        finally:
+            record.settle(self.instruments.clock())
+
+    def scaled(self, seconds: float) -> float:
+        return seconds * self.instruments.scale
+
+    async def udp(self, record: StepRecord, address: str, port: int) -> Datagrams:
+        record.operation = Operation.CONNECT
+        datagrams = await self.instruments.dialer.udp(address, port)
+        self._open.append(datagrams)
+        record.count(datagrams.counters)
+        return datagrams
+
+    async def tcp(self, record: StepRecord, address: str, port: int) -> Stream:
+        record.operation = Operation.CONNECT
+        stream = await self.instruments.dialer.tcp(address, port)
+        self._open.append(stream)
+        record.count(stream.counters)
+        return stream
+
+    def linger(self, listening: Awaitable[None], limit: float) -> None:
+        """Listens on in the background, at most `limit` seconds, until `finish()`."""
+
+        async def bounded() -> None:
+            with suppress(Exception):  # what comes late is an extra: nothing wrong with it may cost the measurement
+                async with asyncio.timeout(self.scaled(limit)):
+                    await listening
+
+        self._lingering.append(asyncio.create_task(bounded()))
+
+    async def finish(self) -> tuple[Observation, ...]:
+        """Waits for what lingers, closes every socket, and gives the observations."""
+        try:
+            await asyncio.gather(*self._lingering)
+        finally:
+            self.close()
+        return self.observations()
+
+    def close(self) -> None:
+        """Ends what lingers and closes every socket; `finish()` waits first."""
+        for task in self._lingering:
+            task.cancel()
+        for opened in self._open:
+            opened.close()
+
+    def observations(self) -> tuple[Observation, ...]:
+        return tuple(record.observation(self.origin) for record in self._records)
+
+
+def _difference(now: Counters, before: Counters) -> Counters:
+    return Counters(
+        now.bytes_sent - before.bytes_sent,
+        now.bytes_received - before.bytes_received,
+        now.packets_sent - before.packets_sent,
+        now.packets_received - before.packets_received,
+    )
+
+
+def _add(total: Counters, more: Counters) -> None:
+    total.bytes_sent += more.bytes_sent
+    total.bytes_received += more.bytes_received
+    total.packets_sent += more.packets_sent
+    total.packets_received += more.packets_received

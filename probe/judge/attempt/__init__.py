@@ -1,0 +1,1 @@
+"""Verdicts about attempts: one handshake with one address, and what bears on it."""

@@ -1,0 +1,232 @@
+"""Cases of attempts: what bears on one attempt, worked out once, so that a rule reads as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from probe.addresses import family_of
+from probe.failure import ANSWERED, BROKEN_OFF, CERTIFICATE_FAILURES, is_transient
+from probe.judge import controls, dialects, location
+from probe.judge.controls import Control
+from probe.judge.evidence import Evidence
+from probe.judge.grades import is_positive
+from probe.judge.location import FailureLocation
+from probe.judge.name.case import forged_addresses, own_resolutions
+from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Transport, Via
+
+# What a neutral must have done for a failure at this step to count: the same kind of thing over the same transport.
+BINDINGS = frozenset({"stun", "stun-4571"})
+HELLOS = frozenset({"dtls", "dtls-browser"})
+# Of payloads over TCP that is TLS, whose answers are as large as any: a path that loses large packets loses them too.
+DATAGRAMS, PAYLOAD = frozenset({"stun", "turn"}), frozenset({"tls"})
+NEUTRAL_OVER_UDP = {
+    Step.STUN: DATAGRAMS,
+    Step.TURN: DATAGRAMS,
+    Step.DTLS: DATAGRAMS,
+    Step.SIP: DATAGRAMS,
+    Step.HELLO: DATAGRAMS,
+    Step.QUIC: frozenset({"quic"}),
+    Step.HTTP: frozenset({"quic"}),
+}
+NEUTRAL_OVER_TCP = {
+    Step.TCP: frozenset({"tcp", "tls", "http"}),
+    Step.TLS: frozenset({"tls"}),
+    Step.WEBSOCKET: frozenset({"tls"}),
+    Step.HTTP: frozenset({"http"}),
+    Step.STUN: PAYLOAD,
+    Step.TURN: PAYLOAD,
+    Step.NOISE: PAYLOAD,
+    Step.MTPROTO: PAYLOAD,
+    Step.XMPP: PAYLOAD,
+    Step.SIP: PAYLOAD,
+    Step.HELLO: PAYLOAD,
+}
+NEUTRAL_OVER_TLS = {**NEUTRAL_OVER_TCP, Step.HTTP: frozenset({"tls"})}
+NEUTRAL_OVER = {Transport.UDP: NEUTRAL_OVER_UDP, Transport.TCP: NEUTRAL_OVER_TCP}
+
+
+class AttemptCase(Struct, frozen=True, kw_only=True):
+    """One attempt with one address, and what bears on it."""
+
+    attempt: Attempt
+    endpoint: Endpoint
+    legacy: bool  # of a service that has closed
+    last: Observation | None  # the step at which it ended
+    complete: bool  # the service answered as itself
+    control: Control
+    outage_reported: bool  # by the service itself, to a control
+    controls_disagree: bool  # at least as many networks' controls failed there as got through
+    calibrated: bool
+    answered_elsewhere: bool  # this very address answered a control, or another network of the country
+    same_leaf_elsewhere: bool  # a control was shown the same certificate
+    failed_twice: bool  # in round 1 nothing was got at this endpoint either
+    opened_before: bool  # in round 1 the TCP connection to this address was accepted
+    family_usable: bool
+    neutral_passed: bool
+    neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
+    neutral_altered: bool  # a neutral name's certificate was replaced too
+    binding_passed: bool  # plain STUN to the same address and port was answered
+    dialect_passed: bool  # the same request in other bytes was answered properly at the same address and port
+    broken_off_twice: bool  # in round 1 the connection to this address was broken off at the same step
+    twin_passed: bool  # the same conversation with every bit inverted passed at the same address and port
+    tcp_passed: bool  # a TCP connection to the same address was accepted
+    other_name_passed: bool  # QUIC with a neutral name to the same address and port was answered
+    other_hello_passed: bool  # DTLS with another program's hello to the same address and port was answered
+    udp_passed: bool  # anything over UDP at the same address was answered
+    clock_measured: bool
+    location: FailureLocation | None  # where on the path it dies, if that is known
+    neighbour_reached: bool  # another network of the country did, in the same hour
+
+    @property
+    def failure(self) -> str | None:
+        return self.last.failure if self.last else None
+
+    @property
+    def step(self) -> Step | None:
+        return self.last.step if self.last else None
+
+
+def attempt_cases(evidence: Evidence, target: Target) -> list[AttemptCase]:
+    """A case for each attempt that stands for a path that an app would take."""
+    measurement = evidence.measurement
+    forged = forged_addresses(evidence, target)
+    return [
+        _attempt_case(evidence, target, attempt, endpoint)
+        for attempt in _app_attempts(measurement)
+        for endpoint in target.endpoints
+        if controls.is_of(attempt, endpoint) and (attempt.host, attempt.address) not in forged
+    ]
+
+
+def _app_attempts(measurement: Measurement) -> list[Attempt]:
+    """Those that an app would have made: at addresses that the link's own resolver gave, where it was asked."""
+    asked = {each.host for each in own_resolutions(measurement)}
+    return [
+        each
+        for each in measurement.attempts
+        if each.via is not Via.ALSO and not (each.via is Via.INDEPENDENT and each.host in asked)
+    ]
+
+
+def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint: Endpoint) -> AttemptCase:
+    last = attempt.observations[-1] if attempt.observations else None
+    neutrals = _neutrals(evidence.measurement, attempt, last)
+    reached = controls.addresses_reached(endpoint, evidence.controls)
+    return AttemptCase(
+        attempt=attempt,
+        endpoint=endpoint,
+        legacy=target.legacy,
+        last=last,
+        complete=is_positive(attempt, endpoint),
+        control=controls.of_endpoint(endpoint, evidence.controls),
+        outage_reported=controls.report_outage(target.outage, evidence.controls),
+        controls_disagree=controls.disagree_on_endpoint(endpoint, evidence.controls),
+        calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
+        answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,
+        same_leaf_elsewhere=controls.leaf_of(last) in controls.leaves_seen(endpoint, evidence.controls),
+        failed_twice=evidence.earlier is not None and _had_failed(evidence.earlier, attempt),
+        opened_before=evidence.earlier is not None and _had_opened(evidence.earlier, attempt),
+        family_usable=_family_usable(evidence.measurement, attempt),
+        neutral_passed=any(each.failure is None for each in neutrals),
+        neutral_port_dead=_port_dead(neutrals, attempt.port),
+        neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
+        binding_passed=any(_is_binding_beside(each, attempt) for each in evidence.measurement.attempts),
+        dialect_passed=any(
+            is_positive(each, endpoint) for each in dialects.beside(attempt, evidence.measurement.attempts)
+        ),
+        broken_off_twice=evidence.earlier is not None and _was_broken_off(evidence.earlier, attempt),
+        twin_passed=any(_is_twin_beside(each, attempt) for each in evidence.measurement.attempts),
+        tcp_passed=any(_connected(each, attempt.address) for each in evidence.measurement.attempts),
+        other_name_passed=any(_is_other_name_beside(each, attempt) for each in evidence.measurement.attempts),
+        other_hello_passed=any(_is_other_hello_beside(each, attempt) for each in evidence.measurement.attempts),
+        udp_passed=any(_answers_udp(each, attempt.address) for each in evidence.measurement.attempts),
+        clock_measured=evidence.measurement.clock_offset_ms is not None,
+        location=location.of_attempt(evidence, attempt, last),
+        neighbour_reached=attempt.address in evidence.neighbours,
+    )
+
+
+def _is_binding_beside(other: Attempt, attempt: Attempt) -> bool:
+    """Plain STUN to the same address, port and transport, and it was answered."""
+    return other.handshake in BINDINGS and _is_answered_at(other, attempt)
+
+
+def _is_twin_beside(other: Attempt, attempt: Attempt) -> bool:
+    return other.handshake == "sip-twin" and _is_answered_at(other, attempt)
+
+
+def _is_answered_at(other: Attempt, attempt: Attempt) -> bool:
+    same = (other.address, other.port, other.transport) == (attempt.address, attempt.port, attempt.transport)
+    return same and other.grade is not None
+
+
+def _connected(other: Attempt, address: str | None) -> bool:
+    opened = any(each.step is Step.TCP and each.failure is None for each in other.observations)
+    return other.address == address and opened
+
+
+def _is_other_name_beside(other: Attempt, attempt: Attempt) -> bool:
+    return other.handshake == "quic-other-name" and _is_answered_at(other, attempt)
+
+
+def _is_other_hello_beside(other: Attempt, attempt: Attempt) -> bool:
+    return other.handshake in HELLOS - {attempt.handshake} and _is_answered_at(other, attempt)
+
+
+def _answers_udp(other: Attempt, address: str | None) -> bool:
+    return other.address == address and other.transport is Transport.UDP and other.grade is not None
+
+
+def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:
+    """The neutral attempts of the same kind and family; one whose certificate was replaced still connected."""
+    by_step = NEUTRAL_OVER.get(attempt.transport, NEUTRAL_OVER_TLS)
+    kinds = by_step.get(last.step, frozenset()) if last else frozenset()
+    family = family_of(attempt.address) if attempt.address else None
+    return [each for each in measurement.link.neutrals if each.handshake in kinds and each.family == family]
+
+
+def _port_dead(neutrals: Sequence[Neutral], port: int) -> bool:
+    same = [each for each in neutrals if each.port == port]
+    return bool(same) and all(each.failure for each in same) and any(each.failure is None for each in neutrals)
+
+
+def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
+    if attempt.address is None:
+        return True
+    neutrals = [each for each in measurement.link.neutrals if each.family == family_of(attempt.address)]
+    return not neutrals or any(each.failure in ANSWERED for each in neutrals)
+
+
+def _had_failed(earlier: Measurement, attempt: Attempt) -> bool:
+    """Round 1 was not answered, or broken off, at this endpoint too, at each address that it tried in this family."""
+    same = [
+        each
+        for each in _app_attempts(earlier)
+        if (each.host, each.port, each.handshake) == (attempt.host, attempt.port, attempt.handshake)
+        and each.address
+        and attempt.address
+        and family_of(each.address) == family_of(attempt.address)
+        and each.observations
+    ]
+    return bool(same) and all(is_transient(each.observations[-1]) for each in same)
+
+
+def _was_broken_off(earlier: Measurement, attempt: Attempt) -> bool:
+    return any(
+        each.observations[-1].step is attempt.observations[-1].step and each.observations[-1].failure in BROKEN_OFF
+        for each in earlier.attempts
+        if (each.address, each.port, each.handshake) == (attempt.address, attempt.port, attempt.handshake)
+        and each.observations
+        and attempt.observations
+    )
+
+
+def _had_opened(earlier: Measurement, attempt: Attempt) -> bool:
+    return any(
+        observation.step is Step.TCP and observation.failure is None
+        for each in earlier.attempts
+        if (each.address, each.port, each.handshake) == (attempt.address, attempt.port, attempt.handshake)
+        for observation in each.observations
+    )

@@ -1,0 +1,142 @@
+"""What excuses a failure: the service itself, the line, the home, chance, or somebody beyond this network."""
+
+from __future__ import annotations
+
+from probe.failure import BROKEN_OFF, REFUSED, UNEXPECTED_STATUS
+from probe.judge.attempt.case import AttemptCase
+from probe.judge.attempt.predicates import (
+    PAYLOAD_STEPS,
+    READABLE_STEPS,
+    in_a_session,
+    is_let_in,
+    is_udp,
+    is_unanswered,
+    relay_refuses,
+)
+from probe.judge.evidence import Rule
+from probe.judge.location import FailureLocation
+from probe.model import State
+
+EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
+    Rule(
+        "outage_reported",
+        lambda case: case.outage_reported,
+        State.IMPAIRED,
+        None,
+        "the service itself reports an outage in this hour",
+        "As a control was told; what this line is told does not count, for whoever forged it could excuse a ban.",
+    ),
+    Rule(
+        "controls_disagree",
+        lambda case: case.controls_disagree,
+        State.IMPAIRED,
+        None,
+        "elsewhere it works for some and not for others: a fault of the service is not excluded",
+        "A control that got through shows that it is alive, and as many that did not show that it is unsteady.",
+    ),
+    Rule(
+        "service_refusal",
+        relay_refuses,
+        State.IMPAIRED,
+        "service.refusal",
+        "the relay answered, and refused in an unexpected way",
+        "The reply carries our transaction id; a refusal by the service is no interference.",
+    ),
+    Rule(
+        "session_refusal",
+        lambda case: in_a_session(case) and case.failure == UNEXPECTED_STATUS,
+        State.IMPAIRED,
+        "service.refusal",
+        "the service itself answered, inside a verified session, otherwise than it is known to",
+        "403 and 451 among others: who holds the service's certificate is the service.",
+    ),
+    Rule(
+        "session_broken_off",
+        lambda case: in_a_session(case) and case.step in PAYLOAD_STEPS and case.failure in BROKEN_OFF,
+        State.IMPAIRED,
+        None,
+        "it is broken off inside a verified session, by the service or by somebody who cannot read what is said there",
+        "Servers hang up on whom they do not serve; nobody else knows what was asked.",
+    ),
+    Rule(
+        "refused_by_target",
+        lambda case: case.last is not None and case.last.icmp is not None and case.last.icmp.from_target,
+        State.IMPAIRED,
+        "service.refusal",
+        "the service's own address refused it by ICMP",
+        "An ICMP error from the target itself shows that the path is open.",
+    ),
+    Rule(
+        "regional_fault_not_excluded",
+        lambda case: not case.answered_elsewhere,
+        State.IMPAIRED,
+        None,
+        "this address was not reached from elsewhere: a fault of the service in this region is not excluded",
+        "design, section 4: before `likely_blocked`, the failing address itself must have answered somebody.",
+    ),
+    Rule(
+        "port_dead_for_neutrals",
+        lambda case: case.neutral_port_dead and is_udp(case),
+        State.IMPAIRED,
+        "udp.port.drop",
+        "neutral services on this port do not answer either, on other ports they do",
+        "A home router or a workplace does this as well as an operator.",
+    ),
+    Rule(
+        "tls_read_for_all",
+        lambda case: case.step in READABLE_STEPS and not is_udp(case) and case.neutral_altered,
+        State.IMPAIRED,
+        "local.tls",
+        "somebody reads all TLS on this link, neutral services' too, and broke this connection off",
+        "A company's inspection with application control; and what is no TLS, on TLS's port, is not understood.",
+    ),
+    Rule(
+        "neutral_failed",
+        lambda case: not case.neutral_passed,
+        State.INSUFFICIENT,
+        None,
+        "no neutral service of the same kind answered on this link, so there is nothing to compare with",
+        "What fails for everybody is not aimed at the service.",
+    ),
+    Rule(
+        "silence_once",
+        lambda case: is_unanswered(case) and not case.failed_twice,
+        State.INSUFFICIENT,
+        None,
+        "it was not answered, once: a second look is needed",
+        "A timeout alone is at most `insufficient` in one round; an ICMP error, which a failing line sends, too.",
+    ),
+    Rule(
+        "broken_off_once",
+        lambda case: case.failure in BROKEN_OFF | {REFUSED} and not case.failed_twice,
+        State.INSUFFICIENT,
+        None,
+        "it was refused or broken off, once: a second look is needed",
+        "A server that is too busy, or restarts, does that to whoever comes.",
+    ),
+    Rule(
+        "refused_at_the_service",
+        lambda case: case.location is FailureLocation.SERVICE,
+        State.IMPAIRED,
+        "service.refusal",
+        "it is broken off from exactly as far away as the service is, beyond this network",
+        "What is said first draws a reset only with a TTL that takes it to where the connection is accepted.",
+    ),
+    Rule(
+        "refused_beyond",
+        lambda case: case.location is FailureLocation.BEYOND,
+        State.IMPAIRED,
+        None,
+        "it is refused from beyond this network: by the service, or on the way in another country",
+        "A router of another country's network has seen the packet before anybody refused it.",
+    ),
+    Rule(
+        "left_unanswered",
+        lambda case: case.location is FailureLocation.LEFT and not case.neighbour_reached and not is_let_in(case),
+        State.IMPAIRED,
+        None,
+        "it leaves this network towards the service, and nothing comes back: whose doing that is cannot be told",
+        "A service that keeps a country out looks like replies that are dropped on their way in, unless another "
+        "network of the country reaches it.",
+    ),
+)

@@ -1,0 +1,103 @@
+"""The words of which the rules of an attempt are made: each is about one case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from probe import failure
+from probe.failure import BROKEN_OFF, REFUSED, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME, UNEXPECTED_REPLY
+from probe.judge.attempt.case import AttemptCase
+from probe.judge.grades import CERTIFIED, CERTIFIED_TRANSPORTS
+from probe.model import Operation, Step, Transport
+
+
+def fails(step: Step, *failures: str) -> Callable[[AttemptCase], bool]:
+    return lambda case: case.step is step and case.failure in failures
+
+
+def silent(case: AttemptCase) -> bool:
+    return case.failure == TIMEOUT
+
+
+def is_unanswered(case: AttemptCase) -> bool:
+    return case.last is not None and failure.is_unanswered(case.last)
+
+
+def bytes_received(case: AttemptCase) -> int:
+    return case.last.bytes_received if case.last else 0
+
+
+def hello_acknowledged(case: AttemptCase) -> bool:
+    return bool(case.last and case.last.tls and case.last.tls.hello_acknowledged)
+
+
+# What apps say in protocols of their own, once a connection stands.
+PAYLOAD_STEPS = frozenset(
+    [Step.HTTP, Step.WEBSOCKET, Step.STUN, Step.TURN, Step.NOISE, Step.MTPROTO, Step.XMPP, Step.SIP, Step.HELLO]
+)
+UDP_STEPS = frozenset({Step.STUN, Step.TURN, Step.HELLO})
+READABLE_STEPS = PAYLOAD_STEPS | {Step.TLS}  # at which whoever reads TLS breaks off
+
+
+def payload_fails(*failures: str) -> Callable[[AttemptCase], bool]:
+    return lambda case: case.step in PAYLOAD_STEPS and not is_udp(case) and case.failure in failures
+
+
+def payload_unanswered(case: AttemptCase) -> bool:
+    """Not half an answer, which may be junk; inside TLS there are bytes of TLS's own."""
+    nothing_came = not bytes_received(case) or in_a_session(case)
+    return payload_fails(TIMEOUT)(case) and nothing_came
+
+
+def sip_in_clear_fails(case: AttemptCase) -> bool:
+    """Where a home router's SIP helper could read it; what is silent was so twice, by the rules before."""
+    in_clear = case.attempt.transport in (Transport.UDP, Transport.TCP)
+    return in_clear and fails(Step.SIP, TIMEOUT, *BROKEN_OFF)(case)
+
+
+def of_another(case: AttemptCase) -> bool:
+    return case.failure in (TLS_AUTHORITY, TLS_HOSTNAME)
+
+
+def self_made(case: AttemptCase) -> bool:
+    """No service shows such a certificate in TLS; inside Noise its own chain may come to begin at another root."""
+    return case.failure == TLS_AUTHORITY and case.step is not Step.NOISE
+
+
+def is_let_in(case: AttemptCase) -> bool:
+    """The service took the ClientHello, began to answer it, or answers the same in other bytes: it keeps nobody out."""
+    took_it = case.step is Step.TLS and (hello_acknowledged(case) or bytes_received(case) > 0)
+    return took_it or case.dialect_passed or case.other_name_passed
+
+
+def is_udp(case: AttemptCase) -> bool:
+    return case.attempt.transport is Transport.UDP
+
+
+def in_a_session(case: AttemptCase) -> bool:
+    """The certificate was verified first: whoever answers is the service."""
+    return case.attempt.transport in CERTIFIED_TRANSPORTS or case.attempt.handshake in CERTIFIED
+
+
+def began(case: AttemptCase) -> bool:
+    """The server's first message of DTLS came."""
+    facts = case.last.dtls if case.last else None
+    return facts is not None and (facts.hello_verify or facts.server_hello)
+
+
+def shows_blockpage(case: AttemptCase) -> bool:
+    """Inside a verified session a page is the service's, whatever it mentions."""
+    page = case.last.http if case.last else None
+    in_clear = case.attempt.transport not in CERTIFIED_TRANSPORTS
+    return in_clear and page is not None and bool(page.fingerprint)
+
+
+def relay_refuses(case: AttemptCase) -> bool:
+    """Over UDP only what carries our transaction id is read at all; in a stream anything may come."""
+    understood = is_udp(case) or (case.last is not None and case.last.operation is Operation.DECODE)
+    return understood and fails(Step.TURN, UNEXPECTED_REPLY)(case)
+
+
+def refused_by_icmp(case: AttemptCase) -> tuple[str, ...]:
+    """Over UDP a refusal is an ICMP error; over TCP it is a reset."""
+    return (REFUSED,) if is_udp(case) else ()

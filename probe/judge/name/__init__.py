@@ -1,0 +1,1 @@
+"""Verdicts about names: what the link's own resolvers said, beside what everybody else said."""

@@ -1,0 +1,163 @@
+"""Follow-up experiments: after a failure, change one thing and ask again.
+
+A relay that does not answer an Allocate is asked in the second round for a plain Binding as well: same address, same
+port, another method. If that is answered, it is the Allocate that somebody drops, and not the address. Our own server
+that does not answer SIP is asked again with every bit inverted. A server that does not answer QUIC is asked with a
+neutral name too: if that is answered, it is the service's name that is dropped; one that does not answer DTLS, with
+another program's hello. Where the link's resolver led to addresses at which a service was not met, and another's led to
+it, the first are asked for a certificate as well: a messenger's own protocol has nothing that an impostor must forge.
+
+What has failed for good is sent again with small TTLs (probe.path.sweeps); here is said which failures those are.
+Silence must have repeated; a reset, a foreign certificate or a resolver's denial need not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from probe.addresses import family_of, is_private
+from probe.failure import (
+    BROKEN_OFF,
+    CERTIFICATE_FAILURES,
+    DNS_MISBEHAVING,
+    DNS_REFUSED,
+    NO_ANSWER,
+    NXDOMAIN,
+    REFUSED,
+    SERVFAIL,
+    is_in_clear,
+    is_unanswered,
+)
+from probe.judge.grades import shows_certificate
+from probe.measuring.allocate_budget import ALLOCATING
+from probe.measuring.measurer import Findings
+from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Target, Transport, Via
+
+FOREIGN_ANSWERS = BROKEN_OFF | CERTIFICATE_FAILURES | {REFUSED}
+DENIED = frozenset({NXDOMAIN, SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING, NO_ANSWER})
+HTTPS_PORT = 443
+Identity = tuple[str, int, str, str]
+
+EXPERIMENTS = {  # at the same address and port
+    "turn": "stun",
+    "turn-4571": "stun-4571",
+    "turn-google": "stun",
+    "sip-echo": "sip-twin",
+    "quic": "quic-other-name",
+    "dtls": "dtls-browser",
+    "dtls-browser": "dtls",
+}
+
+
+def second_round(target: Target, findings: Findings | None = None) -> Target:
+    """The target with the experiments of the second round, some of which depend on what the first one found.
+
+    They are no paths: only the target's own endpoints are.
+    """
+    known = {identity(endpoint) for endpoint in target.endpoints}
+    others = [
+        replace(endpoint, handshake=EXPERIMENTS[endpoint.handshake], expect=Expect())
+        for endpoint in target.endpoints
+        if endpoint.handshake in EXPERIMENTS
+    ]
+    astray = led_astray(target, findings) if findings else []
+    others += [Endpoint(host=host, port=HTTPS_PORT, transport=Transport.TCP, handshake="tls") for host in astray]
+    return replace(target, endpoints=(*target.endpoints, *(each for each in others if identity(each) not in known)))
+
+
+def led_astray(target: Target, findings: Findings) -> list[str]:
+    """Hosts without TLS of their own that were met where another resolver led, and not where the link's own did."""
+    met = {(each.host, each.via) for each in findings.attempts if each.grade is not None}
+    missed = {each.host for each in findings.attempts if each.via is Via.SYSTEM}
+    certified = {each.host for each in target.endpoints if shows_certificate(each)}
+    return [
+        host
+        for host in dict.fromkeys(endpoint.host for endpoint in target.endpoints)
+        if host in missed - certified and (host, Via.INDEPENDENT) in met and (host, Via.SYSTEM) not in met
+    ]
+
+
+def identity(dialled: Endpoint | Attempt) -> Identity:
+    return dialled.host, dialled.port, dialled.transport, dialled.handshake
+
+
+def app_attempts(findings: Findings) -> list[Attempt]:
+    """Without those that no app here would make: where the link's resolver gave addresses, or was silent about them."""
+    own = {attempt.host for attempt in findings.attempts if attempt.via is Via.SYSTEM}
+    own |= {each.host for each in findings.resolutions if is_unanswered(each.observation) and is_in_clear(each)}
+    return [
+        attempt
+        for attempt in findings.attempts
+        if attempt.via is not Via.ALSO and not (attempt.via is Via.INDEPENDENT and attempt.host in own)
+    ]
+
+
+def failed_for_good(endpoints: Sequence[Endpoint], findings: Findings, round_: int) -> list[Attempt]:
+    """One for each endpoint and family of which no public address got through."""
+    known = {identity(endpoint) for endpoint in endpoints}
+    groups: dict[tuple[Identity, int], list[Attempt]] = {}
+    for attempt in app_attempts(findings):
+        if identity(attempt) in known and attempt.address is not None and not is_private(attempt.address):
+            groups.setdefault((identity(attempt), family_of(attempt.address)), []).append(attempt)
+    chosen = (_first_for_good(group, round_) for group in groups.values())
+    return list(dict.fromkeys(_weakest(attempt, findings) for attempt in chosen if attempt is not None))
+
+
+def names_in_doubt(findings: Findings, own: Iterable[str], round_: int) -> list[Resolution]:
+    """One for each host that the link's own resolvers (by name) denied, or led where nothing was found."""
+    names = frozenset(own)
+    hosts = dict.fromkeys(each.host for each in findings.resolutions)
+    chosen = (_in_doubt(host, findings, names, round_) for host in hosts)
+    return [resolution for resolution in chosen if resolution is not None]
+
+
+def _first_for_good(group: Sequence[Attempt], round_: int) -> Attempt | None:
+    if any(attempt.grade for attempt in group):
+        return None
+    return next((each for each in group if each.observations and _is_for_good(each.observations[-1], round_)), None)
+
+
+def _weakest(attempt: Attempt, findings: Findings) -> Attempt:
+    """A relay that leaves a plain Binding unanswered too need not be asked for another Allocate."""
+    if attempt.handshake not in ALLOCATING & EXPERIMENTS.keys():
+        return attempt
+    place = identity(replace(attempt, handshake=EXPERIMENTS[attempt.handshake]))
+    asked = [each for each in findings.attempts if (identity(each), each.address) == (place, attempt.address)]
+    return asked[0] if asked and not any(each.grade for each in asked) else attempt
+
+
+def _is_for_good(last: Observation, round_: int) -> bool:
+    return round_ > 1 if is_unanswered(last) else last.failure in FOREIGN_ANSWERS
+
+
+def _in_doubt(host: str, findings: Findings, own: frozenset[str], round_: int) -> Resolution | None:
+    asked = [each for each in findings.resolutions if each.host == host and each.observation.dns]
+    ours = [each for each in asked if _resolver(each) in own and is_in_clear(each)]
+    answered = [each for each in ours if each.observation.failure is None]
+    denied = [each for each in ours if _is_denied(each.observation, round_, bool(answered))]
+    raced = [each for each in ours if each.observation.dns and each.observation.dns.late]
+    others = {answer for each in asked if each not in ours for answer in _answers(each)}
+    disputed = [each for each in answered if others.isdisjoint(_answers(each))]
+    led_nowhere = [] if _got_through(host, findings) else disputed
+    return next(iter((*raced, *denied, *led_nowhere)), None)
+
+
+def _is_denied(observation: Observation, round_: int, answered: bool) -> bool:
+    """An empty answer in one family is no denial where the other has addresses."""
+    if is_unanswered(observation):
+        return round_ > 1
+    return observation.failure in DENIED and not (observation.failure == NO_ANSWER and answered)
+
+
+def _got_through(host: str, findings: Findings) -> bool:
+    return any(each.host == host and each.via is Via.SYSTEM and each.grade for each in findings.attempts)
+
+
+def _resolver(resolution: Resolution) -> str:
+    return resolution.observation.dns.resolver if resolution.observation.dns else ""
+
+
+def _answers(resolution: Resolution) -> tuple[str, ...]:
+    return resolution.observation.dns.answers if resolution.observation.dns else ()

@@ -1,0 +1,145 @@
+"""The packets to follow along the path: those that failed, as they were sent, and neutral ones of the same kind.
+
+What an attempt says first is got from its own handshake, by letting it speak to nobody. Of one route every packet is
+the same, byte for byte, so that a relay which gets several of an Allocate gets one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import dns.message
+from msgspec import Struct
+from msgspec.structs import replace
+
+from probe.addresses import family_of, is_private
+from probe.failure import CERTIFICATE_FAILURES
+from probe.handshakes import HANDSHAKES
+from probe.handshakes.trace import Instruments, Trace
+from probe.judge.location import compared_with
+from probe.measuring.follow_up import identity
+from probe.measuring.measurer import RoundResult
+from probe.model import Attempt, Endpoint, IcmpFacts, Step, Target, Transport
+from probe.net.dialer import Counters
+from probe.net.vantage import LinkResolver
+from probe.path.ttl_probe import Packet
+
+NEUTRAL = frozenset({"tls", "stun"})  # handshakes of which a neutral can be followed
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """A packet to follow. `host` is the endpoint's, or the name that is asked for."""
+
+    step: Step
+    host: str
+    packet: Packet
+    neutral: bool = False
+
+    @property
+    def kind(self) -> tuple[Step, int, str]:
+        """Routes of one kind can be compared. Resolvers are apart, for each stands somewhere else."""
+        step = compared_with(self.step, self.packet.transport)
+        return step, family_of(self.packet.address), self.packet.address if step is Step.DNS else ""
+
+
+async def of_attempt(
+    attempt: Attempt, target: Target, instruments: Instruments, *, neutral: bool = False
+) -> list[Route]:
+    """The SYN; and where a connection opened, what was said in it. Nothing for what failed inside a session."""
+    assert attempt.address is not None
+    last = attempt.observations[-1]
+    over = Transport.UDP if attempt.transport is Transport.UDP else Transport.TCP
+    bare = Packet(transport=over, address=attempt.address, port=attempt.port)
+    if len(attempt.observations) > (1 if over is Transport.UDP else 2):
+        return []
+    routes = [] if over is Transport.UDP else [Route(step=Step.TCP, host=attempt.host, packet=bare, neutral=neutral)]
+    if last.step is Step.TCP or last.failure in CERTIFICATE_FAILURES:  # which is shown by who opens the connection
+        return routes
+    said = await first_words(endpoint_of(attempt, target), instruments)
+    packet = replace(bare, payload=said)
+    return [*routes, Route(step=last.step, host=attempt.host, packet=packet, neutral=neutral)] if said else []
+
+
+def of_name(host: str, qtype: str, resolver: LinkResolver, instruments: Instruments, *, neutral: bool = False) -> Route:
+    query = dns.message.make_query(host, qtype)
+    query.id = int.from_bytes(instruments.random_bytes(2))
+    packet = Packet(transport=Transport.UDP, address=resolver.address, port=resolver.port, payload=query.to_wire())
+    return Route(step=Step.DNS, host=host, packet=packet, neutral=neutral)
+
+
+async def neutrals_of(
+    look: RoundResult, resolvers: Mapping[str, LinkResolver], instruments: Instruments
+) -> list[Route]:
+    """Of what passed of a neutral target; `resolvers` are the link's own, by name."""
+    routes = []
+    for attempt in look.findings.attempts:
+        if attempt.grade is not None and attempt.handshake in NEUTRAL:
+            routes += await of_attempt(attempt, look.target, instruments, neutral=True)
+    for resolution in look.findings.resolutions:
+        facts = resolution.observation.dns
+        if facts and facts.resolver in resolvers and resolution.observation.failure is None:
+            resolver = resolvers[facts.resolver]
+            routes.append(of_name(resolution.host, facts.qtype, resolver, instruments, neutral=True))
+    return routes
+
+
+def can_be_swept_to(resolver: LinkResolver) -> bool:
+    """One at a private address stands in the home, wherever its answers come from."""
+    return not resolver.independent and not is_private(resolver.address)
+
+
+def endpoint_of(attempt: Attempt, target: Target) -> Endpoint:
+    """Where it was dialled; of an experiment, the endpoint that it was made for."""
+    place = attempt.host, attempt.port, attempt.transport
+    same = [each for each in target.endpoints if (each.host, each.port, each.transport) == place]
+    endpoint = next((each for each in same if identity(each) == identity(attempt)), same[0])
+    return replace(endpoint, handshake=attempt.handshake, address=attempt.address)
+
+
+# --- What a handshake says first ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class CapturingDialer:
+    """A socket whose other end is nobody: it keeps what is sent first, and nothing ever comes back."""
+
+    said: asyncio.Future[bytes]
+    counters: Counters = field(default_factory=Counters)
+    icmp: IcmpFacts | None = None
+    local: tuple[str, int] = ("0.0.0.0", 0)
+
+    async def udp(self, address: str, port: int) -> CapturingDialer:
+        return self
+
+    async def tcp(self, address: str, port: int) -> CapturingDialer:
+        return self
+
+    async def send(self, data: bytes) -> None:
+        if not self.said.done():
+            self.said.set_result(data)
+
+    async def receive(self) -> bytes:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody ends this wait")
+
+    def acknowledged(self) -> bool | None:
+        return None
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def first_words(endpoint: Endpoint, instruments: Instruments) -> bytes:
+    """What the endpoint's handshake sends first; nothing if it ends without a word."""
+    nobody = CapturingDialer(asyncio.get_running_loop().create_future())
+    trace = Trace(replace(instruments, dialer=nobody))
+    speaking = asyncio.ensure_future(HANDSHAKES[endpoint.handshake](trace, endpoint))
+    try:
+        await asyncio.wait((speaking, nobody.said), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+        trace.close()
+    return nobody.said.result() if nobody.said.done() else b""

@@ -1,0 +1,188 @@
+"""Where on the path it dies: one packet, sent with TTL after TTL, and what comes back of each. Without root.
+
+A router at which the TTL runs out says so by ICMP. The kernel gives that to the socket that sent the packet: over UDP
+and for a SYN (Linux 5.18 and later) with the router's address, in an open TCP connection as an error alone
+(IP_RECVERR, ip(7)). So a packet that nothing answers can be followed to the last router that saw it, and whoever
+answers in a service's place is found at the TTL at which he first does. A router that says nothing to anybody says
+nothing here: a neutral packet is followed beside the failing one.
+
+Every TTL has a socket of its own, for a connection must be new for each; all of one packet's are asked at once. What
+is sent in an open connection never reaches the service unless the TTL allows it, and the connection ends with a RST.
+Only on Linux; elsewhere everything is silence, which proves nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import closing
+from typing import Protocol
+
+from msgspec import Struct
+
+from probe.model import ReplyKind, Transport
+from probe.net.dialer import MAX_DATAGRAM, READ_SIZE, Counters, IcmpError, open_socket, read_error_queue, report_icmp
+
+TRIES = 2  # of a TTL that stays silent
+LIMIT = 1.0  # seconds, of one try
+LATER = 0.3  # of that, in which a reset may follow a router's word
+TIME_EXCEEDED = {socket.AF_INET: 11, socket.AF_INET6: 3}  # ICMP's and ICMPv6's type
+TTL_OPTION = {
+    socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TTL),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),
+}
+FAR = 64  # what a packet has that is to arrive
+ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: close with a RST
+
+
+class Packet(Struct, frozen=True, kw_only=True):
+    """What to send. Over TCP without a payload it is the SYN, else the first data of a connection that has opened."""
+
+    transport: Transport
+    address: str
+    port: int
+    payload: bytes = b""
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """What came first. `sender` is the packed address that an ICMP error came from, `data` an answer's."""
+
+    came: ReplyKind
+    sender: bytes = b""
+    data: bytes = b""
+
+
+SILENCE = Reply(came=ReplyKind.SILENCE)
+
+
+class Replies(Struct, frozen=True, kw_only=True):
+    """By TTL. A connection that did not open sent no packet, and has no reply."""
+
+    by_ttl: dict[int, Reply]
+    bytes_sent: int
+    packets_sent: int
+
+
+class Sweeper(Protocol):
+    """Sends packets with small TTLs."""
+
+    async def sweep(self, packet: Packet, ttls: Sequence[int], scale: float) -> Replies:
+        """One packet with each of these TTLs, at the same time. Does not raise."""
+        ...
+
+
+class SocketSweeper:
+    """For real, through sockets of its own."""
+
+    async def sweep(self, packet: Packet, ttls: Sequence[int], scale: float) -> Replies:
+        counters = Counters()
+        found: dict[int, Reply] = {}
+        for _ in range(TRIES):
+            silent = [ttl for ttl in ttls if found.get(ttl, SILENCE) == SILENCE]
+            replies = await asyncio.gather(*(_ask(packet, ttl, LIMIT * scale, counters) for ttl in silent))
+            found |= {ttl: reply for ttl, reply in zip(silent, replies, strict=True) if reply is not None}
+        return Replies(
+            by_ttl=dict(sorted(found.items())), bytes_sent=counters.bytes_sent, packets_sent=counters.packets_sent
+        )
+
+
+async def _ask(packet: Packet, ttl: int, limit: float, counters: Counters) -> Reply | None:
+    """None when there was nothing to be asked with: no route, no more sockets, no connection."""
+    try:
+        sock = open_socket(packet.address, _kind(packet))
+    except OSError:
+        return None
+    with closing(sock):
+        report_icmp(sock)
+        if packet.transport is Transport.UDP:
+            return await _heard(sock, _ask_by_datagram(sock, packet, ttl, counters), limit)
+        if not packet.payload:
+            return await _heard(sock, _ask_by_syn(sock, packet, ttl, counters), limit)
+        return await _ask_inside(sock, packet, ttl, limit, counters)
+
+
+async def _ask_by_datagram(sock: socket.socket, packet: Packet, ttl: int, counters: Counters) -> Reply:
+    loop = asyncio.get_running_loop()
+    _limit_ttl(sock, ttl)
+    sock.connect((packet.address, packet.port))
+    await loop.sock_sendall(sock, packet.payload)
+    counters.sent(packet.payload)
+    return Reply(came=ReplyKind.ANSWER, data=await loop.sock_recv(sock, MAX_DATAGRAM))
+
+
+async def _ask_by_syn(sock: socket.socket, packet: Packet, ttl: int, counters: Counters) -> Reply:
+    _limit_ttl(sock, ttl)
+    counters.sent(b"")
+    await asyncio.get_running_loop().sock_connect(sock, (packet.address, packet.port))
+    return Reply(came=ReplyKind.ANSWER)
+
+
+async def _ask_inside(sock: socket.socket, packet: Packet, ttl: int, limit: float, counters: Counters) -> Reply | None:
+    """In a connection that opened with an ordinary TTL; None when it did not."""
+    try:
+        async with asyncio.timeout(limit):
+            await asyncio.get_running_loop().sock_connect(sock, (packet.address, packet.port))
+    except (OSError, TimeoutError):
+        return None
+    try:
+        reply = await _heard(sock, _say(sock, packet, ttl, counters), limit)
+        return await _or_a_later_reset(sock, limit * LATER) if reply.came is ReplyKind.EXCEEDED else reply
+    finally:
+        _limit_ttl(sock, FAR)  # so that the RST arrives
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+
+
+async def _say(sock: socket.socket, packet: Packet, ttl: int, counters: Counters) -> Reply:
+    _limit_ttl(sock, ttl)
+    await asyncio.get_running_loop().sock_sendall(sock, packet.payload)
+    counters.sent(packet.payload)
+    return await _listen(sock)
+
+
+async def _listen(sock: socket.socket) -> Reply:
+    return Reply(
+        came=ReplyKind.ANSWER if await asyncio.get_running_loop().sock_recv(sock, READ_SIZE) else ReplyKind.RESET
+    )
+
+
+async def _or_a_later_reset(sock: socket.socket, limit: float) -> Reply:
+    """A slow box beside the path may break off what a router behind it has seen by then."""
+    reply, until = Reply(came=ReplyKind.EXCEEDED), asyncio.get_running_loop().time() + limit
+    while reply.came is ReplyKind.EXCEEDED:  # of the same words sent again too
+        left = until - asyncio.get_running_loop().time()
+        reply = await _heard(sock, _listen(sock), max(left, 0.0))
+    return Reply(came=ReplyKind.EXCEEDED) if reply == SILENCE else reply
+
+
+async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float) -> Reply:
+    """What the question comes to, errors and silence too."""
+    try:
+        async with asyncio.timeout(limit):
+            return await asking
+    except TimeoutError:
+        return SILENCE
+    except OSError as error:
+        return read_error(sock.family, error, read_error_queue(sock))
+
+
+def read_error(family: int, error: OSError, queued: Iterable[IcmpError]) -> Reply:
+    """What an error on a socket says. One of ICMP's that came without its sender is taken by its number."""
+    for icmp in queued:
+        exceeded = icmp.type == TIME_EXCEEDED.get(socket.AddressFamily(family))
+        return Reply(came=ReplyKind.EXCEEDED if exceeded else ReplyKind.REJECTED, sender=icmp.sender)
+    if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE):
+        return Reply(came=ReplyKind.RESET)
+    if error.errno == errno.EHOSTUNREACH:  # so the kernel says it in an open connection
+        return Reply(came=ReplyKind.EXCEEDED)
+    return SILENCE
+
+
+def _kind(packet: Packet) -> socket.SocketKind:
+    return socket.SOCK_DGRAM if packet.transport is Transport.UDP else socket.SOCK_STREAM
+
+
+def _limit_ttl(sock: socket.socket, ttl: int) -> None:
+    sock.setsockopt(*TTL_OPTION[sock.family], ttl)

@@ -1,0 +1,153 @@
+"""What was measured and not yet acknowledged: sealed batches on disk, oldest first.
+
+A batch is sealed once, put here before anything is sent, and deleted only when the collector says that it keeps it.
+A kill, a crash or a power cut loses nothing that was put; sending again what was already kept does no harm.
+
+    <directory>/000000000017-<batch>.batch      waiting
+    <directory>/refused/….batch and ….reason    what the collector will not take, and why
+    <directory>/lost                            how many batches were dropped for want of room
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from probe import durable
+from probe.codecs.seal import FORMAT, LIMITS, SealError, check_header, encode, seal, unseal
+from probe.model import BatchHeader, Measurement
+from probe.submit.identity import Identity
+
+LIMIT_BYTES = 64_000_000
+SUFFIX = ".batch"
+
+logger = logging.getLogger(__name__)
+
+
+class Spool:
+    """Batches in a directory of at most `limit_bytes`. Every method raises OSError when the disk does not obey."""
+
+    def __init__(self, directory: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._directory = directory
+        self._refused = directory / "refused"
+        self._lost = directory / "lost"
+        self._limit_bytes = limit_bytes
+        durable.make_directory(self._refused)
+
+    def put(self, batch_id: str, data: bytes) -> Path:
+        """Returns when the batch is on disk. `batch_id` is that of its header."""
+        self._make_room(len(data))
+        waiting = self.pending()
+        # Numbers and not times give the order: the clock of a device may jump.
+        number = int(waiting[-1].name.partition("-")[0]) + 1 if waiting else 1
+        path = self._directory / f"{number:012}-{batch_id}{SUFFIX}"
+        durable.write(path, data)
+        return path
+
+    def pending(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(self._directory.glob(f"[0-9]*-*{SUFFIX}"))
+
+    def read(self, path: Path) -> bytes | None:
+        """The batch as it was put; None if it is gone, sent by another process or dropped."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def accepted(self, path: Path) -> None:
+        """The collector keeps it."""
+        path.unlink(missing_ok=True)
+
+    def refused(self, path: Path, reason: str) -> None:
+        """The collector will never take it; it is set aside for whoever wants to know why."""
+        target = self._refused / path.name
+        durable.write(target.with_suffix(".reason"), f"{reason}\n".encode(errors="replace"))
+        path.replace(target)
+        durable.sync_directory(self._refused)
+
+    @property
+    def lost(self) -> int:
+        """Batches that were dropped for want of room, ever."""
+        try:
+            return int(self._lost.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _make_room(self, needed: int) -> None:
+        """Drops what is worth least: what a kill left unfinished, then what was refused, then the oldest."""
+        unfinished = sorted(self._directory.glob(f"*{durable.PART}"))
+        waiting = self.pending()
+        kept = [*unfinished, *sorted(self._refused.iterdir()), *waiting]
+        sizes = [path.stat().st_size for path in kept]
+        excess = sum(sizes) + needed - self._limit_bytes
+        dropped = 0
+        for path, size in zip(kept, sizes, strict=True):
+            if excess <= 0:
+                break
+            # Counted first: a count too high by one is better than a loss that nobody knows of.
+            dropped += self._count_loss() if path in waiting else 0
+            path.unlink(missing_ok=True)
+            excess -= size
+        if dropped:
+            logger.warning("%d batches that were never sent were dropped: the spool is full", dropped)
+
+    def _count_loss(self) -> int:
+        durable.write(self._lost, f"{self.lost + 1}\n".encode())
+        return 1
+
+
+def seal_measurements(
+    identity: Identity,
+    measurements: Iterable[Measurement],
+    software: str,
+    targets_digest: str,
+    now_ms: int,
+    random_bytes: Callable[[int], bytes],
+) -> Iterator[tuple[str, bytes]]:
+    """Batches that a collector will take: pairs of batch id and bytes.
+
+    A measurement that fits in no batch is dropped with a warning, so that it does not take others with it.
+    Raises SealError when software or digest are of the wrong form: that would be so for every batch.
+    """
+
+    def header() -> BatchHeader:
+        return BatchHeader(
+            format=FORMAT,
+            key=identity.key,
+            batch=random_bytes(16).hex(),
+            sealed_ms=now_ms,
+            software=software,
+            targets=targets_digest,
+        )
+
+    def batches(lines: list[bytes]) -> Iterator[tuple[str, bytes]]:
+        this = header()
+        data = seal(this, lines, identity.sign)
+        try:
+            unseal(data)
+        except SealError as error:
+            if len(lines) == 1:
+                logger.warning("A measurement of %d bytes was dropped: %s", len(lines[0]), error)
+                return
+            half = len(lines) // 2
+            yield from batches(lines[:half])
+            yield from batches(lines[half:])
+        else:
+            yield this.batch, data
+
+    check_header(header())
+    lines = list(_lines(measurements))
+    for start in range(0, len(lines), LIMITS.measurements):
+        yield from batches(lines[start : start + LIMITS.measurements])
+
+
+def _lines(measurements: Iterable[Measurement]) -> Iterator[bytes]:
+    for measurement in measurements:
+        try:
+            yield encode(measurement)
+        except (ValueError, OverflowError, msgspec.MsgspecError) as error:
+            logger.warning("A measurement of %s was dropped: %s", measurement.target, type(error).__name__)

@@ -1,0 +1,151 @@
+"""What may be asked, by whom, and what a slip gets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from collector.front import cells
+from collector.front.access import ACCESS, Access
+from collector.log import HOUR_MS
+from collector.warehouse.privacy_floor import band
+from collector.warehouse.store import Warehouse
+from probe.model import Plane, Target
+from tests.collector.rows import HOUR, KEYS, cell_row, content, verdict_row
+
+NOW_MS = (HOUR + 1) * HOUR_MS
+TARGETS = [Target(id=name, plane=Plane.SIGNALLING) for name in ("whatsapp/chat", "viber/call")]
+
+
+@pytest.fixture
+def warehouse() -> Warehouse:
+    warehouse = Warehouse(None)
+    lines = [verdict_row(uid=str(n), key=KEYS[n], started_ms=HOUR * HOUR_MS + n) for n in range(4)]
+    many = cell_row(lines=4, counted=4, states={"ok": 3, "blocked": 1})
+    few = cell_row(lines=2, counted=2, states={"ok": 2}, asn=36925, operator="Medi Telecom")
+    viber = cell_row(target="viber/call", hour=HOUR - 1, lines=11, counted=0, states={"insufficient": 11})
+    gone = verdict_row(target="tango/call", hour=HOUR - 1, state="down", country="ES", asn=3352, access="4g")
+    warehouse.replace([content(lines, [many, few]), content([], [viber]), content([gone], [])], 1)
+    return warehouse
+
+
+@pytest.fixture
+def ask(warehouse: Warehouse, aiohttp_client: Any) -> Any:
+    async def ask(path: str, full: bool = True, **headers: str) -> tuple[int, Any]:
+        app = web.Application()
+        app[ACCESS] = Access(token="t", local=full)
+        cells.add_routes(app, warehouse, TARGETS, lambda: NOW_MS)
+        client: TestClient[Any, Any] = await aiohttp_client(app)
+        response = await client.get(path, headers=headers)
+        return response.status, await (response.text() if headers else response.json())
+
+    return ask
+
+
+async def test_verdicts_come_newest_first(ask: Any) -> None:
+    status, answer = await ask("/v1/verdicts")
+    assert status == 200
+    assert [row["uid"] for row in answer["verdicts"]] == ["3", "2", "1", "0", "1"]
+    assert answer["complete"] is True
+
+
+async def test_verdicts_as_lines(ask: Any) -> None:
+    _, text = await ask("/v1/verdicts?limit=2", Accept="application/x-ndjson")
+    assert [json.loads(line)["uid"] for line in text.splitlines()] == ["3", "2"]
+
+
+async def test_a_limit_says_that_more_was_there(ask: Any) -> None:
+    assert (await ask("/v1/verdicts?limit=2"))[1]["complete"] is False
+
+
+async def test_below_the_floor_no_verdict_is_shown(ask: Any) -> None:
+    status, answer = await ask("/v1/verdicts", full=False)
+    assert (status, answer["error"]) == (403, "full_access_only")
+    assert "/v1/cells" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("target=tango/call", 1),  # measured once, no longer in the file
+        ("target=whatsapp/chat", 4),
+        ("country=ES", 1),
+        ("asn=3352", 1),
+        ("access=4g", 1),
+        (f"since={HOUR * HOUR_MS + 2}", 2),
+        (f"until={HOUR * HOUR_MS + 2}", 3),
+        (f"since={HOUR * HOUR_MS + 1}&until={HOUR * HOUR_MS + 2}", 1),
+        ("target=whatsapp/chat&country=ES", 0),
+    ],
+)
+async def test_verdicts_are_chosen(ask: Any, query: str, count: int) -> None:
+    assert len((await ask(f"/v1/verdicts?{query}"))[1]["verdicts"]) == count
+
+
+async def test_cells_in_full_have_their_counts(ask: Any) -> None:
+    _, answer = await ask("/v1/cells")
+    assert [(c["target"], c["lines"]) for c in answer["cells"]] == [
+        ("whatsapp/chat", 4),
+        ("whatsapp/chat", 2),
+        ("viber/call", 11),
+    ]
+    assert answer["cells"][0]["states"] == {"blocked": 1, "ok": 3}
+
+
+async def test_strangers_see_cells_of_three_lines_in_bands(ask: Any) -> None:
+    _, answer = await ask("/v1/cells", full=False)
+    shown = [(c["target"], c["lines"], c["counted"], c["states"]) for c in answer["cells"]]
+    assert shown == [
+        ("whatsapp/chat", "3-5", "3-5", {"blocked": "<3", "ok": "3-5"}),
+        ("viber/call", ">10", "0", {"insufficient": ">10"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("service=viber", 1),
+        ("role=chat", 2),
+        ("operator=Medi%20Telecom", 1),
+        ("asn=36925", 1),
+        ("access=wifi", 0),
+        (f"since={HOUR * HOUR_MS}", 2),
+        (f"until={HOUR * HOUR_MS}", 1),
+        ("operator=%27%20OR%20%271%27=%271", 0),
+    ],
+)
+async def test_cells_are_chosen(ask: Any, query: str, count: int) -> None:
+    assert len((await ask(f"/v1/cells?{query}"))[1]["cells"]) == count
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "sentence"),
+    [
+        ("/v1/cells?contry=MA", "unknown_parameter", "There is no parameter `contry`; did you mean `country`."),
+        ("/v1/cells?limit=3", "unknown_parameter", "There is no parameter `limit`; give one of since, "),
+        ("/v1/verdicts?target=whatsap/chat", "unknown_word", "did you mean `whatsapp/chat`."),
+        ("/v1/cells?service=vibr", "unknown_word", "did you mean `viber`."),
+        ("/v1/cells?role=cal", "unknown_word", "did you mean `call`."),
+        ("/v1/cells?access=wi-fi", "unknown_word", "did you mean `wifi`."),
+        ("/v1/cells?access=", "unknown_word", "give one of 2g, 3g"),
+        ("/v1/cells?country=ma", "bad_value", "`country` is two capital letters, such as MA."),
+        ("/v1/cells?asn=AS36903", "bad_value", "`asn` is a whole number of at most 4294967295, such as 36903."),
+        ("/v1/cells?since=yesterday", "bad_value", "milliseconds since 1970."),
+        ("/v1/cells?asn=99999999999999999999", "bad_value", "`asn` is a whole number"),
+        ("/v1/cells?since=0&until=9999999999", "bad_span", "at most 31 days"),
+        ("/v1/cells?since=5&until=4", "bad_span", "at most 31 days"),
+        ("/v1/cells?asn=1&asn=2", "repeated_parameter", "once"),
+    ],
+)
+async def test_a_slip_is_named(ask: Any, path: str, reason: str, sentence: str) -> None:
+    status, answer = await ask(path)
+    assert (status, answer["error"]) == (400, reason)
+    assert sentence in answer["message"]
+
+
+def test_bands() -> None:
+    assert [band(n) for n in (0, 1, 2, 3, 5, 6, 10, 11)] == ["0", "<3", "<3", "3-5", "3-5", "6-10", "6-10", ">10"]

@@ -1,0 +1,247 @@
+"""The page: escaped, balanced, self-contained, and never more than the data says."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.front import page as site
+from collector.front.access import ACCESS, Access
+from collector.front.page.page import MEANINGS, render
+from collector.front.page.timeline import HEIGHTS, SIGNS, bars
+from collector.front.page.words import plain
+from collector.log import HOUR_MS
+from collector.warehouse.store import Warehouse
+from collector.warehouse.tables import CellRow, VerdictRow
+from probe.explain import STATE_WORDS
+from probe.model import State
+from tests.collector.rows import CELL, HOUR, KEYS, VERDICT, cell_row, content, verdict_row
+
+NOW_MS = HOUR * HOUR_MS + 35 * 60_000
+HOSTILE = "</svg><script>alert(1)</script>\"'>&{{7*7}}\u202e"
+VOID = {"meta", "link", "br", "line", "rect", "circle"}
+
+
+class Page(HTMLParser):
+    """Checks that elements close in order; keeps the elements, what they refer to, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+
+def page(*rows: VerdictRow | CellRow, full: bool = True) -> Page:
+    warehouse = Warehouse(None)
+    hours: dict[tuple[str, int], tuple[list[VerdictRow], list[CellRow]]] = {}
+    for row in rows:
+        verdicts, cells = hours.setdefault((row.target, row.hour), ([], []))
+        if isinstance(row, VerdictRow):
+            verdicts.append(row)
+        else:
+            cells.append(row)
+    warehouse.replace([content(*of_hour) for of_hour in hours.values()], 1)
+    text = render(warehouse, NOW_MS, full)
+    warehouse.close()
+    assert "://" not in text, "the page asks for nothing elsewhere"
+    return Page(text)
+
+
+def bar_count(shown: Page) -> int:
+    return shown.count("rect")
+
+
+def test_an_empty_warehouse_says_so() -> None:
+    assert "Nothing was measured in the last 24 hours." in page().words
+    assert "no network was measured on 3 lines or more" in page(full=False).words
+
+
+def test_one_line_reads_as_this_link() -> None:
+    shown = page(
+        verdict_row(),
+        verdict_row(
+            target="viber/call",
+            state="blocked",
+            mechanism="tls.sni.reset",
+            step="tls",
+            reason="Reset 12 ms after the name.",
+        ),
+        verdict_row(target="imo/call", state="insufficient", depth="relay_answers"),
+        verdict_row(target="baseline/stun"),
+    )
+    for words in (
+        "3 targets were measured on this link.",
+        "Interference was seen with Viber calls (blocked).",
+        "Nothing can be concluded about imo calls.",
+        "No interference was seen with WhatsApp messages, at the depth stated below.",
+        "No control measured in these hours",
+        "TLS connection reset after the service's name was sent",
+        "setting up encryption",
+        "Reset 12 ms after the name.",
+        "cannot be concluded: relay reached, call not exercised",
+        "25 Feb 06:00",
+        "Made on 25 Feb 2026, 06:35 UTC.",
+    ):
+        assert words in shown.words
+    assert "Simulated" not in shown.words
+
+
+def test_where_nothing_can_be_concluded_nothing_else_is_claimed() -> None:
+    shown = page(verdict_row(state="insufficient"), verdict_row(target="viber/call", state="insufficient"))
+    assert "Nothing can be concluded about any of them." in shown.words
+    assert "Interference was seen" not in shown.words
+
+
+def test_the_latest_verdict_of_a_line_is_shown() -> None:
+    early = verdict_row(uid="1", state="blocked", started_ms=HOUR * HOUR_MS, reason="Early.")
+    late = verdict_row(uid="2", started_ms=HOUR * HOUR_MS + 60_000, reason="Late.")
+    shown = page(early, late)
+    assert "Late." in shown.words
+    assert "Early." not in shown.words
+    assert bar_count(shown) == 1
+
+
+def test_two_lines_speak_for_themselves() -> None:
+    shown = page(verdict_row(), verdict_row(key=KEYS[2], uid="2", state="blocked"))
+    assert "WhatsApp messages (blocked on 1 of 2)" in shown.words
+    assert f"line {KEYS[2][:8]}" in shown.words
+
+
+def test_controls_are_no_lines_and_are_known_of() -> None:
+    shown = page(verdict_row(), verdict_row(key=KEYS[2], uid="2", is_control=True, operator="Elsewhere"))
+    assert "No control measured" not in shown.words
+    assert "Elsewhere" not in shown.words
+
+
+def test_three_lines_are_shown_as_a_cell() -> None:
+    lines = [verdict_row(key=KEYS[n], uid=str(n), reason="Of one line.") for n in range(3)]
+    shown = page(*lines, cell_row(lines=3, counted=3, states={"ok": 2, "blocked": 1}))
+    assert "Of one line." not in shown.words
+    assert "2 lines: no interference seen; 1 line: blocked" in shown.words
+    assert "Maroc Telecom (MA, AS36903), ADSL" in shown.words
+
+
+def test_strangers_see_no_line_and_no_cell_below_the_floor() -> None:
+    shown = page(
+        verdict_row(reason="Of one line."),
+        cell_row(lines=2, counted=2, states={"ok": 2}, operator="Few"),
+        cell_row(lines=4, counted=4, state="blocked", states={"blocked": 3, "ok": 1}, operator="Enough", asn=2),
+        cell_row(hour=HOUR - 1, lines=2, counted=2, state="blocked", states={"blocked": 2}, operator="Enough", asn=2),
+        full=False,
+    )
+    assert "Of one line." not in shown.words
+    assert "Few (" not in shown.words
+    assert "Enough (MA, AS2), ADSL" in shown.words
+    assert "3-5 lines: blocked; <3 lines: no interference seen" in shown.words
+    assert KEYS[1][:8] not in shown.text
+    assert bar_count(shown) == 1
+
+
+def test_what_is_simulated_is_said_to_be() -> None:
+    shown = page(verdict_row(simulated=True), verdict_row(uid="2", key=KEYS[2], operator="Real", asn=2))
+    assert "Simulated. Measurements on this page were made in a simulated country." in shown.words
+    assert "ADSL simulated" in shown.words
+    assert "(simulated)" in shown.words
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_hostile_text_stays_text(full: bool) -> None:
+    """In every column that is text, of verdicts and of cells; in a target too, for a probe may send any."""
+    texts = {f.name: HOSTILE for f in msgspec.structs.fields(VERDICT) if isinstance(getattr(VERDICT, f.name), str)}
+    optional = {"mechanism": HOSTILE, "depth": HOSTILE, "step": HOSTILE}
+    verdict = msgspec.structs.replace(VERDICT, **texts, **optional)
+    words = {f.name: HOSTILE for f in msgspec.structs.fields(CELL) if isinstance(getattr(CELL, f.name), str)}
+    cell = msgspec.structs.replace(CELL, **words, mechanism=HOSTILE, lines=3, states={HOSTILE: 3}, asn=2)
+    shown = page(verdict, cell, full=full)
+    assert shown.count("script") == 0
+    assert "alert(1)" in shown.text
+    assert "\u202e" not in shown.text
+    assert "{{7*7}}" in shown.text
+    assert all(not name.startswith("on") for _, attributes in shown.elements for name in attributes)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.dictionaries(st.integers(0, 30), st.sampled_from([s.value for s in State]), max_size=20),
+    st.booleans(),
+)
+def test_an_hour_is_drawn_if_and_only_if_there_is_data(states: dict[int, str], alone: bool) -> None:
+    """`states`: how many hours ago → state. What is older than 24 hours is not on the page."""
+    rows: list[VerdictRow | CellRow]
+    if alone:
+        rows = [verdict_row(hour=HOUR - ago, state=state) for ago, state in states.items()]
+    else:
+        rows = [cell_row(hour=HOUR - ago, state=state, lines=3, states={state: 3}) for ago, state in states.items()]
+    shown = page(*rows, full=alone)
+    drawn = [state for ago, state in states.items() if ago < 24]
+    assert bar_count(shown) == len(drawn)
+    assert shown.count("circle") == (24 - len(drawn) if drawn else 0)
+    for state in State:
+        groups = [a for tag, a in shown.elements if tag == "g" and a.get("class") == state.value]
+        assert len(groups) == drawn.count(state.value)
+
+
+def test_each_state_is_told_apart_without_colour() -> None:
+    assert set(SIGNS) == set(HEIGHTS) == set(State)
+    assert len(set(SIGNS.values())) == len(State)
+    (absent,) = bars([None], HOUR)
+    assert (absent.state, absent.sign, absent.height) == ("none", "", 0)
+    assert absent.title.endswith("no data")
+
+
+def test_the_page_explains_each_state_and_never_says_works() -> None:
+    shown = page(verdict_row())
+    assert set(MEANINGS) == set(State) - {State.UNKNOWN}
+    assert all(STATE_WORDS[state] in shown.words for state in MEANINGS)
+    said = re.sub("Nothing on this page says that a service works", "", shown.words)
+    assert not re.search(r"\bworks\b", said)
+
+
+def test_text_that_turns_its_surroundings_is_made_visible() -> None:
+    assert plain("a\u202eb\x00\u200d\nc") == "a\ufffdb\ufffd\ufffd\ufffdc"
+    assert plain("اتصالات المغرب") == "اتصالات المغرب"
+
+
+async def test_the_route_shows_by_who_asks(aiohttp_client: Any) -> None:
+    warehouse = Warehouse(None)
+    warehouse.replace([content([verdict_row(reason="Of one line.")], [])], 1)
+    app = web.Application()
+    app[ACCESS] = Access(token="secret", local=False)
+    site.add_routes(app, warehouse, lambda: NOW_MS)
+    client = await aiohttp_client(app)
+    stranger = await client.get("/")
+    operator = await client.get("/", headers={"Authorization": "Bearer secret"})
+    assert stranger.content_type == "text/html"
+    assert "Of one line." not in await stranger.text()
+    assert "Of one line." in await operator.text()
+    assert operator.headers["Cache-Control"] == "no-store"
