@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 from probe import __version__
 from probe.addresses import is_address
-from probe.cycle import Settings
 from probe.failure import UserError
 from probe.measuring.byte_budget import CYCLE_BYTES
+from probe.measuring.session import Settings
 from probe.model import Access, Resolver, Targets
 from probe.net.vantage import LinkResolver, describe_resolver
 from probe.targets import COLUMNS, describe, load, packaged, table

@@ -1,4 +1,4 @@
-"""One round over the targets: self-check, then everything else, then a second look at what was silent or broken off.
+"""One pass over the targets: self-check, then everything else, then a second round of what was silent or broken off.
 
 A failed handshake is a successful measurement. What was not tried is `not_attempted`, with its reason. What failed for
 good is followed along the path at the end.
@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,43 +24,13 @@ from probe.measuring.allocate_budget import Budget
 from probe.measuring.byte_budget import ByteBudget
 from probe.measuring.follow_up import app_attempts, led_astray, second_round
 from probe.measuring.measurer import Findings, Measurer, RoundResult, observations
-from probe.model import (
-    Access,
-    AlsoDial,
-    Attempt,
-    Combine,
-    Link,
-    Measurement,
-    NotAttempted,
-    Target,
-    Targets,
-    Transport,
-    Void,
-)
-from probe.net.vantage import (
-    LinkResolver,
-    LinkSnapshot,
-    carries_tunnel,
-    detect_access,
-    independent_resolvers,
-    link_snapshot,
-    system_resolvers,
-)
+from probe.measuring.session import Progress, Session, Settings, open_session
+from probe.model import AlsoDial, Attempt, Combine, Link, Measurement, NotAttempted, Target, Targets, Transport, Void
+from probe.net.vantage import carries_tunnel, detect_access, link_snapshot
 from probe.path.sweeps import PathProber
+from probe.path.ttl_probe import Sweeper
 
 TARGETS_IN_FLIGHT = 8
-Progress = Callable[[int, int, str], None]  # done, all, the target that was just measured
-
-
-class Settings(Struct, frozen=True, kw_only=True):
-    """What the volunteer said about the line, where the device describes itself, and what else to dial."""
-
-    declared: Access = Access.UNKNOWN
-    behind: Access = Access.UNKNOWN
-    resolvers: tuple[LinkResolver, ...] = ()  # instead of those of resolv.conf
-    root: Path = Path("/")  # of proc, sys and etc
-    also: tuple[AlsoDial, ...] = ()  # addresses at which other probes failed
-    max_bytes: int | None = None  # of payload, in the self-check and the first round; None: no limit
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
@@ -75,38 +44,40 @@ class Cycle(Struct, frozen=True, kw_only=True):
 
 
 class SelfCheck(Struct, frozen=True, kw_only=True):
-    conclude: Callable[[Mapping[str, Findings]], Link]  # what findings of the baseline say of the link
+    """What the baseline showed. `conclude` says what later findings of it (id → findings) say of the link."""
+
+    conclude: Callable[[Mapping[str, Findings]], Link]
     link: Link
     clock_offset_ms: int | None
     families: frozenset[int]
-    findings: Mapping[str, Findings]
+    results: tuple[RoundResult, ...]
 
 
 async def run_cycle(
-    targets: Targets, instruments: Instruments, settings: Settings, budget: Budget, progress: Progress
+    targets: Targets,
+    instruments: Instruments,
+    settings: Settings,
+    budget: Budget,
+    progress: Progress,
+    sweeper: Sweeper | None = None,
 ) -> Cycle:
     """Measures every target over this link once, and twice what was silent."""
     started_ms, uid = instruments.wall_ms(), instruments.new_uid()
     before = await link_snapshot(instruments.dialer, settings.root)
-    instruments = replace(instruments, own_addresses=before.own_addresses, fingerprints=targets.fingerprints)
-    resolvers = _resolvers(targets, settings, before.families)
-    check = await _self_check(targets, instruments, settings, resolvers, before, budget, progress)
-    instruments = replace(instruments, clock_offset_ms=check.clock_offset_ms)
-    looks = [
-        RoundResult(target, 1, check.findings[target.id]) for target in targets.targets if target.id in check.findings
-    ]
-    looks += await _look_at_all(targets, instruments, resolvers, check, budget, progress, settings)
+    session = open_session(targets, instruments, settings, budget, progress, before, sweeper)
+    check = await _self_check(session)
+    session = replace(session.timed(check.clock_offset_ms), families=check.families)
+    results = [*check.results, *await _measure_services(session, check)]
     if check.link.void is None:
-        looks = await _located(looks, instruments, resolvers, budget)
+        results = await _with_sweeps(session, results)
     after = await link_snapshot(instruments.dialer, settings.root)
     link = check.link if after == before else replace(check.link, void=check.link.void or Void.CHANGED)
-    measurements = [_measurement(look, uid, _link_of(look, link), check.clock_offset_ms, instruments) for look in looks]
     return Cycle(
         uid=uid,
         started_ms=started_ms,
         link=link,
         clock_offset_ms=check.clock_offset_ms,
-        measurements=tuple(measurements),
+        measurements=tuple(_measurement(session, uid, result, link) for result in results),
     )
 
 
@@ -142,20 +113,13 @@ def _fails_in_one_dialect(attempt: Attempt, tried: Sequence[Attempt]) -> bool:
     return failed and any(other.grade for other in dialects.beside(attempt, tried))
 
 
-def _resolvers(targets: Targets, settings: Settings, families: frozenset[int]) -> list[LinkResolver]:
-    own = settings.resolvers or system_resolvers(settings.root, targets.resolvers)
-    return [*own, *independent_resolvers(targets.resolvers, families)]
-
-
-async def _self_check(
-    targets: Targets, instruments: Instruments, settings: Settings, resolvers: Sequence[LinkResolver],
-    before: LinkSnapshot, budget: Budget, progress: Progress,
-) -> SelfCheck:  # fmt: skip
-    looks = await _look_at_baseline(targets, instruments, resolvers, before.families, budget, progress)
-    findings = {look.target.id: look.findings for look in looks}
+async def _self_check(session: Session) -> SelfCheck:
+    results = await _measure_baseline(session)
+    findings = {result.target.id: result.findings for result in results}
+    settings, before = session.settings, session.before
     conclude = partial(
         links.conclude,
-        resolvers=resolvers,
+        resolvers=session.resolvers,
         tunnel=carries_tunnel(settings.root, before),
         declared=settings.declared,
         detected=detect_access(settings.root, before.interface),
@@ -167,118 +131,104 @@ async def _self_check(
         link=link,
         clock_offset_ms=links.clock_offset_ms(findings.values()),
         families=links.usable_families(before.families, link.neutrals),
-        findings=findings,
+        results=tuple(results),
     )
 
 
-async def _look_at_baseline(
-    targets: Targets, instruments: Instruments, resolvers: Sequence[LinkResolver], families: frozenset[int],
-    budget: Budget, progress: Progress,
-) -> list[RoundResult]:  # fmt: skip
+async def _measure_baseline(session: Session) -> list[RoundResult]:
     """Plain HTTP first: its Date is the clock by which the others' certificates are verified."""
-    baseline = [target for target in targets.targets if links.is_baseline(target)]
+    baseline = session.baseline()
     clocks = [target for target in baseline if any(links.is_clock(each) for each in target.endpoints)]
     others = [target for target in baseline if target not in clocks]
 
     def told(before: int) -> Progress:
-        return lambda done, _, target: progress(before + done, len(baseline), target)
+        return lambda done, _, target: session.progress(before + done, len(baseline), target)
 
-    looks = await _look(Measurer(instruments, resolvers, families, budget), clocks, 1, instruments, told(0))
-    timed = replace(instruments, clock_offset_ms=links.clock_offset_ms(look.findings for look in looks))
-    return looks + await _look(Measurer(timed, resolvers, families, budget), others, 1, timed, told(len(clocks)))
+    results = await _round(replace(session, progress=told(0)), session.measurer(), clocks, 1)
+    timed = session.timed(links.clock_offset_ms(result.findings for result in results))
+    return results + await _round(replace(timed, progress=told(len(clocks))), timed.measurer(), others, 1)
 
 
-async def _look_at_all(
-    targets: Targets, instruments: Instruments, resolvers: Sequence[LinkResolver], check: SelfCheck,
-    budget: Budget, progress: Progress, settings: Settings,
-) -> list[RoundResult]:  # fmt: skip
-    others = [target for target in targets.targets if not links.is_baseline(target)]
-    unmeasurable = [target for target in others if not target.endpoints]
-    measurable = [target for target in others if target.endpoints]
-    nothing = Findings(started_ms=instruments.wall_ms())
-    looks = [RoundResult(target, 1, nothing, NotAttempted.NOT_MEASURABLE) for target in unmeasurable]
+async def _measure_services(session: Session, check: SelfCheck) -> list[RoundResult]:
+    unmeasurable = [target for target in session.services() if not target.endpoints]
+    measurable = [target for target in session.services() if target.endpoints]
+    nothing = Findings(started_ms=session.instruments.wall_ms())
+    untried = [RoundResult(target, 1, nothing, NotAttempted.NOT_MEASURABLE) for target in unmeasurable]
     if not check.link.up:
-        return looks + [RoundResult(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
-    byte_budget = ByteBudget(settings.max_bytes)
-    for found in check.findings.values():
-        byte_budget.take(observations(found))
-    measurer = Measurer(instruments, resolvers, check.families, budget, byte_budget)
-    first = await _look(measurer, measurable, 1, instruments, progress, settings.also)
-    silent = [
-        second_round(look.target, look.findings) for look in first if needs_second_round(look.target, look.findings)
-    ]
-    baseline = [target for target in targets.targets if links.is_baseline(target)]
-    unlimited = Measurer(instruments, resolvers, check.families, budget)  # what is silent takes little, and says most
-    return looks + first + await _look_again(unlimited, silent, baseline, instruments, check, progress)
+        return untried + [RoundResult(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
+    byte_budget = ByteBudget(session.settings.max_bytes)
+    for result in check.results:
+        byte_budget.take(observations(result.findings))
+    first = await _round(session, session.measurer(byte_budget), measurable, 1, session.settings.extra_addresses)
+    failed = [result for result in first if needs_second_round(result.target, result.findings)]
+    return untried + first + await _second_round(session, check, failed)
 
 
-async def _look_again(
-    measurer: Measurer, silent: Sequence[Target], baseline: Sequence[Target], instruments: Instruments,
-    check: SelfCheck, progress: Progress,
-) -> list[RoundResult]:  # fmt: skip
-    """The second round, beside which the baseline is measured again: a link that died meanwhile is silent to all."""
-    if not silent:
+async def _second_round(session: Session, check: SelfCheck, failed: Sequence[RoundResult]) -> list[RoundResult]:
+    """The baseline is measured again beside it: a link that died meanwhile is silent to all.
+
+    It has no limit of bytes: what is silent takes little, and says most.
+    """
+    if not failed:
         return []
+    again, measurer = [second_round(each.target, each.findings) for each in failed], session.measurer()
+    unseen = replace(session, progress=lambda *_: None)
     second, neutral = await asyncio.gather(
-        _look(measurer, silent, 2, instruments, progress),
-        _look(measurer, baseline, 2, instruments, lambda *_: None),
+        _round(session, measurer, again, 2), _round(unseen, measurer, session.baseline(), 2)
     )
-    link = check.conclude({look.target.id: look.findings for look in neutral})
-    return [replace(look, link=link) for look in second]
+    link = check.conclude({result.target.id: result.findings for result in neutral})
+    return [replace(result, link=link) for result in second]
 
 
-async def _located(
-    looks: Sequence[RoundResult], instruments: Instruments, resolvers: Sequence[LinkResolver], budget: Budget
+async def _with_sweeps(session: Session, results: Sequence[RoundResult]) -> list[RoundResult]:
+    """With where on the path it dies, in each record of a target: it is found out once, after the last round."""
+    if session.sweeper is None:
+        return list(results)
+    given = {each.target.id: each.target for each in reversed(results)}  # without the second round's experiments
+    last = {each.target.id: replace(each, target=given[each.target.id]) for each in results}
+    baseline = [each for each in last.values() if links.is_baseline(each.target)]
+    others = [each for each in last.values() if not links.is_baseline(each.target)]
+    prober = PathProber(session.sweeper, session.instruments, session.resolvers, session.budget)
+    sweeps = await prober.sweep(others, baseline)
+    return [replace(each, sweeps=sweeps.get(each.target.id, ())) for each in results]
+
+
+async def _round(
+    session: Session, measurer: Measurer, targets: Iterable[Target], round_: int, extra: Sequence[AlsoDial] = ()
 ) -> list[RoundResult]:
-    """With where on the path it dies, in each record of a target: it is found out once, after the last look."""
-    if instruments.sweeper is None:
-        return list(looks)
-    given = {look.target.id: look.target for look in reversed(looks)}  # without the second round's experiments
-    last = {look.target.id: replace(look, target=given[look.target.id]) for look in looks}
-    baseline = [look for look in last.values() if links.is_baseline(look.target)]
-    others = [look for look in last.values() if not links.is_baseline(look.target)]
-    sweeps = await PathProber(instruments.sweeper, instruments, resolvers, budget).sweep(others, baseline)
-    return [replace(look, sweeps=sweeps.get(look.target.id, ())) for look in looks]
-
-
-async def _look(
-    measurer: Measurer, targets: Iterable[Target], round_: int, instruments: Instruments, progress: Progress,
-    also: Sequence[AlsoDial] = (),
-) -> list[RoundResult]:  # fmt: skip
+    """Each of the targets once, in an order of chance; of `extra` addresses, each target dials its own."""
     shuffled = list(targets)
-    random.Random(instruments.random_bytes(16)).shuffle(shuffled)
+    random.Random(session.instruments.random_bytes(16)).shuffle(shuffled)
     in_flight = asyncio.Semaphore(TARGETS_IN_FLIGHT)
-    looks: list[RoundResult] = []
+    results: list[RoundResult] = []
 
     async def one(target: Target) -> None:
         async with in_flight:
-            looks.append(RoundResult(target, round_, await measurer.measure(target, also)))
-            progress(len(looks), len(shuffled), target.id)
+            results.append(RoundResult(target, round_, await measurer.measure(target, extra)))
+            session.progress(len(results), len(shuffled), target.id)
 
     async with asyncio.TaskGroup() as group:
         for target in shuffled:
             group.create_task(one(target))
-    return looks
+    return results
 
 
-def _link_of(look: RoundResult, link: Link) -> Link:
+def _link_of(result: RoundResult, link: Link) -> Link:
     """What voids the cycle voids its second round too."""
-    return link if look.link is None else replace(look.link, void=link.void or look.link.void)
+    return link if result.link is None else replace(result.link, void=link.void or result.link.void)
 
 
-def _measurement(
-    look: RoundResult, cycle: str, link: Link, offset_ms: int | None, instruments: Instruments
-) -> Measurement:
+def _measurement(session: Session, cycle: str, result: RoundResult, link: Link) -> Measurement:
     return Measurement(
-        uid=instruments.new_uid(),
-        target=look.target.id,
+        uid=session.instruments.new_uid(),
+        target=result.target.id,
         cycle=cycle,
-        round=look.round,
-        started_ms=look.findings.started_ms,
-        clock_offset_ms=offset_ms,
-        link=link,
-        not_attempted=look.not_attempted,
-        resolutions=look.findings.resolutions,
-        attempts=look.findings.attempts,
-        sweeps=look.sweeps,
+        round=result.round,
+        started_ms=result.findings.started_ms,
+        clock_offset_ms=session.instruments.clock_offset_ms,
+        link=_link_of(result, link),
+        not_attempted=result.not_attempted,
+        resolutions=result.findings.resolutions,
+        attempts=result.findings.attempts,
+        sweeps=result.sweeps,
     )

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe import __version__
-from probe.cycle import Cycle, Settings, run_cycle
+from probe.cycle import Cycle, run_cycle
 from probe.durable import make_directory
 from probe.failure import UserError
 from probe.handshakes.trace import Instruments
@@ -32,6 +32,7 @@ from probe.local_verdicts import (
 )
 from probe.measuring import extra_addresses
 from probe.measuring.allocate_budget import AllocateBudget
+from probe.measuring.session import Settings
 from probe.model import ControlMeasurement, Targets
 from probe.net.dialer import SocketDialer
 from probe.output import write_json, write_table
@@ -80,7 +81,7 @@ async def check(options: Options) -> None:
     if options.follow and options.collector:
         shipped = options.targets
         options = replace(options, targets=await renew(options.collector, options.data_dir / "targets.yaml", shipped))
-    settings = replace(options.settings, also=extra_addresses.chosen(dials, options.targets))
+    settings = replace(options.settings, extra_addresses=extra_addresses.chosen(dials, options.targets))
     cycle = await _measure(replace(options, settings=settings), chosen(options.targets, options.services))
     try:
         await _print(options, cycle, files)
@@ -128,11 +129,10 @@ async def _measure(options: Options, targets: Targets) -> Cycle:
         new_uid=lambda: options.secret_bytes(16).hex(),
         trust=load_trust(targets.authorities, options.ca_file),
         scale=options.scale,
-        sweeper=SocketSweeper(),
     )
     budget = AllocateBudget(options.data_dir / "allocates.json")
     try:
-        return await run_cycle(targets, instruments, options.settings, budget, show_progress)
+        return await run_cycle(targets, instruments, options.settings, budget, show_progress, SocketSweeper())
     finally:
         _save(budget, instruments.wall_ms())
 

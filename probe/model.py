@@ -509,7 +509,7 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     uid: str  # 16 random bytes, hex
     target: str
     cycle: str  # 16 random bytes, hex: the cycle it belongs to
-    round: int  # 1, or 2 for the second look at what was silent
+    round: int  # 1, or 2 for what was silent in the first
     started_ms: int
     clock_offset_ms: int | None  # true time − this device's; None when not measured
     link: Link

@@ -33,7 +33,6 @@ from probe.model import (
     XmppFacts,
 )
 from probe.net.dialer import Counters, Datagrams, Dialer, Stream
-from probe.path.ttl_probe import Sweeper
 from probe.secure.trust import Trust
 
 
@@ -54,7 +53,6 @@ class Instruments(Struct, frozen=True, kw_only=True):
     clock_offset_ms: int | None = None  # true time − wall_ms, once the self-check has measured it
     own_addresses: frozenset[str] = frozenset()  # the volunteer's: never to be recorded, even as an answer
     fingerprints: tuple[Fingerprint, ...] = ()
-    sweeper: Sweeper | None = None  # by which it is found out where on the path something dies; None: it is not
 
     def now_ms(self) -> int:
         """The corrected time."""

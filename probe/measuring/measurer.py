@@ -75,31 +75,31 @@ class Measurer:
         self._unheard: set[LinkResolver] = set()
         self._hosts: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(ATTEMPTS_PER_HOST))
 
-    async def measure(self, target: Target, also: Iterable[AlsoDial] = ()) -> Findings:
-        """Every address of every endpoint, each family for itself; of `also`, what is this target's."""
+    async def measure(self, target: Target, extra: Iterable[AlsoDial] = ()) -> Findings:
+        """Every address of every endpoint, each family for itself, and the `extra` addresses that are this target's."""
         started_ms, origin = self._instruments.wall_ms(), self._instruments.clock()
         with Lookup(self._instruments, self._resolvers, self._families, origin, self._unheard) as lookup:
             await lookup.ask(target)
-            more = [dial for dial in also if dial.target == target.id]
-            attempts = await self._attempt_all(target.endpoints, lookup, more, origin)
+            own = [dial for dial in extra if dial.target == target.id]
+            attempts = await self._attempt_all(target.endpoints, lookup, own, origin)
             resolutions = await lookup.finish()
         self._byte_budget.take(each.observation for each in resolutions)
         return Findings(started_ms=started_ms, resolutions=resolutions, attempts=tuple(attempts))
 
     async def _attempt_all(
-        self, endpoints: Sequence[Endpoint], lookup: Lookup, also: Sequence[AlsoDial], origin: float
+        self, endpoints: Sequence[Endpoint], lookup: Lookup, extra: Sequence[AlsoDial], origin: float
     ) -> list[Attempt]:
         groups = await asyncio.gather(
-            *(self._attempt_endpoint(endpoint, lookup, also, origin) for endpoint in endpoints)
+            *(self._attempt_endpoint(endpoint, lookup, extra, origin) for endpoint in endpoints)
         )
         return [attempt for group in groups for attempt in group]
 
     async def _attempt_endpoint(
-        self, endpoint: Endpoint, lookup: Lookup, also: Sequence[AlsoDial], origin: float
+        self, endpoint: Endpoint, lookup: Lookup, extra: Sequence[AlsoDial], origin: float
     ) -> list[Attempt]:
         attempts = await self._attempt_given(endpoint, lookup, origin)
         known = self._instruments.own_addresses.union(each.address for each in attempts if each.address)
-        others = [dial.address for dial in also if is_at(dial, endpoint) and dial.address not in known]
+        others = [dial.address for dial in extra if is_at(dial, endpoint) and dial.address not in known]
         return attempts + await self._wave(endpoint, list(dict.fromkeys(others)), Via.ALSO, origin)
 
     async def _attempt_given(self, endpoint: Endpoint, lookup: Lookup, origin: float) -> list[Attempt]:

@@ -70,14 +70,14 @@ def of_name(host: str, qtype: str, resolver: LinkResolver, instruments: Instrume
 
 
 async def neutrals_of(
-    look: RoundResult, resolvers: Mapping[str, LinkResolver], instruments: Instruments
+    result: RoundResult, resolvers: Mapping[str, LinkResolver], instruments: Instruments
 ) -> list[Route]:
     """Of what passed of a neutral target; `resolvers` are the link's own, by name."""
     routes = []
-    for attempt in look.findings.attempts:
+    for attempt in result.findings.attempts:
         if attempt.grade is not None and attempt.handshake in NEUTRAL:
-            routes += await of_attempt(attempt, look.target, instruments, neutral=True)
-    for resolution in look.findings.resolutions:
+            routes += await of_attempt(attempt, result.target, instruments, neutral=True)
+    for resolution in result.findings.resolutions:
         facts = resolution.observation.dns
         if facts and facts.resolver in resolvers and resolution.observation.failure is None:
             resolver = resolvers[facts.resolver]

@@ -49,11 +49,11 @@ class PathProber:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def sweep(
-        self, looks: Iterable[RoundResult], baseline: Iterable[RoundResult]
+        self, results: Iterable[RoundResult], baseline: Iterable[RoundResult]
     ) -> dict[str, tuple[Sweep, ...]]:
-        """What is to be added to the record of each target, by id. `looks`: the last at each of them."""
+        """What is to be added to the record of each target, by id. `results`: the last at each of them."""
         neutrals = await self._neutrals(baseline)
-        groups = {look.target.id: [each async for each in self._groups(look, neutrals)] for look in looks}
+        groups = {result.target.id: [each async for each in self._groups(result, neutrals)] for result in results}
         needed = {route.kind for each in groups.values() for group in each for route in group}
         if not needed:
             return {}
@@ -68,26 +68,26 @@ class PathProber:
 
     async def _neutrals(self, baseline: Iterable[RoundResult]) -> dict[Kind, Route]:
         """The first of each kind."""
-        found = [await neutrals_of(look, self._resolvers, self._instruments) for look in baseline]
+        found = [await neutrals_of(result, self._resolvers, self._instruments) for result in baseline]
         return {route.kind: route for routes in found for route in reversed(routes)}
 
-    async def _groups(self, look: RoundResult, neutrals: Mapping[Kind, Route]) -> AsyncIterator[list[Route]]:
+    async def _groups(self, result: RoundResult, neutrals: Mapping[Kind, Route]) -> AsyncIterator[list[Route]]:
         """What is to be followed of each name and of each attempt, where a neutral packet can be followed too."""
-        for name in names_in_doubt(look.findings, self._resolvers, look.round):
+        for name in names_in_doubt(result.findings, self._resolvers, result.round):
             if facts := name.observation.dns:
                 route = of_name(name.host, facts.qtype, self._resolvers[facts.resolver], self._instruments)
                 if route.kind in neutrals:
                     yield [route]
-        for attempt in failed_for_good(look.target.endpoints, look.findings, look.round):
-            routes = await of_attempt(attempt, look.target, self._instruments)
-            if routes and routes[-1].kind in neutrals and self._may_ask(attempt, look):
+        for attempt in failed_for_good(result.target.endpoints, result.findings, result.round):
+            routes = await of_attempt(attempt, result.target, self._instruments)
+            if routes and routes[-1].kind in neutrals and self._may_ask(attempt, result):
                 yield routes
 
-    def _may_ask(self, attempt: Attempt, look: RoundResult) -> bool:
+    def _may_ask(self, attempt: Attempt, result: RoundResult) -> bool:
         """One more Allocate: those that get as far as the relay are one transaction."""
         if attempt.handshake not in ALLOCATING:
             return True
-        return self._budget.spend(endpoint_of(attempt, look.target), self._instruments.wall_ms())
+        return self._budget.spend(endpoint_of(attempt, result.target), self._instruments.wall_ms())
 
     async def _sweep_neutrals(self, needed: set[Kind], neutrals: Mapping[Kind, Route]) -> dict[Kind, SweptRoute]:
         """Also the SYN of those whose ClientHello is, and in each family a STUN server, which tells our address."""

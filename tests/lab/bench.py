@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.facts.networks import read_networks
-from probe.cycle import Settings as ProbeSettings
+from probe.measuring.session import Settings as ProbeSettings
 from probe.model import Access, ControlMeasurement, Network
 from probe.net.vantage import describe_resolver
 from tests.lab import plan

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from probe.cycle import Settings
+from probe.measuring.session import Settings
 from probe.model import Access
 from probe.net.vantage import describe_resolver
 from tests.lab import fork, settings

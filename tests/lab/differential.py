@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from probe.cycle import Settings
+from probe.measuring.session import Settings
 from probe.model import Access, ControlMeasurement, Measurement, Network
 from probe.net.vantage import describe_resolver
 from tests.lab import fork, plan, settings

@@ -23,10 +23,11 @@ from msgspec import Struct
 
 from collector.facts.networks import Networks, lookup_prefix
 from collector.front.batches import prefixes
-from probe.cycle import Cycle, Settings, run_cycle
+from probe.cycle import Cycle, run_cycle
 from probe.handshakes.trace import Instruments
 from probe.local_verdicts import NetworkTable, judge_all, latest
 from probe.measuring.allocate_budget import AllocateBudget
+from probe.measuring.session import Settings
 from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
 from probe.net.dialer import SocketDialer
 from probe.path.ttl_probe import SocketSweeper
@@ -126,7 +127,7 @@ def whereabouts(order: Order, cycle: Cycle) -> NetworkTable:
 async def measured(order: Order) -> Cycle:
     if order.change is not None:
         asyncio.get_running_loop().call_later(order.change.after, lay_out, order.settings.root, order.change.device)
-    return await run_cycle(order.targets, instruments(order), order.settings, AllocateBudget(), silent)
+    return await run_cycle(order.targets, instruments(order), order.settings, AllocateBudget(), silent, SocketSweeper())
 
 
 def instruments(order: Order) -> Instruments:
@@ -140,7 +141,6 @@ def instruments(order: Order) -> Instruments:
         new_uid=lambda: dice.randbytes(16).hex(),
         trust=order.trust,
         scale=order.scale,
-        sweeper=SocketSweeper(),
     )
 
 

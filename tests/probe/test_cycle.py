@@ -11,12 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from probe.codecs import stun
-from probe.cycle import TARGETS_IN_FLIGHT, Cycle, Settings, needs_second_round, run_cycle
+from probe.cycle import TARGETS_IN_FLIGHT, Cycle, needs_second_round, run_cycle
 from probe.failure import REFUSED, TIMEOUT, Failed
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Trace
 from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.measurer import Findings
+from probe.measuring.session import Settings
 from probe.model import (
     Access,
     AlsoDial,
@@ -464,7 +465,7 @@ def test_where_others_failed_is_dialled_once_a_cycle_and_never_for_the_self_chec
         return AlsoDial(target=what.id, address=address, **fields)
 
     neutral = target("baseline/tcp", endpoint("tcp", "neutral.example", 443))
-    settings = msgspec.structs.replace(SETTINGS, also=(also(CHAT_TARGET, WEB), also(neutral, RELAY)))
+    settings = msgspec.structs.replace(SETTINGS, extra_addresses=(also(CHAT_TARGET, WEB), also(neutral, RELAY)))
     dialer = ScriptedDialer(scripts(chat=Tcp(hangs=True)))
     seen = cycled(dialer, targets(*BASELINE, neutral, CHAT_TARGET), settings)
     rounds = [[each.via for each in by_target(seen, number)["viber/chat"].attempts] for number in (1, 2)]

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from probe import daemon
-from probe.cycle import Cycle, Settings
+from probe.cycle import Cycle
 from probe.daemon import Options, check, run, show_progress
 from probe.failure import UserError
+from probe.measuring.session import Settings
 from probe.model import AlsoDial, Link, Transport
 from probe.submit.spool import Spool
 from tests.probe.builders import NOW_MS, endpoint, measurement, target, targets
@@ -31,7 +32,7 @@ def cycles(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """run_cycle is replaced: it notes with which budget it was called."""
     budgets: list[Any] = []
 
-    async def measured(_targets: Any, _instruments: Any, _settings: Any, budget: Any, _progress: Any) -> Cycle:
+    async def measured(_targets: Any, _instruments: Any, _settings: Any, budget: Any, *_: Any) -> Cycle:
         budgets.append(budget)
         budget.spend(endpoint("turn", address="203.0.113.4"), time.time_ns() // 1_000_000)
         return CYCLE
@@ -107,7 +108,7 @@ async def test_addresses_to_dial_come_with_the_settings(
     (tmp_path / "addresses").write_bytes(b"\n".join(lines))
     given = ("http://127.0.0.1:9", str(tmp_path / "addresses"))
     await check(options(tmp_path, targets=chat, also=given, settings=Settings(root=tmp_path)))
-    assert asked == [Settings(root=tmp_path, also=(dial,))]
+    assert asked == [Settings(root=tmp_path, extra_addresses=(dial,))]
     assert "The addresses at http://127.0.0.1:9 cannot be had" in caplog.text
 
 

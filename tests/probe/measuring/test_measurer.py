@@ -59,13 +59,13 @@ def network(own: Iterable[str] = (), world: Iterable[str] | None = None, accepts
 
 def measured(
     dialer: ScriptedDialer, what: Target, families: frozenset[int] = BOTH, budget: Budget | None = None,
-    resolvers: Iterable[LinkResolver] = (ISP, INDEPENDENT), also: Iterable[AlsoDial] = (),
-    taking: ByteBudget | None = None, **changes: Any,
+    resolvers: Iterable[LinkResolver] = (ISP, INDEPENDENT), extra: Iterable[AlsoDial] = (),
+    byte_budget: ByteBudget | None = None, **changes: Any,
 ) -> Findings:  # fmt: skip
     async def work() -> Findings:
         given = instruments(dialer, **changes)
-        measurer = Measurer(given, list(resolvers), families, budget or AllocateBudget(), taking)
-        return await measurer.measure(what, also)
+        measurer = Measurer(given, list(resolvers), families, budget or AllocateBudget(), byte_budget)
+        return await measurer.measure(what, extra)
 
     found = run(work())
     assert dialer.still_open == []
@@ -128,8 +128,8 @@ def dial(address: str, where: Endpoint = CHAT, **more: Any) -> AlsoDial:
 
 def test_where_others_failed_is_tried_last_and_once() -> None:
     dialer = network(FOUR[:1], world=[FOUR[1]], accepts=[FOUR[3]])
-    also = [dial(address) for address in (FOUR[3], FOUR[0], FOUR[1], FOUR[3], SIX[0])]
-    found = measured(dialer, target("svc/chat", chat()), V4, also=also)
+    extra = [dial(address) for address in (FOUR[3], FOUR[0], FOUR[1], FOUR[3], SIX[0])]
+    found = measured(dialer, target("svc/chat", chat()), V4, extra=extra)
     assert tried(found) == [
         (FOUR[0], Via.SYSTEM),
         (FOUR[1], Via.INDEPENDENT),
@@ -142,7 +142,7 @@ def test_where_others_failed_is_tried_last_and_once() -> None:
 
 def test_it_is_tried_also_when_another_address_got_through() -> None:
     dialer = network(FOUR[:1], world=[], accepts=FOUR[:2])
-    assert tried(measured(dialer, target("svc/chat", chat()), V4, also=[dial(FOUR[1])])) == [
+    assert tried(measured(dialer, target("svc/chat", chat()), V4, extra=[dial(FOUR[1])])) == [
         (FOUR[0], Via.SYSTEM),
         (FOUR[1], Via.ALSO),
     ]
@@ -162,7 +162,7 @@ def test_it_is_tried_also_when_another_address_got_through() -> None:
 def test_nothing_else_is_dialled_for_others(strange: AlsoDial) -> None:
     dialer = network(FOUR[:1], world=[], accepts=FOUR[:1])
     own = frozenset(OWN.values())
-    found = measured(dialer, target("svc/chat", chat()), also=[strange], own_addresses=own)
+    found = measured(dialer, target("svc/chat", chat()), extra=[strange], own_addresses=own)
     assert tried(found) == [(FOUR[0], Via.SYSTEM)]
     assert strange.address not in [address for _, address, _ in dialer.dialled]
 
@@ -292,9 +292,9 @@ def test_the_budget_holds_for_what_is_dialled_for_others() -> None:
     where = endpoint("turn", "relay.example", expect=Expect(realm="relay.example"))
     scripts: dict[Key, Udp] = {("udp", FOUR[0], 3478): Udp(always=[refusal(401)])}
     dialer = ScriptedDialer({**scripts, ("udp", RESOLVER, 53): Udp(always=[dns_reply()])})
-    also, budget = [dial(FOUR[0], where, target="svc/call")], AllocateBudget()
+    extra, budget = [dial(FOUR[0], where, target="svc/call")], AllocateBudget()
     what = target("svc/call", where)
-    founds = [measured(dialer, what, V4, budget, resolvers=[ISP], also=also) for _ in range(5)]
+    founds = [measured(dialer, what, V4, budget, resolvers=[ISP], extra=extra) for _ in range(5)]
     assert founds[3].attempts[0].grade is Grade.MARKED
     assert founds[4].attempts[0].not_attempted is NotAttempted.COOLDOWN
 
@@ -312,20 +312,20 @@ def test_only_relays_have_a_budget() -> None:
 def test_what_a_data_plan_does_not_allow_is_not_tried() -> None:
     """Of four addresses in each family, the first of each stays; names are counted too."""
     dialer = network([*FOUR, *SIX], world=[], accepts=[FOUR[0]])
-    taking = ByteBudget(10_000)
-    taking.take([observation(Step.TLS, bytes_received=4_000)])
-    found = measured(dialer, target("svc/chat", chat()), taking=taking)
+    byte_budget = ByteBudget(10_000)
+    byte_budget.take([observation(Step.TLS, bytes_received=4_000)])
+    found = measured(dialer, target("svc/chat", chat()), byte_budget=byte_budget)
     dialled = [attempt.address for attempt in found.attempts if attempt.not_attempted is None]
     assert dialled == [FOUR[0], SIX[0]]
     assert {attempt.not_attempted for attempt in found.attempts} == {None, NotAttempted.BUDGET}
-    assert taking.spent == 4_000 + sum(each.bytes_sent + each.bytes_received for each in observations(found))
+    assert byte_budget.spent == 4_000 + sum(each.bytes_sent + each.bytes_received for each in observations(found))
 
 
 def test_what_a_data_plan_does_not_allow_costs_no_allocate() -> None:
     budget, relay = AllocateBudget(), endpoint("turn", "203.0.113.4")
-    for taking, reason in ((ByteBudget(500), NotAttempted.BUDGET), (ByteBudget(), None)):
+    for byte_budget, reason in ((ByteBudget(500), NotAttempted.BUDGET), (ByteBudget(), None)):
         dialer = ScriptedDialer({("udp", "203.0.113.4", 3478): Udp(always=[refusal(401)])})
-        found = measured(dialer, target("svc/call", relay), budget=budget, taking=taking)
+        found = measured(dialer, target("svc/call", relay), budget=budget, byte_budget=byte_budget)
         assert [attempt.not_attempted for attempt in found.attempts] == [reason]
     assert [budget.spend(replace(relay, address="203.0.113.4"), NOW_MS) for _ in range(4)] == [True] * 3 + [False]
 

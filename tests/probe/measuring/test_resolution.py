@@ -96,10 +96,10 @@ def tools_of(dialer: ScriptedDialer) -> Instruments:
 
 def measured(
     dialer: ScriptedDialer, what: Target = CHAT, resolvers: Sequence[LinkResolver] = RESOLVERS,
-    taking: ByteBudget | None = None,
+    byte_budget: ByteBudget | None = None,
 ) -> Findings:  # fmt: skip
     async def work() -> Findings:
-        return await Measurer(tools_of(dialer), resolvers, frozenset({4}), AllocateBudget(), taking).measure(what)
+        return await Measurer(tools_of(dialer), resolvers, frozenset({4}), AllocateBudget(), byte_budget).measure(what)
 
     found = run(work())
     assert dialer.still_open == []
@@ -216,7 +216,7 @@ def test_when_a_name_is_in_doubt(failed: Attempt, forged: bool) -> None:
 
 def test_a_data_plan_that_is_used_up_allows_no_lookup_in_tls() -> None:
     server = Server(TRUE)
-    measured(network(server, plain=LIE, accepts=TRUE), taking=ByteBudget(10_000))
+    measured(network(server, plain=LIE, accepts=TRUE), byte_budget=ByteBudget(10_000))
     assert server.connections == 0
 
 

@@ -12,8 +12,9 @@ import msgspec
 from msgspec.structs import replace
 
 from probe.codecs import stun
-from probe.cycle import Cycle, Settings, run_cycle
+from probe.cycle import Cycle, run_cycle
 from probe.measuring.allocate_budget import ALLOCATES_PER_HOUR, AllocateBudget
+from probe.measuring.session import Settings
 from probe.model import Expect, Hop, HopKind, Measurement, ReplyKind, Step, Sweep, Target, Transport
 from probe.net.vantage import LinkResolver
 from probe.path.packets import Route
@@ -93,11 +94,11 @@ def scripts(**changes: Udp) -> dict[Key, Udp]:
 
 def cycled(path: Any, *what: Target, own: str = "192.168.1.7", budget: Any = None, **changes: Any) -> Cycle:
     dialer = ScriptedDialer(scripts(**changes), own={4: own})
-    tools = instruments(dialer, sweeper=path)
+    tools = instruments(dialer)
     everything = targets(BASELINE, *(what or (CALL,)))
 
     async def work() -> Cycle:
-        return await run_cycle(everything, tools, SETTINGS, budget or AllocateBudget(), lambda *_: None)
+        return await run_cycle(everything, tools, SETTINGS, budget or AllocateBudget(), lambda *_: None, path)
 
     return run(work())
 
@@ -172,8 +173,10 @@ def test_without_a_neutral_that_is_heard_nothing_is_followed() -> None:
     dialer = ScriptedDialer({**scripts(neutral=Udp()), ("tcp", "203.0.113.80", 80): page}, own={4: "192.168.1.7"})
 
     async def work() -> Cycle:
-        tools = instruments(dialer, sweeper=path)
-        return await run_cycle(targets(BASELINE, portal, CALL), tools, SETTINGS, AllocateBudget(), lambda *_: None)
+        tools = instruments(dialer)
+        return await run_cycle(
+            targets(BASELINE, portal, CALL), tools, SETTINGS, AllocateBudget(), lambda *_: None, path
+        )
 
     cycle = run(work())
     assert cycle.link.up
@@ -189,8 +192,8 @@ def test_a_name_that_is_denied_is_asked_again_of_the_same_resolver() -> None:
     dialer = ScriptedDialer(scripts(resolver=Udp(always=[told])), own={4: "192.168.1.7"})
 
     async def work() -> Cycle:
-        tools = instruments(dialer, sweeper=path)
-        return await run_cycle(targets(named, WEB), tools, SETTINGS, AllocateBudget(), lambda *_: None)
+        tools = instruments(dialer)
+        return await run_cycle(targets(named, WEB), tools, SETTINGS, AllocateBudget(), lambda *_: None, path)
 
     (measured,) = of(run(work()), "viber/chat")
     failing, neutral = measured.sweeps
@@ -273,9 +276,9 @@ def test_a_tunnel_is_not_followed(tmp_path: Path) -> None:
     dialer = ScriptedDialer(scripts(), own={4: "192.168.1.7"})
 
     async def work() -> Cycle:
-        tools = instruments(dialer, sweeper=path)
+        tools = instruments(dialer)
         settings = msgspec.structs.replace(SETTINGS, root=tmp_path)
-        return await run_cycle(targets(BASELINE, CALL), tools, settings, AllocateBudget(), lambda *_: None)
+        return await run_cycle(targets(BASELINE, CALL), tools, settings, AllocateBudget(), lambda *_: None, path)
 
     assert run(work()).link.void == "vpn"
     assert path.swept == []
