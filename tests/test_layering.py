@@ -147,7 +147,7 @@ def test_the_rules_can_fail(name: str, text: str) -> None:
         "probe",
         "probe.handshakes.trace",
         "probe.failure",
-        "probe.submit.upload",
+        "probe.daemon",
         "collector",
         "collector.front.server",
     )
