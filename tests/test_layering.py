@@ -91,6 +91,11 @@ def grafana(one: Import) -> bool:
     return not ours or under(one.target, "probe.model", "probe.explain", "collector.front.page")
 
 
+def below_handshakes(one: Import) -> bool:
+    """Sockets, records and sessions know nothing of the dialogues that are made with them."""
+    return not under(one.target, "probe.handshakes")
+
+
 def scapy(one: Import) -> bool:
     return top(one.target) != "scapy" or (under(one.module, "probe.path") and one.in_function)
 
@@ -99,6 +104,8 @@ RULES: list[tuple[str, Callable[[Import], bool]]] = [
     ("probe.model", model),
     ("probe.codecs", codecs),
     ("probe.judge", judge),
+    ("probe.net", below_handshakes),
+    ("probe.secure", below_handshakes),
     ("collector.detect", detect),
     ("probe", probe),
     ("collector", collector),
@@ -132,6 +139,7 @@ def test_the_layers_hold() -> None:
         ("probe.codecs.stun", "def f():\n    from asyncio import sleep"),
         ("probe.judge.verdict", "import time"),
         ("probe.judge.verdict", "from ..handshakes.trace import Trace"),
+        ("probe.secure.tls", "from probe.handshakes.trace import Trace"),
         ("probe.cli", "from collector import app"),
         ("probe.submit.spool", "import duckdb"),
         ("probe.path.ttl_probe", "import scapy.all"),

@@ -16,9 +16,10 @@ import h11
 
 from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.handshakes.http import Http1Response
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.model import HttpFacts, Operation
 from probe.net.dialer import Counters, Stream
+from probe.net.record import StepRecord
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ async def answer(trace: Trace, record: StepRecord, stream: Stream, receive: Call
             raise EOFError
         read += data
         if read.startswith(HTTP):
-            record.http = await _page(trace, read, stream)
+            record.keep(await _page(trace, read, stream))
             raise _unexpected(record)
         if not data:  # the end, in the middle of something
             raise _unexpected(record)

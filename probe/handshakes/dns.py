@@ -21,7 +21,6 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 from msgspec import Struct
-from msgspec.structs import replace
 
 from probe.codecs.framing import LENGTH_PREFIXED
 from probe.failure import (
@@ -36,11 +35,12 @@ from probe.failure import (
 )
 from probe.handshakes.framed import FramedTransaction
 from probe.handshakes.tls import secured_within
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
 from probe.judge.grades import stronger
 from probe.model import DnsFacts, Endpoint, Grade, HttpFacts, Operation, Step, Transport
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
 from probe.secure.h2 import post
 
 ADDRESS_TYPES = [(dns.rdataclass.IN, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
@@ -98,15 +98,20 @@ async def resolve(trace: Trace, question: Question) -> Resolved:
     async with trace.step(Step.DNS, LIMIT_IN_TLS if in_tls else LIMIT + 1) as record:
         query = _padded(question) if in_tls else dns.message.make_query(question.host, question.qtype)
         query.id = 0 if question.transport is Transport.HTTPS else int.from_bytes(trace.instruments.random_bytes(2))
-        record.dns = DnsFacts(
-            resolver=question.resolver,
-            resolver_prefix=question.resolver_prefix,
-            transport=question.transport,
-            qtype=question.qtype,
-        )
+        record.keep(_asked(question))
         reply, grade = await _ask(trace, record, question, query)
         record.operation = Operation.DECODE
         return Resolved(_conclude(record, reply, trace.instruments.own_addresses), grade)
+
+
+def _asked(question: Question) -> DnsFacts:
+    """What is known of a question before its answer."""
+    return DnsFacts(
+        resolver=question.resolver,
+        resolver_prefix=question.resolver_prefix,
+        transport=question.transport,
+        qtype=question.qtype,
+    )
 
 
 def _padded(question: Question) -> dns.message.Message:
@@ -130,14 +135,13 @@ async def _ask(
 async def _ask_udp(
     trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
 ) -> dns.message.Message:
-    assert record.dns is not None
     datagrams = await trace.udp(record, question.address, question.port)
     record.operation = Operation.READ
     asked = Transaction(datagrams, query.to_wire(), lambda data: parse_reply(data, query))
     try:
         reply = await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
-        record.dns = replace(record.dns, sends=asked.sends, unmatched=asked.unmatched)
+        record.amend(DnsFacts, sends=asked.sends, unmatched=asked.unmatched)
     trace.linger(_late_reply(record, asked, reply, trace.instruments.own_addresses), LINGER)
     return reply
 
@@ -171,7 +175,7 @@ async def _ask_https(
     kind = "application/dns-message"
     headers = [(":authority", host), (":path", path), ("content-type", kind), ("accept", kind)]
     page = await post(stream, headers, query.to_wire())
-    record.http = HttpFacts(status=page.status)
+    record.keep(HttpFacts(status=page.status))
     if page.status != OK:
         raise Failed(UNEXPECTED_STATUS)
     return _only(parse_reply(page.body, query))
@@ -189,8 +193,8 @@ async def _late_reply(
     while True:
         later = await asked.next_match()
         answers = _outcome(later, own)
-        if answers != _outcome(first, own) and record.dns is not None:
-            record.dns = replace(record.dns, late=answers)
+        if answers != _outcome(first, own):
+            record.amend(DnsFacts, late=answers)
             return
 
 
@@ -204,10 +208,9 @@ def parse_reply(data: bytes, query: dns.message.Message) -> dns.message.Message 
 
 
 def _conclude(record: StepRecord, reply: dns.message.Message, own: frozenset[str]) -> tuple[str, ...]:
-    assert record.dns is not None
     rcode = dns.rcode.to_text(reply.rcode())
     answers, ttl = _addresses(reply)
-    record.dns = replace(record.dns, rcode=clean_text(rcode), answers=_recorded(answers, own), ttl=ttl)
+    record.amend(DnsFacts, rcode=clean_text(rcode), answers=_recorded(answers, own), ttl=ttl)
     if rcode != "NOERROR":
         raise Failed(FAILURES.get(rcode, DNS_MISBEHAVING))
     if not answers:

@@ -15,9 +15,10 @@ from __future__ import annotations
 from functools import partial
 
 from probe.addresses import is_address
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import SEND_OFFSETS
 from probe.model import Endpoint, Grade, Operation, Step
+from probe.net.record import StepRecord
 from probe.secure.dtls import BROWSER, PION, DtlsSession, Hello
 
 LIMIT = 10.0  # seconds

@@ -12,9 +12,9 @@ from typing import Generic, TypeVar
 
 from probe.codecs.framing import Framing, split, wrap
 from probe.failure import UNEXPECTED_REPLY, Failed
-from probe.handshakes.trace import StepRecord
 from probe.model import Operation
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
 
 T = TypeVar("T")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
 from probe.model import Endpoint, HelloFacts, Operation
+from probe.net.record import StepRecord
 
 T = TypeVar("T")
 
@@ -24,4 +25,4 @@ async def ask(
     try:
         return await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
-        record.hello = HelloFacts(sends=asked.sends, unmatched=asked.unmatched)
+        record.keep(HelloFacts(sends=asked.sends, unmatched=asked.unmatched))

@@ -37,7 +37,7 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
             await reading.read(connection, opened.stream)
         finally:  # a block page may come with a reset behind it
             if reading.page is not None:
-                record.http = reading.page.facts(trace.instruments.fingerprints)
+                record.keep(reading.page.facts(trace.instruments.fingerprints))
         record.operation = Operation.VERIFY
         if reading.page is None or not reading.page.is_expected(endpoint.expect):
             raise Failed(UNEXPECTED_STATUS)

@@ -13,10 +13,11 @@ from __future__ import annotations
 from probe.codecs import msturn
 from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
 from probe.handshakes.stun import LIMIT
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
 from probe.handshakes.turn import UNAUTHORIZED
 from probe.model import Endpoint, Grade, Operation, Step, StunFacts
+from probe.net.record import StepRecord
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
@@ -39,10 +40,10 @@ async def _transact(trace: Trace, record: StepRecord, endpoint: Endpoint, reques
     try:
         reply = await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
-        record.stun = StunFacts(sends=asked.sends, unmatched=asked.unmatched)
+        record.keep(StunFacts(sends=asked.sends, unmatched=asked.unmatched))
     record.operation = Operation.DECODE
     message = _parsed(reply)
-    record.stun = _facts(asked, message, datagrams.local)
+    record.keep(_facts(asked, message, datagrams.local))
     return message
 
 

@@ -19,9 +19,10 @@ from collections.abc import Collection
 from probe.codecs import mtproto
 from probe.codecs.mtproto import FRAMINGS, NONCE_BYTES, Obfuscation, Refused, ResPq, Session
 from probe.handshakes import dialogue, stream
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, MtprotoFacts, Operation, Step
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
 
 LIMIT = 10.0  # seconds
 INSIDE = "abridged"  # the framing under the obfuscation
@@ -55,7 +56,7 @@ async def _shake_hands(trace: Trace, endpoint: Endpoint, session: Session) -> Gr
         await opened.stream.send(session.request(trace.instruments.now_ms()))
         answer = await _answer(trace, record, session, opened.stream)
         known = _is_known(answer.fingerprints, endpoint.expect.keys)
-        record.mtproto = MtprotoFacts(known_key=known)
+        record.keep(MtprotoFacts(known_key=known))
     return Grade.MARKED if known else Grade.BOUND
 
 
@@ -64,7 +65,7 @@ async def _answer(trace: Trace, record: StepRecord, session: Session, opened: St
         try:
             return session.receive(data)
         except Refused as error:
-            record.mtproto = MtprotoFacts(refused=error.code)
+            record.keep(MtprotoFacts(refused=error.code))
             raise
 
     return await dialogue.answer(trace, record, opened, receive)

@@ -47,7 +47,7 @@ async def _shake_hands(trace: Trace, endpoint: Endpoint, prefix: bytes) -> Grade
         record.operation = Operation.WRITE
         await opened.stream.send(session.hello())
         hello = await dialogue.answer(trace, record, opened.stream, session.receive)
-        record.noise = NoiseFacts(leaf_sha256=hello.leaf.sha256, issuer_sha256=hello.intermediate.sha256)
+        record.keep(NoiseFacts(leaf_sha256=hello.leaf.sha256, issuer_sha256=hello.intermediate.sha256))
         record.operation = Operation.VERIFY
         return _verified(hello, endpoint.expect, trace.instruments.now_ms() / 1000)
 

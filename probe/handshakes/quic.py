@@ -54,7 +54,7 @@ async def _get(trace: Trace, session: QuicSession, datagrams: Datagrams, endpoin
             await reading.get(endpoint.expect.path or "/")
         finally:
             if reading.page is not None:
-                record.http = reading.page.facts(trace.instruments.fingerprints)
+                record.keep(reading.page.facts(trace.instruments.fingerprints))
         record.operation = Operation.VERIFY
         if reading.page is None or not reading.page.is_expected(endpoint.expect):
             raise Failed(UNEXPECTED_STATUS)

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from probe.codecs import sip
 from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
 from probe.handshakes import stream
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
 from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, SipFacts, Step, Transport
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
 
 LIMIT = 8.0  # seconds
 FINAL = 200  # and above: a status that ends the transaction
@@ -104,7 +105,7 @@ async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, asked:
             raise
     finally:
         unmatched = transaction.unmatched - asked.provisionals
-        record.sip = facts(message, transaction.sends, unmatched)
+        record.keep(facts(message, transaction.sends, unmatched))
     return message
 
 
@@ -124,7 +125,7 @@ async def _over_stream(record: StepRecord, opened: Stream, asked: SipExchange) -
         record.operation = Operation.DECODE
         raise Failed(UNEXPECTED_REPLY) from error
     finally:
-        record.sip = facts(message or asked.provisional, 1, unmatched - asked.provisionals)
+        record.keep(facts(message or asked.provisional, 1, unmatched - asked.provisionals))
     return message
 
 

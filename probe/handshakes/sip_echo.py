@@ -16,14 +16,13 @@ import base64
 import binascii
 from contextlib import suppress
 
-from msgspec.structs import replace
-
 from probe.codecs import sip
 from probe.codecs.sip_altered import altered
 from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.handshakes.sip import ask, domain
-from probe.handshakes.trace import StepRecord, Trace
-from probe.model import Endpoint, Grade, Operation, Step
+from probe.handshakes.trace import Trace
+from probe.model import Endpoint, Grade, Operation, SipFacts, Step
+from probe.net.record import StepRecord
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
@@ -43,7 +42,7 @@ async def _echoed(trace: Trace, endpoint: Endpoint, step: Step, *, twin: bool) -
     def proves(message: sip.Message, record: StepRecord) -> Grade:
         record.operation = Operation.DECODE
         parts = altered(request, _arrived(message))
-        record.sip = record.sip and replace(record.sip, altered=parts)
+        record.amend(SipFacts, altered=parts)
         return Grade.BOUND
 
     _, grade = await ask(trace, endpoint, request, proves, step, twin)

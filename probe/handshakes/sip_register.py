@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from probe.codecs import sip
 from probe.handshakes.sip import ask, domain
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade
+from probe.net.record import StepRecord
 
 CHALLENGES = (401, 407)
 

@@ -62,5 +62,5 @@ async def _upgraded(trace: Trace, stream: Stream, endpoint: Endpoint, upgrade: U
             await websocket.upgrade(record, endpoint.server_name or endpoint.host, asked)
         finally:
             if websocket.page is not None:
-                record.http = websocket.page.facts(trace.instruments.fingerprints)
+                record.keep(websocket.page.facts(trace.instruments.fingerprints))
     return websocket

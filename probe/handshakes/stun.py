@@ -16,17 +16,19 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from probe.codecs import stun
 from probe.codecs.framing import STUN_4571, STUN_BARE, Framing
 from probe.failure import clean_text
 from probe.handshakes import stream as streams
 from probe.handshakes.framed import FramedTransaction
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
 from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step, StunFacts, Transport
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
 
 LIMIT = 8.0  # seconds
 
@@ -72,8 +74,9 @@ async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, reques
     try:
         message = await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
-        record.stun = StunFacts(sends=asked.sends, unmatched=asked.unmatched)
-    record.stun = _facts(record.stun, message, datagrams.local, _target(endpoint))
+        record.keep(StunFacts(sends=asked.sends, unmatched=asked.unmatched))
+    sent = StunFacts(sends=asked.sends, unmatched=asked.unmatched)
+    record.keep(_facts(sent, message, datagrams.local, _target(endpoint)))
     return message
 
 
@@ -85,8 +88,8 @@ async def _over_stream(
     try:
         message = await asked.run(record)
     finally:
-        record.stun = StunFacts(unmatched=asked.unmatched)
-    record.stun = _facts(record.stun, message, None, _target(endpoint))
+        record.keep(StunFacts(unmatched=asked.unmatched))
+    record.keep(_facts(StunFacts(unmatched=asked.unmatched), message, None, _target(endpoint)))
     return message
 
 
@@ -103,14 +106,11 @@ def answer_to(request: bytes, data: bytes) -> stun.Message | None:
     return message if stun.answers(request, message) else None
 
 
-def _facts(
-    asked: StunFacts, message: stun.Message, local: tuple[str, int] | None, target: tuple[str, int]
-) -> StunFacts:
+def _facts(sent: StunFacts, message: stun.Message, local: tuple[str, int] | None, target: tuple[str, int]) -> StunFacts:
     """`local` is None where our own end is not known: inside a connection."""
     mapped, origin = message.mapped_address, message.response_origin
-    return StunFacts(
-        sends=asked.sends,
-        unmatched=asked.unmatched,
+    return replace(
+        sent,
         error_code=message.error_code,
         realm=message.realm and clean_text(message.realm),
         software=message.software and clean_text(message.software),

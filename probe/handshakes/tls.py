@@ -14,9 +14,10 @@ from collections.abc import Sequence
 
 from probe.addresses import is_address
 from probe.handshakes import tcp
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Operation, Step
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
 from probe.secure.tls import TlsStream
 
 LIMIT = 10.0  # seconds

@@ -9,30 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from probe.failure import INTERRUPTED, classify
-from probe.model import (
-    DnsFacts,
-    DtlsFacts,
-    Fingerprint,
-    HelloFacts,
-    HttpFacts,
-    IcmpFacts,
-    MtprotoFacts,
-    NoiseFacts,
-    Observation,
-    Operation,
-    QuicFacts,
-    SipFacts,
-    Step,
-    StunFacts,
-    TlsFacts,
-    XmppFacts,
-)
-from probe.net.dialer import Counters, Datagrams, Dialer, Stream
+from probe.failure import classify
+from probe.model import Fingerprint, Observation, Operation, Step
+from probe.net.dialer import Datagrams, Dialer, Stream
+from probe.net.record import StepRecord
 from probe.secure.trust import Trust
 
 
@@ -57,70 +40,6 @@ class Instruments(Struct, frozen=True, kw_only=True):
     def now_ms(self) -> int:
         """The corrected time."""
         return self.wall_ms() + (self.clock_offset_ms or 0)
-
-
-@dataclass(slots=True)
-class StepRecord:
-    """An observation in the making."""
-
-    step: Step
-    started: float
-    ended: float = 0.0
-    failure: str | None = INTERRUPTED
-    operation: Operation | None = None
-    dns: DnsFacts | None = None
-    tls: TlsFacts | None = None
-    stun: StunFacts | None = None
-    http: HttpFacts | None = None
-    sip: SipFacts | None = None
-    xmpp: XmppFacts | None = None
-    hello: HelloFacts | None = None
-    quic: QuicFacts | None = None
-    dtls: DtlsFacts | None = None
-    icmp: IcmpFacts | None = None
-    noise: NoiseFacts | None = None
-    mtproto: MtprotoFacts | None = None
-    counted: list[tuple[Counters, Counters]] = field(default_factory=list)  # a socket's, and as it was before
-
-    def count(self, counters: Counters) -> None:
-        """From here on, what this socket carries belongs to this step, until the step ends."""
-        before = Counters(
-            counters.bytes_sent, counters.bytes_received, counters.packets_sent, counters.packets_received
-        )
-        self.counted.append((counters, before))
-
-    def settle(self, ended: float) -> None:
-        """Ends the step: later traffic of the same socket is another step's."""
-        self.ended = ended
-        self.counted = [(_difference(now, before), Counters()) for now, before in self.counted]
-
-    def observation(self, origin: float) -> Observation:
-        total = Counters()
-        for now, before in self.counted:
-            _add(total, _difference(now, before))
-        return Observation(
-            step=self.step,
-            started_us=round((self.started - origin) * 1e6),
-            took_us=round((self.ended - self.started) * 1e6),
-            failure=self.failure,
-            operation=self.operation if self.failure else None,
-            bytes_sent=total.bytes_sent,
-            bytes_received=total.bytes_received,
-            packets_sent=total.packets_sent,
-            packets_received=total.packets_received,
-            dns=self.dns,
-            tls=self.tls,
-            stun=self.stun,
-            http=self.http,
-            sip=self.sip,
-            xmpp=self.xmpp,
-            hello=self.hello,
-            quic=self.quic,
-            dtls=self.dtls,
-            icmp=self.icmp,
-            noise=self.noise,
-            mtproto=self.mtproto,
-        )
 
 
 class Trace:
@@ -192,19 +111,3 @@ class Trace:
 
     def observations(self) -> tuple[Observation, ...]:
         return tuple(record.observation(self.origin) for record in self._records)
-
-
-def _difference(now: Counters, before: Counters) -> Counters:
-    return Counters(
-        now.bytes_sent - before.bytes_sent,
-        now.bytes_received - before.bytes_received,
-        now.packets_sent - before.packets_sent,
-        now.packets_received - before.packets_received,
-    )
-
-
-def _add(total: Counters, more: Counters) -> None:
-    total.bytes_sent += more.bytes_sent
-    total.bytes_received += more.bytes_received
-    total.packets_sent += more.packets_sent
-    total.packets_received += more.packets_received

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from probe.failure import TIMEOUT, Failed, classify
-from probe.handshakes.trace import StepRecord
 from probe.net.dialer import Datagrams
+from probe.net.record import StepRecord
 
 # Seconds since the first time, of the same bytes. Denser than RFC 8489 section 6.2.1, so that loss at random is not
 # taken for silence: at 30 % each way, one request in a hundred would get no answer.
@@ -46,7 +46,7 @@ class Transaction(Generic[T]):
             except TimeoutError:
                 continue
             finally:
-                record.icmp = self.datagrams.icmp
+                record.keep(self.datagrams.icmp)
         raise Failed(self.failure)
 
     async def next_match(self) -> T:

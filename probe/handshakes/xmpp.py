@@ -13,10 +13,11 @@ from __future__ import annotations
 from probe.codecs.xmpp import LOCALPART_BYTES, Answer, Opening
 from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
 from probe.handshakes import stream
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step, XmppFacts
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
 
 LIMIT = 10.0  # seconds
 ALPN = ("xmpp-client",)
@@ -28,7 +29,7 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
     async with stream.opened(trace, endpoint, ALPN) as opened, trace.step(Step.XMPP, LIMIT) as record:
         record.count(opened.stream.counters)
         answer = await _answer(record, opened.stream, opening)
-        record.xmpp = facts(answer)
+        record.keep(facts(answer))
         record.operation = Operation.VERIFY
         if answer.error is not None or answer.domain != opening.domain:
             raise Failed(UNEXPECTED_REPLY)

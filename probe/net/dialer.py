@@ -43,6 +43,24 @@ class Counters:
         self.bytes_received += len(data)
         self.packets_received += 1 if data else 0
 
+    def copy(self) -> Counters:
+        return self.since(Counters())
+
+    def since(self, before: Counters) -> Counters:
+        """What was carried after `before`."""
+        return Counters(
+            self.bytes_sent - before.bytes_sent,
+            self.bytes_received - before.bytes_received,
+            self.packets_sent - before.packets_sent,
+            self.packets_received - before.packets_received,
+        )
+
+    def add(self, more: Counters) -> None:
+        self.bytes_sent += more.bytes_sent
+        self.bytes_received += more.bytes_received
+        self.packets_sent += more.packets_sent
+        self.packets_received += more.packets_received
+
 
 class Datagrams(Protocol):
     """A connected UDP socket."""

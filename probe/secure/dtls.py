@@ -9,7 +9,6 @@ on our schedule, for OpenSSL's clock cannot be handed to it; of itself it does s
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -20,12 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from msgspec import Struct
 from msgspec.structs import replace
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
-from probe.failure import TIMEOUT, TLS_CERTIFICATE, TLS_FAILED, Failed, classify
-from probe.handshakes.trace import StepRecord
+from probe.failure import TIMEOUT, TLS_FAILED, Failed, classify
 from probe.model import DtlsFacts, Operation, TlsFacts
 from probe.net.dialer import Datagrams
+from probe.net.record import StepRecord
+from probe.secure.certificates import peer_certificate_facts, peer_chain
 from probe.secure.tls import alert_of
 
 DTLS_1_2, VERSION_1_2 = 0xFEFD, b"\xfe\xfd"
@@ -88,10 +88,7 @@ class DtlsSession:
     @property
     def chain(self) -> list[x509.Certificate]:
         """The certificates that the peer sent, its own first. Raises Failed(`ssl_invalid_certificate`)."""
-        try:
-            return list(self._connection.get_peer_cert_chain(as_cryptography=True) or [])
-        except (ValueError, x509.InvalidVersion) as error:
-            raise Failed(TLS_CERTIFICATE) from error
+        return peer_chain(self._connection)
 
     async def shake_hands(self, record: StepRecord, limit: float, offsets: Sequence[float]) -> None:
         """Runs the handshake, at most `limit` seconds; `offsets` are those at which what is not answered is sent.
@@ -122,7 +119,8 @@ class DtlsSession:
         except TimeoutError as error:
             raise Failed(self._failure) from error
         finally:
-            record.dtls, record.tls, record.icmp = self._facts, self._certified(), self._datagrams.icmp
+            for facts in (self._facts, self._certified(), self._datagrams.icmp):
+                record.keep(facts)
 
     async def _exchange(
         self, flight: Sequence[bytes], offsets: Sequence[float], done: Callable[[], bool]
@@ -199,21 +197,14 @@ class DtlsSession:
         return datagrams_of(written)
 
     def _certified(self) -> TlsFacts:
-        leaf = self._connection.get_peer_certificate()
-        if leaf is None:
+        if self._connection.get_peer_certificate() is None:
             return self._tls
-        return replace(
+        agreed = replace(
             self._tls,
             version=self._connection.get_protocol_version_name(),
             cipher=self._connection.get_cipher_name(),
-            leaf_sha256=_sha256(crypto.dump_certificate(crypto.FILETYPE_ASN1, leaf)),
-            issuer_sha256=self._issuer_sha256(),
         )
-
-    def _issuer_sha256(self) -> str | None:
-        with suppress(Failed):  # which verification will raise again
-            return _sha256(self.chain[0].issuer.public_bytes()) if self.chain else None
-        return None
+        return peer_certificate_facts(agreed, self._connection)
 
 
 def records(data: bytes) -> list[bytes]:
@@ -278,7 +269,3 @@ def _show_nobody(context: SSL.Context, now_ms: int) -> None:
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - DAY, now + DAY)
     context.use_certificate(builder.sign(key, hashes.SHA256()))
     context.use_privatekey(key)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

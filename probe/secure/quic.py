@@ -9,7 +9,6 @@ the failure to report if nothing better comes, but does not end the wait: whoeve
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -20,13 +19,13 @@ from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEv
 from aioquic.quic.packet import QuicHeader, QuicPacketType, QuicProtocolVersion, pull_quic_header
 from aioquic.tls import AlertDescription
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
 from probe.failure import TIMEOUT, TLS_FAILED, UNEXPECTED_REPLY, Failed, classify
-from probe.handshakes.trace import StepRecord
 from probe.model import Operation, QuicFacts, TlsFacts
 from probe.net.dialer import Datagrams
+from probe.net.record import StepRecord
+from probe.secure.certificates import certificate_facts
 
 VERSION = QuicProtocolVersion.VERSION_1
 INCOMPATIBLE_VERSION = "quic_incompatible_version"
@@ -97,7 +96,8 @@ class QuicSession:
         except TimeoutError as error:
             raise Failed(self._failure) from error
         finally:
-            record.quic, record.tls, record.icmp = self._facts, self._certified(), self._datagrams.icmp
+            for facts in (self._facts, self._certified(), self._datagrams.icmp):
+                record.keep(facts)
 
     async def _completed(self) -> None:
         event = await self.next_event()
@@ -154,15 +154,7 @@ class QuicSession:
         return Failed(TLS_FAILED)
 
     def _certified(self) -> TlsFacts:
-        chain = self.chain
-        if not chain:
-            return self._tls
-        leaf = chain[0]
-        return replace(
-            self._tls,
-            leaf_sha256=_sha256(leaf.public_bytes(Encoding.DER)),
-            issuer_sha256=_sha256(leaf.issuer.public_bytes()),
-        )
+        return certificate_facts(self._tls, self.chain)
 
 
 def _now() -> float:
@@ -181,7 +173,3 @@ def _alert(code: int) -> str:
         return AlertDescription(code).name
     except ValueError:
         return str(code)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -15,19 +15,17 @@ of him.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from msgspec.structs import replace
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
-from probe.failure import TLS_CERTIFICATE, TLS_FAILED, Failed
-from probe.handshakes.trace import StepRecord
+from probe.failure import TLS_FAILED, Failed
 from probe.model import Operation, TlsFacts
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
+from probe.secure.certificates import peer_certificate_facts, peer_chain
 
 RECORD_SIZE = 16384
 
@@ -39,27 +37,25 @@ class TlsStream:
         self.counters = stream.counters
         self._stream = stream
         self._connection = _connection(server_name, alpn)
+        self._hello_sent = False
 
     @property
     def chain(self) -> list[x509.Certificate]:
         """The certificates that the peer sent, its own first. Raises Failed(`ssl_invalid_certificate`)."""
-        try:
-            return list(self._connection.get_peer_cert_chain(as_cryptography=True) or [])
-        except (ValueError, x509.InvalidVersion) as error:  # OpenSSL reads more than cryptography does
-            raise Failed(TLS_CERTIFICATE) from error
+        return peer_chain(self._connection)
 
     async def shake_hands(self, record: StepRecord) -> None:
         """Runs the handshake and keeps its facts in `record`, also when it fails.
 
         Raises OSError, EOFError, Failed(`ssl_failed_handshake`).
         """
-        record.tls = TlsFacts()
+        record.keep(TlsFacts())
         while not self._advance(record):
             await self._flush(record)
             record.operation = Operation.READ
             self._connection.bio_write(await self._receive(record))
         await self._flush(record)
-        record.tls = self._facts(record.tls)
+        self._agreed(record)
 
     async def send(self, data: bytes) -> None:
         self._connection.send(data)
@@ -89,8 +85,7 @@ class TlsStream:
         try:
             data = await self._stream.receive()
         except asyncio.CancelledError:  # the step's limit: nothing more will come
-            if record.tls:
-                record.tls = replace(record.tls, hello_acknowledged=self._stream.acknowledged())
+            record.amend(TlsFacts, hello_acknowledged=self._stream.acknowledged())
             raise
         if not data:
             raise EOFError
@@ -102,42 +97,31 @@ class TlsStream:
         except SSL.WantReadError:
             return False
         except SSL.Error as error:
-            assert record.tls is not None
-            record.tls = replace(record.tls, alert=alert_of(error))
+            record.amend(TlsFacts, alert=alert_of(error))
             record.operation = Operation.READ
             raise Failed(TLS_FAILED) from error
         return True
 
     async def _flush(self, record: StepRecord) -> None:
-        assert record.tls is not None
         try:
             data = self._connection.bio_read(4 * RECORD_SIZE)
         except SSL.WantReadError:
             return
-        if not record.tls.hello_bytes:
-            record.tls = replace(record.tls, hello_bytes=len(data))
+        if not self._hello_sent:
+            self._hello_sent = True
+            record.amend(TlsFacts, hello_bytes=len(data))
         record.operation = Operation.WRITE
         await self._stream.send(data)
 
-    def _facts(self, facts: TlsFacts) -> TlsFacts:
-        leaf = self._connection.get_peer_certificate()
-        return replace(
-            facts,
+    def _agreed(self, record: StepRecord) -> None:
+        """Keeps what the handshake came to."""
+        record.amend(
+            TlsFacts,
             version=self._connection.get_protocol_version_name(),
             cipher=self._connection.get_cipher_name(),
             alpn=self._connection.get_alpn_proto_negotiated().decode("ascii", "replace") or None,
-            leaf_sha256=leaf and _sha256(crypto.dump_certificate(crypto.FILETYPE_ASN1, leaf)),
-            issuer_sha256=self._issuer_sha256(),
         )
-
-    def _issuer_sha256(self) -> str | None:
-        with suppress(Failed):  # which verification will raise again
-            return _sha256(self.chain[0].issuer.public_bytes()) if self.chain else None
-        return None
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+        record.keep(peer_certificate_facts(record.kept(TlsFacts) or TlsFacts(), self._connection))
 
 
 def _connection(server_name: str | None, alpn: Sequence[str]) -> SSL.Connection:

@@ -22,9 +22,9 @@ from wsproto.utilities import ProtocolError
 
 from probe.codecs.http_page import BODY_LIMIT, Page
 from probe.failure import EOF, UNEXPECTED_REPLY, UNEXPECTED_STATUS, Failed
-from probe.handshakes.trace import StepRecord
 from probe.model import Operation
 from probe.net.dialer import Stream
+from probe.net.record import StepRecord
 
 SWITCHING_PROTOCOLS = 101
 MESSAGE_LIMIT = 65536  # bytes: no handshake of ours has a message as long

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from probe.failure import Failed
-from probe.handshakes.trace import StepFailed, StepRecord, Trace
+from probe.handshakes.trace import StepFailed, Trace
 from probe.model import DnsFacts, Operation, Step
+from probe.net.record import StepRecord
 from tests.probe.builders import instruments, traced
 from tests.scripted import Later, ScriptedDialer, Tcp, Udp, run
 
@@ -159,12 +160,12 @@ def test_what_is_refused_fails_at_connect() -> None:
 
 async def linger_on(trace: Trace, limit: float = 2.5) -> None:
     async with trace.step(Step.DNS, 10) as record:
-        record.dns = DnsFacts(resolver="isp")
+        record.keep(DnsFacts(resolver="isp"))
         datagrams = await trace.udp(record, HOST, 53)
         await datagrams.send(b"?")
 
         async def late() -> None:
-            record.dns = DnsFacts(resolver="isp", late=((await datagrams.receive()).decode(),))
+            record.keep(DnsFacts(resolver="isp", late=((await datagrams.receive()).decode(),)))
 
         trace.linger(late(), limit)
 

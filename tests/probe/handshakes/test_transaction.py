@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from probe.failure import Failed
-from probe.handshakes.trace import StepRecord
 from probe.handshakes.transaction import SEND_OFFSETS, Transaction
 from probe.model import IcmpFacts, Step
+from probe.net.record import StepRecord
 from tests.scripted import Icmp, Later, ScriptedDialer, Turn, Udp, run
 
 KEY = ("udp", "203.0.113.4", 3478)
@@ -93,7 +93,7 @@ def test_junk_alone_is_a_timeout_and_counted() -> None:
 
 def test_an_icmp_is_the_failure_after_the_whole_wait() -> None:
     asked = Asked(always=[FORGED])
-    assert (asked.failure, asked.record.icmp) == ("connection_refused", FORGED.facts)
+    assert (asked.failure, asked.record.kept(IcmpFacts)) == ("connection_refused", FORGED.facts)
     assert (asked.transaction.sends, asked.ended) == (7, 8.0)
 
 
@@ -101,7 +101,7 @@ def test_an_icmp_is_the_failure_after_the_whole_wait() -> None:
 def test_a_forged_icmp_loses_against_the_genuine_reply_and_is_kept(delay: float) -> None:
     asked = Asked([FORGED, Later(delay, b"answer")])
     assert (asked.result, asked.failure) == (b"answer", None)
-    assert asked.record.icmp == FORGED.facts
+    assert asked.record.kept(IcmpFacts) == FORGED.facts
 
 
 def test_an_error_while_sending_does_not_end_the_wait() -> None:

@@ -31,9 +31,10 @@ from wsproto.events import (
 from probe.codecs.http_page import Page
 from probe.failure import classify
 from probe.handshakes.stream import opened
-from probe.handshakes.trace import StepRecord, Trace
+from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Expect, Grade, HttpFacts, Operation, Step, Transport
 from probe.net.dialer import SocketDialer
+from probe.net.record import StepRecord
 from probe.secure.trust import Trust
 from probe.secure.websocket import MESSAGE_LIMIT, Upgrade, WebSocketStream
 from tests.probe.builders import Outcome, instruments
