@@ -133,6 +133,8 @@ def note(connection: duckdb.DuckDBPyConnection, hours: Sequence[Mark], fresh: Ve
         return
     _mark_totals(connection, hours)
     _mark(connection, Kind.EVENTS, [("", 0)] * news)
+    if not fresh:
+        return
     connection.execute(
         "INSERT INTO unsent_verdict SELECT unnest($1::BIGINT[]), unnest($2::VARCHAR[]), unnest($3::BIGINT[]),"
         " unnest($4::VARCHAR[]), unnest($5::VARCHAR[])",
@@ -193,6 +195,8 @@ def _numbers(connection: duckdb.DuckDBPyConnection, count: int) -> list[int]:
 
 def _notice(connection: duckdb.DuckDBPyConnection, fresh: Verdicts) -> bool:
     """Keeps when things were first heard of; returns whether anything of it is news."""
+    if not fresh:
+        return False
     summary = "SELECT count(*), sum(first_ms) FROM seen"
     before = connection.execute(summary).fetchall()
     connection.execute(NOTICE, _columns(fresh, _NOTICED))

@@ -189,7 +189,7 @@ class Warehouse:
         with self._lock:
             standing = self._standing(contents)
             changed = [content for content in contents if _differs(content, standing)]
-            self.change(lambda _: self._write(changed, standing["verdict"], cursor))
+            self.change(lambda _: self._write(changed, standing, cursor))
         return changed
 
     def change(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
@@ -234,13 +234,16 @@ class Warehouse:
     def _is_current(self) -> bool:
         return self.select("SELECT schema FROM meta") == [(SCHEMA,)]
 
-    def _write(self, contents: Sequence[HourContent], standing: _Standing, cursor: int) -> None:
+    def _write(self, contents: Sequence[HourContent], standing: Mapping[str, _Standing], cursor: int) -> None:
         places = [(c.target, c.hour) for c in contents]
         for table in TABLES:
             rows = [row for content in contents for row in table.rows(content)]
-            self._connection.execute(_of_hours("DELETE", table.name), _columns(places, 2))
-            self._connection.execute(_insert(table.name, table.columns), _columns(rows, len(table.columns)))
-        outbox.note(self._connection, places, [row for content in contents for row in _fresh(content, standing)])
+            if any(standing[table.name].get(place) for place in places):
+                self._connection.execute(_of_hours("DELETE", table.name), _columns(places, 2))
+            if rows:  # to plan a statement that does nothing takes as long as one that does
+                self._connection.execute(_insert(table.name, table.columns), _columns(rows, len(table.columns)))
+        fresh = [row for content in contents for row in _fresh(content, standing["verdict"])]
+        outbox.note(self._connection, places, fresh)
         self._connection.execute("UPDATE meta SET cursor = $1", [cursor])
 
     def _standing(self, contents: Sequence[HourContent]) -> dict[str, _Standing]:
