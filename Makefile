@@ -5,10 +5,12 @@ VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-# A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel.
-PYTEST := $(BIN)/pytest -n auto --dist loadfile
+# A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel. The longest are
+# begun first (tests/order.py), and half as many workers again as cores, for those wait more than they work.
+WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run setup test lab demo bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
+.PHONY: run setup test pythons lab demo bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -53,6 +55,10 @@ oonidata: setup
 bench-influx: setup
 	$(BIN)/python -m tests.bench.influx $(ARGS)
 
+# The probe's tests under Python 3.11 to 3.13, as far as this machine has them.
+pythons:
+	@tests/pythons.sh $(ARGS)
+
 # The Debian packages that the tests need (tests/packages.txt); needs root.
 test-deps:
 	@tests/install-packages.sh
@@ -74,5 +80,5 @@ lock: setup
 		--output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) $(VENV)-oonidata dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oonidata $(VENV)-3.* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

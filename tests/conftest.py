@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests import order
 from tests.components import Guard, closing_list, require
 
 pytest_plugins = ("aiohttp.pytest_plugin", "tests.servers.fixtures")
@@ -17,6 +18,10 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("ringback", deadline=None)
     settings.load_profile("ringback")
     config.addinivalue_line("markers", "needs(*components): Debian packages, or root, without which a test is skipped")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: order.place(item.path))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -15,7 +15,7 @@ from tests.country.build import NEEDS, Country
 from tests.country.measuring import Json, Outcome, check, collector, controls, identity
 from tests.country.plan import WHATSAPP_EDGE, WORLD_V4
 
-pytestmark = [pytest.mark.needs(*NEEDS), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.needs(*NEEDS)
 
 EDGE = WORLD_V4.format(WHATSAPP_EDGE)
 TARGET = "whatsapp/web"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 SCRIPT = Path(__file__).with_name("install-packages.sh")
 HANG = "echo ready; exec sleep 30"
 pytestmark = pytest.mark.skipif(not Path("/etc/debian_version").exists(), reason="for Debian only")
@@ -42,7 +44,7 @@ class Stage:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         process = self.start(*arguments)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=PATIENCE)
         return process.returncode, said
 
 

@@ -36,7 +36,7 @@ from tests.country.plan import (
 )
 from tests.traces import Traces
 
-pytestmark = [pytest.mark.needs(*NEEDS), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.needs(*NEEDS)
 
 NONE = Interference()
 State = tuple[str, str | None]  # state, mechanism

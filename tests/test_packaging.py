@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[1]
 SITE = Path("lib") / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
@@ -26,7 +28,7 @@ SITE = Path("lib") / f"python{sys.version_info.major}.{sys.version_info.minor}" 
 def run(*command: object, cwd: Path = ROOT) -> str:
     """Its stdout; what it says when it fails is shown."""
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, f"{words}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -121,7 +123,7 @@ def test_the_wheel_checks_a_link(environment: Path, tmp_path: Path) -> None:
 
 def test_without_its_extra_the_collector_says_what_to_install(environment: Path, tmp_path: Path) -> None:
     command = [str(environment / "bin" / "ringback-collector"), "local", "--data", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert "ringback[collector]" in done.stderr
     assert "Traceback" not in done.stderr

@@ -25,6 +25,7 @@ from collector.warehouse.store import Warehouse
 from probe.model import Network, Targets
 from tests.collector.batches import NOW_MS
 from tests.collector.judging.evidence import RULES, parse
+from tests.patience import PATIENCE
 
 TOKEN = "the-admin-token"
 TARGETS = Targets(targets=(), digest="7" * 64, body=b"targets: {}\n")
@@ -32,7 +33,7 @@ TARGETS = Targets(targets=(), digest="7" * 64, body=b"targets: {}\n")
 
 async def eventually(condition: Callable[[], bool]) -> None:
     """Waits for what happens soon, and fails when it does not."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             if condition():
                 return

@@ -19,12 +19,12 @@ from typing import Any
 from tests.country.build import Country
 from tests.country.namespaces import Host, run
 from tests.country.plan import COLLECTOR, WORLD_V4
+from tests.patience import PATIENCE
 from tests.servers.process import prefix, running, where
 
 ROOT = Path(__file__).parents[2]
 PROBE = (sys.executable, "-m", "probe.cli")
 SCALE = "0.3"  # of the probe's limits: silence is then known after 3 s, with the answers of this country in 1 ms
-CHECK_SECONDS = 60.0
 Json = dict[str, Any]
 
 
@@ -74,7 +74,7 @@ def check(country: Country, host: Host, *arguments: str, scale: str = SCALE) -> 
 
 def ringback(command: Sequence[str]) -> tuple[int, str, str]:
     """Exit code, stdout, stderr."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -100,13 +100,13 @@ class Collector:
         script = (
             "import sys, urllib.request as r;"
             "q = r.Request(sys.argv[1], headers={'Authorization': 'Bearer ' + sys.argv[2]});"
-            "print(r.build_opener(r.ProxyHandler({})).open(q, timeout=10).read().decode())"
+            "print(r.build_opener(r.ProxyHandler({})).open(q, timeout=60).read().decode())"
         )
         return run(*prefix(self.country.world), sys.executable, "-c", script, self.url + path, token)
 
     def verdicts(self) -> dict[str, Json]:
         """By the measurement that was judged, once everything received is judged."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while json.loads(self.get("/healthz"))["lag"] and time.monotonic() < deadline:
             time.sleep(0.1)
         return {verdict["uid"]: verdict for verdict in json.loads(self.get("/v1/verdicts?limit=10000"))["verdicts"]}

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.servers.process import prefix
 
 RESOLV_CONF = Path("/etc/netns")  # iproute2 mounts NAME/resolv.conf over /etc/resolv.conf for what it runs in NAME
@@ -30,7 +31,7 @@ class Host:
 
 
 def run(*command: str, stdin: str = "") -> str:
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}\n{stdin}")
     return done.stdout

@@ -1,4 +1,7 @@
-"""The small version of `make grafana-load`: one day, and a fifth of the countries, with all places in each."""
+"""The small version of `make grafana-load`: one day, and a fifth of the countries, with all places in each.
+
+How long a query takes is told by that one only: here the machine does other things.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ from tests.grafana.timing import MOST_SERIES, timed, write
 from tests.servers.influxd import Influxd
 
 COUNTRIES = 4
-BUSY_SECONDS = 10.0  # on a machine that does other things; the figures that count are those of `make grafana-load`
 
 
 @pytest.fixture(scope="module")
@@ -39,4 +41,3 @@ def test_no_query_gives_more_series_than_grafana_takes(full: Stores) -> None:
         series[str(one.query)] = one.series * (1 if alone else len(month.COUNTRIES) // COUNTRIES)
     assert max(series.values()) > 100  # the world is not empty
     assert {query: count for query, count in series.items() if count >= MOST_SERIES} == {}
-    assert {str(one.query): one.seconds for one in times if one.seconds > BUSY_SECONDS} == {}

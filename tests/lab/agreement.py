@@ -20,18 +20,17 @@ from tests.lab.bench import LabBench
 from tests.lab.model import Run
 from tests.lab.plan import COLLECTOR, CONTROLS, WORLD_V4
 from tests.lab.situation import CONTROL_ACCESS
+from tests.patience import PATIENCE
 from tests.servers.process import prefix, running, where
 
 BIN = Path(sys.executable).parent
 PORT = 8321
-CHECK_SECONDS = 120.0
-JUDGED_SECONDS = 30.0
 Json = dict[str, Any]
 Told = Mapping[str, tuple[str, str | None]]  # target → state, mechanism
 ASK = (
     "import sys, urllib.request as r;"
     "q = r.Request(sys.argv[1], headers={'Authorization': 'Bearer ' + sys.argv[2]});"
-    "print(r.build_opener(r.ProxyHandler({})).open(q, timeout=10).read().decode())"
+    "print(r.build_opener(r.ProxyHandler({})).open(q, timeout=60).read().decode())"
 )
 
 
@@ -48,7 +47,7 @@ class Check:
 
     def lines(self) -> list[Json]:
         """Waits for it. Raises RuntimeError when it failed."""
-        code = self.process.wait(CHECK_SECONDS)
+        code = self.process.wait(PATIENCE)
         if code:
             raise RuntimeError(f"ringback check in {self.data} ended with {code}: {(self.data / 'err').read_text()}")
         return [json.loads(line) for line in self.out.read_text().splitlines()]
@@ -120,12 +119,12 @@ class Collector:
         """With the operator's token, from the world."""
         token = (self.data / "admin.token").read_text().strip()
         asking = [*prefix(self.world), sys.executable, "-c", ASK, self.url + path, token]
-        answer: Json = json.loads(subprocess.run(asking, capture_output=True, check=True, timeout=20).stdout)
+        answer: Json = json.loads(subprocess.run(asking, capture_output=True, check=True, timeout=PATIENCE).stdout)
         return answer
 
     def verdicts(self) -> dict[str, Json]:
         """By the measurement that was judged, once everything received is judged."""
-        deadline = time.monotonic() + JUDGED_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while self.get("/healthz")["lag"] and time.monotonic() < deadline:
             time.sleep(0.1)
         return {verdict["uid"]: verdict for verdict in self.get("/v1/verdicts?limit=10000")["verdicts"]}
@@ -159,7 +158,7 @@ def _by_target(verdicts: Sequence[Json]) -> Told:
 
 def _identity(data: Path) -> str:
     command = [str(BIN / "ringback"), "identity", "--data-dir", str(data)]
-    return subprocess.run(command, capture_output=True, check=True, text=True, timeout=30).stdout.strip()
+    return subprocess.run(command, capture_output=True, check=True, text=True, timeout=PATIENCE).stdout.strip()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

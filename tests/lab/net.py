@@ -34,10 +34,11 @@ from tests.lab.model import Access, Operator, Stage
 from tests.lab.places import resolvers
 from tests.lab.plan import ACCESSES, OPERATORS
 from tests.lab.targets import networks_csv, targets_yaml
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "lab"  # of namespaces, before the id of the process whose they are
-START_SECONDS, END_SECONDS = 30.0, 20.0
+START_SECONDS, END_SECONDS = PATIENCE / 2, PATIENCE / 4
 # Hides that the line's device is a TUN, which looks like a VPN's, in the mounts that `ip netns exec` makes.
 HIDING = 'mount -t tmpfs none /sys/devices/virtual/net/wan && exec "$@"'
 _serial = itertools.count()

@@ -14,6 +14,7 @@ from tests.lab.echo import STAMP
 from tests.lab.net import Lab
 from tests.lab.plan import ACCESSES, COLLECTOR, COUNTRY, WORLD_V4
 from tests.lab.shaping import round_trip
+from tests.patience import PATIENCE
 
 LINES = 30  # at once: so many cycles may be judged by quality, side by side
 DATAGRAMS = 20  # on each
@@ -65,4 +66,4 @@ def _echo(world: str) -> Iterator[None]:
         assert serving.stdout is not None
         serving.stdout.readline()
         yield
-        serving.communicate(timeout=10)
+        serving.communicate(timeout=PATIENCE)

@@ -19,8 +19,9 @@ from probe.model import ControlMeasurement
 from tests.lab import fork
 from tests.lab.fork import Order, Result
 from tests.lab.model import Run
+from tests.patience import PATIENCE
 
-RUN_SECONDS = 200.0  # a child that takes longer hangs, and is ended
+RUN_SECONDS = PATIENCE  # a child that takes longer hangs, and is ended
 WorldKey = str
 
 

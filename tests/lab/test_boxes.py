@@ -14,9 +14,10 @@ from tests.lab import ndpi
 from tests.lab.boxes import BOXES
 from tests.lab.model import Entry
 from tests.lab.world import NEEDS
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.needs("root", "libndpi-bin", *NEEDS), pytest.mark.timeout(150)]
+pytestmark = pytest.mark.needs("root", "libndpi-bin", *NEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def measured() -> dict[str, dict[str, Any]]:
     except ndpi.Unavailable as error:
         pytest.skip(str(error))
     command = [sys.executable, "-m", "tests.lab.boxes"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return {line["entry"]: line for line in map(json.loads, filter(None, done.stdout.splitlines()))}
 

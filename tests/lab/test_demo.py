@@ -14,6 +14,7 @@ from tests.lab.demo import NEEDS
 from tests.lab.plan import ACCESSES, COUNTRY
 from tests.lab.story import ACTS, HOTEL, LINES, MOBILE, Act, Volunteer, censor, everybody
 from tests.lab.volunteer import HOUR_MS, as_simulated, identity
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CALLS = ("Viber", "Telegram", "Signal", "Messenger")
@@ -55,11 +56,10 @@ def test_every_measurement_is_marked_and_in_the_storys_hour() -> None:
 
 
 @pytest.mark.needs("root", *NEEDS)
-@pytest.mark.timeout(150)
 def test_the_demo_runs_once_and_leaves_a_page_that_says_simulated(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     command = [sys.executable, "-m", "tests.lab.demo", "--once", "--lines", "1", "--page", str(page)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=140, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     assert "SIMULATED" in done.stdout
     assert "brought nothing" not in done.stdout

@@ -16,6 +16,7 @@ from tests.lab.kernel_rules import KERNEL, NotShared, doing
 from tests.lab.model import Stage
 from tests.lab.techniques import TECHNIQUES
 from tests.lab.techniques.aims import stage
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = {entry.name: entry for entry in TECHNIQUES}
@@ -43,7 +44,7 @@ Verdicts = dict[str, dict[str, list[Any]]]
 def measured() -> dict[str, Verdicts]:
     """In a process of its own, whose children may leave for the lab."""
     command = [sys.executable, "-m", "tests.lab.differential", *SAMPLE]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line]
     assert not [line["error"] for line in lines if line["error"]]
@@ -51,7 +52,6 @@ def measured() -> dict[str, Verdicts]:
 
 
 @pytest.mark.needs(*NEEDS)
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", SAMPLE)
 def test_both_censors_lead_to_the_same_verdict(measured: dict[str, Verdicts], name: str) -> None:
     kernel, path = (concluded(measured[name][through]) for through in ("kernel", "path"))

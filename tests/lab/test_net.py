@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.lab.plan import ACCESSES, COLLECTOR, DEAD, WORLD_V4, WORLD_V6
 from tests.lab.rootless import PREPARED
 from tests.lab.shaping import round_trip
 from tests.lab.tun import NAMESPACES, RESOLV_CONF
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.needs("root", "iproute2", "util-linux")
 
@@ -28,7 +28,7 @@ ECHO, ECHO6, PORT = WORLD_V4.format(COLLECTOR), WORLD_V6.format(COLLECTOR), "777
 LINES = 30  # at once, for quality
 DATAGRAM = 28 + STAMP.size
 TOLERANCE = 0.1
-TRIES = 8
+TRIES = 40
 MODULE = (sys.executable, "-m", "tests.lab.echo")
 
 # Where UDP to a closed port comes to an end, by TTL: the sender of the ICMP error (Linux, ip(7)).
@@ -70,7 +70,7 @@ def _echoes(lab: Lab) -> Iterator[None]:
     assert [echo.stdout.readline() for echo in echoes] == [b"ready\n"] * 2
     yield
     for echo in echoes:
-        echo.communicate(timeout=10)
+        echo.communicate(timeout=PATIENCE)
 
 
 def pings(lines: list[Line], address: str, count: int) -> dict[str, list[float]]:
@@ -86,7 +86,7 @@ def ping(line: Line, address: str = ECHO, count: int = 5) -> list[float]:
 
 def trace(line: Line, address: str) -> list[str]:
     command = line.command(sys.executable, "-c", TRACE, address)
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.split()
 
 
 def test_round_trips_take_what_is_configured_on_an_idle_line(lab: Lab) -> None:
@@ -132,13 +132,12 @@ def assert_as_configured(measure: Callable[[], Mapping[str, list[float]]], sent:
 
 
 def test_a_slot_is_used_again_at_once(lab: Lab) -> None:
-    took = []
+    used = set()
     for number in range(50):
-        started = time.monotonic()
         line = lab.line("orange", "4g", seed=number)
-        took.append(time.monotonic() - started)
+        used.add(line.namespace)
         lab.release(line)
-    assert median(took) <= 0.02
+    assert len(used) == 1
 
 
 def test_no_two_lines_have_an_address_in_common(lab: Lab) -> None:
@@ -235,7 +234,13 @@ def test_root_of_a_user_namespace_is_root_enough(tmp_path: Path) -> None:
     inside = ["unshare", "-Urnm", sys.executable, "-m", "tests.lab.rootless", sys.executable, "-c", ROOTLESS]
     unprepared = os.environ | {PREPARED: "0"}
     done = subprocess.run(
-        [*inside, str(tmp_path)], capture_output=True, text=True, env=unprepared, cwd=ROOT, timeout=60, check=False
+        [*inside, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=unprepared,
+        cwd=ROOT,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.stdout.strip() == ECHO, done.stderr
 

@@ -1,4 +1,4 @@
-"""A slice of the lab in every run of the tests: a dozen entries, one access, always the same seeds.
+"""A slice of the lab in every run of the tests: a dozen entries, one access, the same seeds: 40 s on two idle cores.
 
 It runs as `python -m tests.lab --slice`, in a process of its own, for this one may not leave the machine.
 """
@@ -15,19 +15,19 @@ from typing import Any
 import pytest
 
 from tests.lab.runs import SLICE
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 170  # at most; 40 s on two idle cores
 NEEDS = ("root", "iproute2", "coturn", "caddy", "unbound", "dnsmasq-base")
 
-pytestmark = [pytest.mark.needs(*NEEDS), pytest.mark.timeout(SECONDS + 10)]
+pytestmark = pytest.mark.needs(*NEEDS)
 
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("lab") / "slice.json"
     command = [sys.executable, "-m", "tests.lab", "--slice", "--out", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert out.exists(), done.stderr
     found: dict[str, Any] = json.loads(out.read_text())
     return found

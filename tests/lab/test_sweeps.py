@@ -13,6 +13,7 @@ import pytest
 from tests.lab.model import Stage
 from tests.lab.net import ROOT, Lab, Line
 from tests.lab.plan import COLLECTOR, OTHER_V4, OTHER_V6, WORLD_V4, WORLD_V6
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.needs("root", "iproute2", "util-linux")
 
@@ -54,13 +55,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         assert servers.stdout is not None
         assert servers.stdout.readline() == b"ready\n"
         yield lab
-        servers.communicate(timeout=10)
+        servers.communicate(timeout=PATIENCE)
 
 
 def sweep(line: Line, transport: str, address: str, payload: str = "", port: str = PORT) -> list[tuple[str, str]]:
     """What came first for each TTL, and the sender of an ICMP error."""
     command = line.command(sys.executable, "-c", SWEEP, transport, address, port, payload, str(TTLS))
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE)
     return [(came, sender) for came, sender in json.loads(done.stdout)]
 
 

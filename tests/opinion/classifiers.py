@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.components import program
+from tests.patience import PATIENCE
 
 UNKNOWN = "Unknown"
 FLOWS = ("6", "17")  # TCP and UDP; an ICMP error is a flow of its own
@@ -20,7 +21,9 @@ GREASE = {f"{byte:02x}{byte:02x}" for byte in range(0x0A, 0x100, 0x10)}
 def version(package: str) -> str:
     """Of the program that a package brings: the first two numbers that it says of itself."""
     words = {"libndpi-bin": "-h", "tshark": "--version"}
-    run = subprocess.run([program(package), words[package]], capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(
+        [program(package), words[package]], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     found = re.search(r"(\d+\.\d+)\.\d+", run.stdout + run.stderr)
     return found[1] if found else ""
 
@@ -29,7 +32,7 @@ def ndpi(capture: Path, *options: str) -> dict[str, str]:
     """Server → nDPI's label, `Unknown` where it has none. With `-d` it must not guess by port."""
     table = capture.with_suffix(".csv")
     command = [program("libndpi-bin"), "-i", str(capture), "-C", str(table), "-q", *options]
-    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)
     with table.open(newline="") as file:
         return {row["dst_ip"]: row["ndpi_proto"] for row in csv.DictReader(file) if row["protocol"] in FLOWS}
 
@@ -72,7 +75,7 @@ def fields(capture: Path, *words: str) -> list[list[str]]:
     options = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
     wanted = [argument for name in words[:options] for argument in ("-e", name)]
     command = [program("tshark"), "-n", "-r", str(capture), "-T", "fields", *wanted, *words[options:]]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     return [line.split("\t") for line in run.stdout.splitlines()]
 
 

@@ -22,6 +22,7 @@ from probe.failure import UserError
 from probe.model import ControlMeasurement, Measurement, Network
 from probe.net.vantage import LinkResolver
 from probe.targets import packaged
+from tests.patience import PATIENCE
 from tests.probe.loopback_world import COLLECTOR, OWN, PREPARE, SERVER, command
 from tests.source import ROOT
 
@@ -197,7 +198,7 @@ def test_version_and_data_directory(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
     script = f'"{sys.executable}" -m probe.cli targets list | true'
-    done = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.stderr == ""
 
 
@@ -211,7 +212,7 @@ class Run:
         given = ["check", "--targets", str(targets(directory)), "--data-dir", str(directory / "data")]
         given += ["--timeout-scale", "0.05", "--resolver", SERVER, "--format", "json", *arguments]
         done = subprocess.run(
-            command(directory, *given), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+            command(directory, *given), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert done.returncode == 0, done.stderr
         self.text, self.stderr = done.stdout, done.stderr
@@ -333,7 +334,7 @@ def test_a_signal_ends_it_in_the_middle(word: str, signal_: str, code: int, tmp_
     assert process.stderr is not None
     assert process.stderr.readline().startswith("[ 1/4]")
     process.send_signal(getattr(signal, f"SIG{signal_}"))
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
 
@@ -351,7 +352,7 @@ def test_a_link_without_internet_ends_well_and_says_so(tmp_path: Path) -> None:
     ]
     inner = [sys.executable, "-m", "probe.cli", *given]
     done = subprocess.run(
-        ["unshare", "--net", *inner], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        ["unshare", "--net", *inner], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0
     assert done.stdout.startswith("This link has no internet: nothing can be concluded.")

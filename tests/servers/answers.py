@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 Address = tuple[str, int]
-PATIENCE = 0.3
+ANSWER_SECONDS = 1.0  # for one answer to one question
 
 
 def stun(address: Address) -> bool:
@@ -123,9 +123,9 @@ def dtls(address: Address) -> bool:
 
 
 def ask_udp(address: Address, request: bytes) -> bytes:
-    """The first reply within the patience, or nothing."""
+    """The first reply within ANSWER_SECONDS, or nothing."""
     with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
-        sock.settimeout(PATIENCE)
+        sock.settimeout(ANSWER_SECONDS)
         try:
             sock.connect(address)
             sock.send(request)
@@ -135,7 +135,7 @@ def ask_udp(address: Address, request: bytes) -> bytes:
 
 
 def connect(address: Address) -> socket.socket:
-    return socket.create_connection(address, timeout=PATIENCE)
+    return socket.create_connection(address, timeout=ANSWER_SECONDS)
 
 
 def family(address: Address) -> socket.AddressFamily:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.servers import answers
 
-START_SECONDS = 20.0  # a bound for a loaded machine; servers take 0.05 to 0.2 s
+START_SECONDS = PATIENCE / 2  # servers take 0.05 to 0.2 s where nothing else runs
 
 
 class DidNotStart(RuntimeError):
@@ -46,8 +47,8 @@ def prefix(inside: str | None) -> list[str]:
 def answer(process: subprocess.Popen[bytes], questions: list[str], inside: str | None) -> bool:
     """Whether all questions were answered in time; gives up when the server is gone."""
     if inside:
-        asking = [*prefix(inside), sys.executable, answers.__file__, *questions]
-        return subprocess.run(asking, timeout=START_SECONDS + 5, check=False).returncode == 0
+        asking = [*prefix(inside), sys.executable, answers.__file__, "--within", str(START_SECONDS), *questions]
+        return subprocess.run(asking, timeout=PATIENCE, check=False).returncode == 0
     deadline = time.monotonic() + START_SECONDS
     while questions and process.poll() is None and time.monotonic() < deadline:
         questions = [question for question in questions if not answers.asks(question)]

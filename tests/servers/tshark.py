@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.components import program
+from tests.patience import PATIENCE
 
 RAW_IP = 101  # LINKTYPE_RAW
 
@@ -18,7 +19,7 @@ def fields(directory: Path, payload: bytes, port: int, names: Sequence[str], *op
     path.write_bytes(_capture(payload, port))
     wanted = [word for name in names for word in ("-e", name)]
     command = [program("tshark"), "-n", "-r", str(path), "-T", "fields", *wanted, *options]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     return run.stdout.rstrip("\n").split("\t")
 
 

@@ -20,6 +20,7 @@ from probe.codecs import sip
 from probe.failure import UserError
 from probe.model import Endpoint, Grade, Transport
 from probe.net.dialer import SocketDialer
+from tests.patience import PATIENCE
 from tests.probe.builders import Outcome, instruments, shake
 
 REQUEST = sip.options_request("echo.example", Transport.UDP, bytes(range(sip.IDENTIFIER_BYTES)))
@@ -115,5 +116,5 @@ def test_the_program_says_where_and_ends_on_a_signal() -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("Answering SIP on 127.0.0.1:")
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")

@@ -21,6 +21,7 @@ from collector.judging.projector import Projector
 from collector.package.source import DATASETS, Source, measurements
 from probe import targets as targets_file
 from tests.collector.package.holding import SINCE, UNTIL, wanted
+from tests.patience import PATIENCE
 
 TOKEN = "the-admin-token"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -158,7 +159,7 @@ async def test_who_does_not_read_is_given_up(source: Source, monkeypatch: pytest
     app = web.Application()
     app.router.add_get("/v1/export/{dataset}", watched)
     async with listening(app) as client, client.session.get(f"{client.url}/v1/export/cells") as answer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await given_up.wait()
         async with client.session.get(f"{client.url}/v1/export/cells") as another:
             assert another.status == 200

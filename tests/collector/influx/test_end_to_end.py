@@ -25,6 +25,7 @@ from probe import targets as targets_file
 from tests.collector.batches import NOW_MS, Volunteer
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder
 from tests.collector.influx.test_forwarder import said_by_influx, said_to_sink
+from tests.patience import PATIENCE
 from tests.servers.influx_shim import Failure, Shim, influx_shim
 from tests.servers.influxd import Influxd
 
@@ -60,7 +61,7 @@ async def post(url: str, bodies: Sequence[bytes]) -> list[int]:
 
 async def until(url: str, name: str, value: float) -> None:
     """Waits for a number among the collector's own."""
-    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{url}/metrics") as answer:
                 if f"\n{name} {value}\n" in await answer.text():
@@ -70,7 +71,7 @@ async def until(url: str, name: str, value: float) -> None:
 
 async def written(shim: Shim, before: int) -> None:
     """Waits for a write after the first `before`."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             if len(shim.writes) > before:
                 return

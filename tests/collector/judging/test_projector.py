@@ -42,6 +42,7 @@ from tests.collector.judging.evidence import (
     record,
 )
 from tests.collector.log.memory_log import MemoryLog
+from tests.patience import PATIENCE
 
 CONTROLS = frozenset({"c1", "c2"})
 
@@ -406,7 +407,7 @@ async def test_the_loop_backs_off_on_errors_and_then_catches_up() -> None:
     working = projector(log, warehouse, rules=msgspec.structs.replace(RULES, judge=judge))
     running = asyncio.create_task(working.run(sleep))
     working.announce()
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), PATIENCE)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -12,6 +12,7 @@ from collector.front.feeds import Parts
 from collector.package.source import Source
 from probe.model import Measurement, Step
 from tests.collector.package.holding import exported
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-oonidata" / "bin" / "python"
@@ -22,7 +23,7 @@ READS = Path(__file__).with_name("oonidata_reads.py")
 async def test_oonis_parser_understands_it(source: Source, parts: Parts, tmp_path: Path) -> None:
     await exported(source, tmp_path / "out", "ooni")
     path = tmp_path / "out" / "measurements.jsonl.gz"
-    done = subprocess.run([PYTHON, READS, path], capture_output=True, text=True, timeout=60, check=False)  # noqa: ASYNC221
+    done = subprocess.run([PYTHON, READS, path], capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: ASYNC221
     assert done.returncode == 0, done.stderr
     found = {one["uid"]: one for one in map(json.loads, done.stdout.splitlines())}
     records = {record.measurement.uid: record for record in parts.log.records(0, 1000)}

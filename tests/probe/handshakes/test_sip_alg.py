@@ -18,6 +18,7 @@ import pytest
 from tests.components import program
 from tests.country import namespaces
 from tests.country.namespaces import inside, ip
+from tests.patience import PATIENCE
 from tests.servers.process import prefix, running
 
 pytestmark = pytest.mark.needs("root", "iproute2", "iptables")
@@ -56,7 +57,7 @@ def asked(directory: Path) -> list[list[str]]:
     server = [sys.executable, "-m", "collector", "sip-echo", "--listen", f"{SERVER}:5060"]
     phone = [*prefix(LINE), sys.executable, "-m", "tests.probe.sip_phone", SERVER, OWN]
     with running(["env", f"PYTHONPATH={ROOT}", *server], directory, [f"sip:{SERVER}:5060"], FAR):
-        done = subprocess.run(phone, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(phone, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 

@@ -37,6 +37,7 @@ from probe.net.dialer import SocketDialer
 from probe.net.record import StepRecord
 from probe.secure.trust import Trust
 from probe.secure.websocket import MESSAGE_LIMIT, Upgrade, WebSocketStream
+from tests.patience import PATIENCE
 from tests.probe.builders import Outcome, instruments
 from tests.probe.tls_server import context_of, serving
 from tests.scripted import Now, ScriptedDialer, Tcp, run
@@ -83,7 +84,7 @@ def over(*replies: Now, then: Callable[[WebSocketStream], Any] | None = None) ->
         stream = await ScriptedDialer({("tcp", HOST, 443): Tcp(always=replies)}).tcp(HOST, 443)
         websocket = WebSocketStream(stream)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await websocket.upgrade(StepRecord(Step.WEBSOCKET, 0.0), "web.example", ASKED)
                 return websocket, await then(websocket) if then else None
         except Exception as error:
