@@ -35,8 +35,9 @@ from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.session import Settings
 from probe.model import ControlMeasurement, Targets
 from probe.net.dialer import SocketDialer
+from probe.net.platform import HERE, Platform
 from probe.output import write_json, write_table
-from probe.path.ttl_probe import SocketSweeper
+from probe.path.ttl_probe import SocketSweeper, Sweeper
 from probe.secure.trust import load_trust
 from probe.submit.fetch import is_url
 from probe.submit.identity import Identity, load_or_create
@@ -132,9 +133,14 @@ async def _measure(options: Options, targets: Targets) -> Cycle:
     )
     budget = AllocateBudget(options.data_dir / "allocates.json")
     try:
-        return await run_cycle(targets, instruments, options.settings, budget, show_progress, SocketSweeper())
+        return await run_cycle(targets, instruments, options.settings, budget, show_progress, _sweeper(HERE))
     finally:
         _save(budget, instruments.wall_ms())
+
+
+def _sweeper(platform: Platform) -> Sweeper | None:
+    """None where it could find out nothing."""
+    return SocketSweeper(platform) if platform.can_sweep else None
 
 
 def _save(budget: AllocateBudget, now_ms: int) -> None:

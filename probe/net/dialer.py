@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from probe.model import IcmpFacts
+from probe.net.platform import HERE, Platform
 
 MAX_DATAGRAM = 65535
 READ_SIZE = 65536
@@ -113,15 +114,19 @@ class Dialer(Protocol):
 class SocketDialer:
     """Dials for real. Each call makes a socket of its own, so each attempt has a fresh source port."""
 
+    def __init__(self, platform: Platform = HERE) -> None:
+        self._platform = platform
+
     async def udp(self, address: str, port: int) -> Datagrams:
         sock = open_socket(address, socket.SOCK_DGRAM)
         try:
-            report_icmp(sock)
+            if self._platform.queues_errors:
+                report_icmp(sock)
             sock.connect((address, port))
         except BaseException:
             sock.close()
             raise
-        return SocketDatagrams(sock, address)
+        return SocketDatagrams(sock, address, self._platform)
 
     async def tcp(self, address: str, port: int) -> Stream:
         sock = open_socket(address, socket.SOCK_STREAM)
@@ -130,15 +135,16 @@ class SocketDialer:
         except BaseException:
             sock.close()
             raise
-        return SocketStream(sock)
+        return SocketStream(sock, self._platform)
 
 
 class SocketDatagrams:
-    def __init__(self, sock: socket.socket, address: str) -> None:
+    def __init__(self, sock: socket.socket, address: str, platform: Platform = HERE) -> None:
         self.counters = Counters()
         self.icmp: IcmpFacts | None = None
         self._socket = sock
         self._address = address
+        self._platform = platform
 
     @property
     def local(self) -> tuple[str, int]:
@@ -167,15 +173,16 @@ class SocketDatagrams:
         self._socket.close()
 
     def _read_error_queue(self) -> None:
-        for error in read_error_queue(self._socket):
+        for error in read_error_queue(self._socket) if self._platform.queues_errors else ():
             from_target = error.sender == ipaddress.ip_address(self._address).packed
             self.icmp = IcmpFacts(type=error.type, code=error.code, from_target=from_target)
 
 
 class SocketStream:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, platform: Platform = HERE) -> None:
         self.counters = Counters()
         self._socket = sock
+        self._platform = platform
 
     async def send(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
@@ -188,10 +195,12 @@ class SocketStream:
         return data
 
     def acknowledged(self) -> bool | None:
+        if not self._platform.tells_acknowledged:
+            return None
         try:
             information = self._socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, UNACKED.stop)
         except OSError:
-            return None  # not Linux
+            return None
         return not any(information[UNACKED]) if len(information) == UNACKED.stop else None
 
     def close(self) -> None:
@@ -244,4 +253,4 @@ def report_icmp(sock: socket.socket) -> None:
     try:
         sock.setsockopt(level, option, 1)
     except OSError:
-        return  # not Linux: the errors still come, only without their sender
+        return  # the errors still come, only without their sender

@@ -8,7 +8,8 @@ nothing here: a neutral packet is followed beside the failing one.
 
 Every TTL has a socket of its own, for a connection must be new for each; all of one packet's are asked at once. What
 is sent in an open connection never reaches the service unless the TTL allows it, and the connection ends with a RST.
-Only on Linux; elsewhere everything is silence, which proves nothing.
+Where the kernel gives no senders, an error without one is nobody's word: it may be a reject as well. Only on Linux
+(probe.net.platform); there is no sweeper elsewhere.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import errno
 import socket
 import struct
 from collections.abc import Awaitable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Protocol
 
 from msgspec import Struct
 
 from probe.model import ReplyKind, Transport
 from probe.net.dialer import MAX_DATAGRAM, READ_SIZE, Counters, IcmpError, open_socket, read_error_queue, report_icmp
+from probe.net.platform import HERE, Platform
 
 TRIES = 2  # of a TTL that stays silent
 LIMIT = 1.0  # seconds, of one try
@@ -77,19 +79,22 @@ class Sweeper(Protocol):
 class SocketSweeper:
     """For real, through sockets of its own."""
 
+    def __init__(self, platform: Platform = HERE) -> None:
+        self._platform = platform
+
     async def sweep(self, packet: Packet, ttls: Sequence[int], scale: float) -> Replies:
-        counters = Counters()
+        counters, senders = Counters(), self._platform.errors_have_senders
         found: dict[int, Reply] = {}
         for _ in range(TRIES):
             silent = [ttl for ttl in ttls if found.get(ttl, SILENCE) == SILENCE]
-            replies = await asyncio.gather(*(_ask(packet, ttl, LIMIT * scale, counters) for ttl in silent))
+            replies = await asyncio.gather(*(_ask(packet, ttl, LIMIT * scale, counters, senders) for ttl in silent))
             found |= {ttl: reply for ttl, reply in zip(silent, replies, strict=True) if reply is not None}
         return Replies(
             by_ttl=dict(sorted(found.items())), bytes_sent=counters.bytes_sent, packets_sent=counters.packets_sent
         )
 
 
-async def _ask(packet: Packet, ttl: int, limit: float, counters: Counters) -> Reply | None:
+async def _ask(packet: Packet, ttl: int, limit: float, counters: Counters, senders: bool) -> Reply | None:
     """None when there was nothing to be asked with: no route, no more sockets, no connection."""
     try:
         sock = open_socket(packet.address, _kind(packet))
@@ -98,10 +103,10 @@ async def _ask(packet: Packet, ttl: int, limit: float, counters: Counters) -> Re
     with closing(sock):
         report_icmp(sock)
         if packet.transport is Transport.UDP:
-            return await _heard(sock, _ask_by_datagram(sock, packet, ttl, counters), limit)
+            return await _heard(sock, _ask_by_datagram(sock, packet, ttl, counters), limit, senders)
         if not packet.payload:
-            return await _heard(sock, _ask_by_syn(sock, packet, ttl, counters), limit)
-        return await _ask_inside(sock, packet, ttl, limit, counters)
+            return await _heard(sock, _ask_by_syn(sock, packet, ttl, counters), limit, senders)
+        return await _ask_inside(sock, packet, ttl, limit, counters, senders)
 
 
 async def _ask_by_datagram(sock: socket.socket, packet: Packet, ttl: int, counters: Counters) -> Reply:
@@ -120,7 +125,9 @@ async def _ask_by_syn(sock: socket.socket, packet: Packet, ttl: int, counters: C
     return Reply(came=ReplyKind.ANSWER)
 
 
-async def _ask_inside(sock: socket.socket, packet: Packet, ttl: int, limit: float, counters: Counters) -> Reply | None:
+async def _ask_inside(
+    sock: socket.socket, packet: Packet, ttl: int, limit: float, counters: Counters, senders: bool
+) -> Reply | None:
     """In a connection that opened with an ordinary TTL; None when it did not."""
     try:
         async with asyncio.timeout(limit):
@@ -128,11 +135,12 @@ async def _ask_inside(sock: socket.socket, packet: Packet, ttl: int, limit: floa
     except (OSError, TimeoutError):
         return None
     try:
-        reply = await _heard(sock, _say(sock, packet, ttl, counters), limit)
-        return await _or_a_later_reset(sock, limit * LATER) if reply.came is ReplyKind.EXCEEDED else reply
+        reply = await _heard(sock, _say(sock, packet, ttl, counters), limit, senders)
+        return await _or_a_later_reset(sock, limit * LATER, senders) if reply.came is ReplyKind.EXCEEDED else reply
     finally:
-        _limit_ttl(sock, FAR)  # so that the RST arrives
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+        with suppress(OSError):  # a connection that was reset may have no options any more
+            _limit_ttl(sock, FAR)  # so that the RST arrives
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
 
 
 async def _say(sock: socket.socket, packet: Packet, ttl: int, counters: Counters) -> Reply:
@@ -148,16 +156,16 @@ async def _listen(sock: socket.socket) -> Reply:
     )
 
 
-async def _or_a_later_reset(sock: socket.socket, limit: float) -> Reply:
+async def _or_a_later_reset(sock: socket.socket, limit: float, senders: bool) -> Reply:
     """A slow box beside the path may break off what a router behind it has seen by then."""
     reply, until = Reply(came=ReplyKind.EXCEEDED), asyncio.get_running_loop().time() + limit
     while reply.came is ReplyKind.EXCEEDED:  # of the same words sent again too
         left = until - asyncio.get_running_loop().time()
-        reply = await _heard(sock, _listen(sock), max(left, 0.0))
+        reply = await _heard(sock, _listen(sock), max(left, 0.0), senders)
     return Reply(came=ReplyKind.EXCEEDED) if reply == SILENCE else reply
 
 
-async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float) -> Reply:
+async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float, senders: bool) -> Reply:
     """What the question comes to, errors and silence too."""
     try:
         async with asyncio.timeout(limit):
@@ -165,17 +173,21 @@ async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float) ->
     except TimeoutError:
         return SILENCE
     except OSError as error:
-        return read_error(sock.family, error, read_error_queue(sock))
+        return read_error(sock.family, error, read_error_queue(sock), senders)
 
 
-def read_error(family: int, error: OSError, queued: Iterable[IcmpError]) -> Reply:
-    """What an error on a socket says. One of ICMP's that came without its sender is taken by its number."""
+def read_error(family: int, error: OSError, queued: Iterable[IcmpError], senders: bool) -> Reply:
+    """What an error on a socket says; `senders`: whether this kernel gives the sender of every error it can.
+
+    EHOSTUNREACH is the number of an exceeded TTL and of rejects alike. Where the kernel would have given a reject's
+    sender, one without it is an open connection's, whose TTL ran out; elsewhere nothing can be told from it.
+    """
     for icmp in queued:
         exceeded = icmp.type == TIME_EXCEEDED.get(socket.AddressFamily(family))
         return Reply(came=ReplyKind.EXCEEDED if exceeded else ReplyKind.REJECTED, sender=icmp.sender)
     if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE):
         return Reply(came=ReplyKind.RESET)
-    if error.errno == errno.EHOSTUNREACH:  # so the kernel says it in an open connection
+    if error.errno == errno.EHOSTUNREACH and senders:
         return Reply(came=ReplyKind.EXCEEDED)
     return SILENCE
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from probe.model import ReplyKind, Transport
 from probe.net.dialer import IcmpError
-from probe.path.ttl_probe import ABORT, TRIES, Packet, Replies, Reply, SocketSweeper, read_error
+from probe.path.ttl_probe import ABORT, FAR, TRIES, Packet, Replies, Reply, SocketSweeper, read_error
 from tests.probe.net.test_dialer import bound, closed_port
 
 ADDRESSES = ["127.0.0.1", "::1"]
@@ -143,6 +143,19 @@ async def test_a_connection_that_nobody_answers_in_ends_with_a_reset() -> None:
     assert [type(each) for each in found] == [ConnectionResetError] * TRIES
 
 
+async def test_a_socket_that_takes_no_more_options_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS says EINVAL of a socket whose connection was reset."""
+
+    def limit(sock: socket.socket, ttl: int) -> None:
+        if ttl == FAR:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("probe.path.ttl_probe._limit_ttl", limit)
+    async with serving("127.0.0.1", abort) as port:
+        replies = await swept(Transport.TCP, "127.0.0.1", port, b"hello")
+    assert came(replies) == [ReplyKind.RESET, ReplyKind.RESET]
+
+
 async def test_what_could_not_be_said_has_no_reply() -> None:
     replies = await swept(Transport.TCP, "127.0.0.1", closed_port("127.0.0.1", socket.SOCK_STREAM), b"hello")
     assert (replies.by_ttl, replies.packets_sent) == ({}, 0)
@@ -171,10 +184,17 @@ async def test_what_could_not_be_said_has_no_reply() -> None:
     ],
 )
 def test_what_an_error_says(family: int, number: int, queued: list[IcmpError], reply: Reply) -> None:
-    assert read_error(family, OSError(number, ""), queued) == reply
+    assert read_error(family, OSError(number, ""), queued, senders=True) == reply
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_an_error_without_its_sender_says_nothing_where_the_kernel_gives_none(family: int) -> None:
+    """Before Linux 5.18 a home's router that rejects a SYN by ICMP looks like one at which its TTL ran out."""
+    assert read_error(family, OSError(errno.EHOSTUNREACH, ""), [], senders=False) == Reply(came=ReplyKind.SILENCE)
 
 
 @given(st.sampled_from([socket.AF_INET, socket.AF_INET6]), st.integers(1, 133), st.binary(max_size=16))
 def test_no_error_raises(family: int, number: int, sender: bytes) -> None:
     for queued in ([], [IcmpError(number, 0, sender)]):
-        assert read_error(family, OSError(number, ""), queued).came in ReplyKind
+        for senders in (True, False):
+            assert read_error(family, OSError(number, ""), queued, senders).came in ReplyKind
