@@ -10,7 +10,7 @@ NEEDED = ("duckdb", "influxdb_client", "jinja2", "maxminddb", "prometheus_client
 def main() -> int:
     """Runs the command line; returns the exit code."""
     try:
-        from collector.cli import main as run
+        from collector.commands import main as run
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise

@@ -1,4 +1,4 @@
-"""Puts a collector together in a data directory, and listens.
+"""An instance: a data directory, its lock, and the parts of the collector that works in it.
 
     DATA/lock  log.sqlite  warehouse.duckdb  admin.token
 
@@ -11,24 +11,17 @@ import asyncio
 import errno
 import fcntl
 import os
-import signal
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
-from aiohttp import web
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from collector.facts.networks import PrefixTable, read_networks
-from collector.front.access import Access, admin_token
 from collector.front.batches import Ingest
-from collector.front.feeds import Parts
-from collector.front.operations import Metrics
-from collector.front.server import create_app, runner
-from collector.front.source import is_loopback, read_prefixes
+from collector.front.source import read_prefixes
 from collector.influx.client import Client, Server
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import Points
@@ -36,15 +29,18 @@ from collector.influx.vitals import Vitals
 from collector.influx.vocabulary import release_of
 from collector.judging.controls import control_keys
 from collector.judging.evidence import TargetFiles
-from collector.judging.hours import Rules
 from collector.judging.projector import Projector
-from collector.log import LogFull
+from collector.judging.rules import Rules
+from collector.log import Log
 from collector.log.sqlite import SqliteLog
+from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
 from probe import __version__
 from probe import targets as targets_file
 from probe.failure import UserError
+from probe.model import Targets
 
+LOOK_S = 0.2  # between two looks at how far the projection is
 LOCK_FILE, LOG_FILE, WAREHOUSE_FILE = "lock", "log.sqlite", "warehouse.duckdb"
 
 
@@ -59,7 +55,21 @@ class Options(Struct, frozen=True, kw_only=True):
     influx: Server | None = None
 
 
-class Held(UserError):
+class Parts(Struct, frozen=True, kw_only=True):
+    """What the collector is made of. `controls` are keys in hex; `targets` is the file that probes are told to use."""
+
+    log: Log
+    ingest: Ingest
+    projector: Projector
+    warehouse: Warehouse
+    targets: Targets
+    controls: frozenset[str]
+    metrics: Metrics
+    now_ms: Callable[[], int]
+    forwarder: Forwarder | None = None  # where there is an InfluxDB
+
+
+class DirectoryInUse(UserError):
     """Another process holds the data directory; `address` is where it listens, None when it does not, or not yet."""
 
     def __init__(self, data: Path, address: str | None) -> None:
@@ -110,62 +120,16 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         )
 
 
-@asynccontextmanager
-async def listening(parts: Parts, options: Options, sock: socket.socket) -> AsyncIterator[None]:
-    """Serves on a bound socket while entered. Raises UserError."""
-    await _keep_targets(parts)
-    await asyncio.to_thread(parts.warehouse.feed, options.influx.identity if options.influx else None)
-    local = is_loopback(sock.getsockname()[0]) and not options.trusted_proxies
-    served = runner(create_app(parts, Access(token=admin_token(options.data), local=local)))
-    await served.setup()
-    try:
-        await web.SockSite(served, sock).start()
-        (options.data / LOCK_FILE).write_text(address_of(sock))
-        yield
-    finally:
-        await served.cleanup()
-
-
-async def _keep_targets(parts: Parts) -> None:
-    """What probes are told to measure is judged by the file that told them."""
-    try:
-        await parts.log.put_targets(parts.targets.digest, parts.targets.body)
-    except LogFull as error:
-        raise UserError(f"The log cannot be written ({error}): free the disk that holds --data.") from error
-
-
-def open_socket(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 lets the system choose. Raises UserError."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise UserError(f"Cannot listen on {host}:{port}: {error}. Give another address or port.") from error
-
-
-def address_of(sock: socket.socket) -> str:
-    """The base URL of what listens on a socket."""
-    host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@asynccontextmanager
-async def signalled() -> AsyncIterator[asyncio.Event]:
-    """An event that Ctrl-C, SIGTERM and the closing of the terminal set."""
-    event = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in signals:
-        loop.add_signal_handler(number, event.set)
-    try:
-        yield event
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+async def judged(parts: Parts, cursor: int) -> None:
+    """Waits until all up to this position in the log is judged."""
+    while True:
+        if await asyncio.to_thread(parts.warehouse.cursor) >= cursor:
+            return
+        await asyncio.sleep(LOOK_S)
 
 
 @contextmanager
@@ -181,7 +145,7 @@ def _held(data: Path) -> Iterator[None]:
     except OSError as error:
         os.close(descriptor)
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise Held(data, (data / LOCK_FILE).read_text() or None) from error
+            raise DirectoryInUse(data, (data / LOCK_FILE).read_text() or None) from error
         raise
     try:
         os.truncate(descriptor, 0)  # who held it before listens no more

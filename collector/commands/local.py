@@ -5,27 +5,48 @@ Everything stays on this machine: the collector listens on 127.0.0.1, and the pr
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-from collector.front.feeds import Parts
+from collector.commands.arguments import add_data, add_outside, add_targets, options, say
+from collector.front.listening import address_of, first_of, listening, open_socket, signalled
 from collector.front.page.page import render
-from collector.instance import Options, address_of, listening, open_socket, signalled
+from collector.influx import settings
+from collector.instance import Options, Parts, judged, opened
+from collector.judging.rules import RULES
 from probe.failure import UserError
 
-HOST = "127.0.0.1"
-PORTS = 20  # how many are tried from the wanted one on
+HOST, PORT = "127.0.0.1", 8321
+PORTS_TRIED = 20  # how many are tried from the wanted one on
 PROJECTION_S = 60.0  # for the page of --once to wait for what was just measured
-LOOK_S = 0.2
 
 Say = Callable[[str], None]
 Command = Callable[["Local", str], list[str]]  # how to start the probe for the collector at an address
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    settings.add_arguments(parser)
+    add_data(parser)
+    add_targets(parser)
+    add_outside(parser)
+    parser.add_argument("--once", action="store_true", help="measure once, write the page, and end")
+    parser.add_argument("--port", type=int, default=PORT, help=f"{PORT}, or the next free one")
+    parser.epilog = "Other options are the probe's: see `ringback run --help`."
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Measure one's own line and look at the result, all on this machine."""
+    given = options(arguments)
+    local = Local(options=given, once=arguments.once, port=arguments.port, probe=tuple(rest))
+    with opened(given, RULES) as parts:
+        return asyncio.run(measure(local, parts, say))
 
 
 class Local(Struct, frozen=True, kw_only=True):
@@ -33,7 +54,7 @@ class Local(Struct, frozen=True, kw_only=True):
 
     options: Options
     once: bool = False
-    port: int = 8321
+    port: int = PORT
     probe: tuple[str, ...] = ()
     child_ends_s: float = 10.0  # after which it is killed
 
@@ -46,8 +67,8 @@ def probe_command(local: Local, address: str) -> list[str]:
     return [sys.executable, "-m", "probe.cli", verb, *where, *targets, *local.probe]
 
 
-async def run(local: Local, parts: Parts, say: Say, command: Command = probe_command) -> int:
-    """Until Ctrl-C or SIGTERM (then 0), or until the probe ends (then its exit code).
+async def measure(local: Local, parts: Parts, say: Say, command: Command = probe_command) -> int:
+    """The collector and its probe run until Ctrl-C or SIGTERM (then 0), or until the probe ends (then its exit code).
 
     Says where the page is: an address as soon as something stands on it; with `once` a file at the end.
     """
@@ -71,10 +92,10 @@ async def run(local: Local, parts: Parts, say: Say, command: Command = probe_com
 
 def next_free_socket(port: int) -> socket.socket:
     """A listening socket on this machine's `port`, or on the next free one. Raises UserError."""
-    for candidate in range(port, port + PORTS):
+    for candidate in range(port, port + PORTS_TRIED):
         with suppress(UserError):
             return open_socket(HOST, candidate)
-    raise UserError(f"The ports from {port} to {port + PORTS - 1} of {HOST} are in use: give another --port.")
+    raise UserError(f"The ports from {port} to {port + PORTS_TRIED - 1} of {HOST} are in use: give another --port.")
 
 
 async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
@@ -122,19 +143,3 @@ async def _caught_up(parts: Parts) -> None:
     except TimeoutError:
         reason = parts.projector.error or "there is too much of it"
         raise UserError(f"What was measured is kept but not yet judged ({reason}): start again to see it.") from None
-
-
-async def judged(parts: Parts, cursor: int) -> None:
-    """Waits until all up to this position in the log is judged."""
-    while True:
-        if await asyncio.to_thread(parts.warehouse.cursor) >= cursor:
-            return
-        await asyncio.sleep(LOOK_S)
-
-
-async def first_of(*waits: Awaitable[object]) -> None:
-    """Returns when the first of them does; the others are given up."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()

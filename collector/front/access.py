@@ -25,7 +25,7 @@ TOKEN_BYTES = 32
 PROXY_MARKS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 
-class Access(Struct, frozen=True, kw_only=True):
+class OwnerAccess(Struct, frozen=True, kw_only=True):
     """`local`: the server listens on loopback only, and no proxy stands before it."""
 
     token: str
@@ -40,7 +40,7 @@ class Access(Struct, frozen=True, kw_only=True):
         return scheme.lower() == "bearer" and hmac.compare_digest(secret, self.token.encode())
 
 
-ACCESS = web.AppKey("access", Access)
+ACCESS = web.AppKey("access", OwnerAccess)
 
 
 def is_full(request: web.Request) -> bool:

@@ -16,9 +16,9 @@ from aiohttp import web
 from msgspec import Struct
 
 from collector.facts.networks import Networks, Prefix, lookup_prefix
-from collector.front.operations import Metrics
 from collector.front.source import source_address
 from collector.log import Appended, Conflict, Log, LogFull
+from collector.metrics import Metrics
 from probe.codecs.seal import LIMITS, SealedBatch, SealError, unseal
 from probe.model import Measurement, Network
 

@@ -1,28 +1,19 @@
-"""What probes and operators ask for over HTTP: uploads, the targets file, what controls saw and what they are to dial,
-health and metrics.
-"""
+"""Feeds for probes and controls over HTTP: the targets file, what controls saw, and what they are to dial."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from itertools import pairwise
 
 import msgspec
 from aiohttp import ETag, web
-from msgspec import Struct
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from collector.front.access import is_full
-from collector.front.batches import Ingest
-from collector.front.operations import Metrics
-from collector.influx.forwarder import Forwarder
-from collector.judging.projector import Projector
-from collector.log import HOUR_MS, Log
+from collector.instance import Parts
+from collector.log import HOUR_MS
 from collector.warehouse import questions
 from collector.warehouse.privacy_floor import LINES_FLOOR
-from collector.warehouse.store import Warehouse
-from probe.model import AlsoDial, ControlMeasurement, Targets
+from probe.model import AlsoDial, ControlMeasurement
 
 NDJSON = "application/x-ndjson"
 DEFAULT_SPAN_MS = 2 * HOUR_MS
@@ -32,34 +23,17 @@ MOST_ADDRESSES = 500
 MOST_OF_ENDPOINT = 4  # and family: a probe dials no more
 
 
-class Parts(Struct, frozen=True, kw_only=True):
-    """What the collector is made of. `controls` are keys in hex; `targets` is the file that probes are told to use."""
-
-    log: Log
-    ingest: Ingest
-    projector: Projector
-    warehouse: Warehouse
-    targets: Targets
-    controls: frozenset[str]
-    metrics: Metrics
-    now_ms: Callable[[], int]
-    forwarder: Forwarder | None = None  # where there is an InfluxDB
-
-
-class Api:
-    """The handlers; `routes` says what each is for."""
+class Feeds:
+    """The HTTP methods; `routes` says what each is for."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post("/v1/batches", self._parts.ingest.receive),
             web.get("/v1/targets", self.targets),
             web.get("/v1/controls", self.controls),
             web.get("/v1/addresses", self.addresses),
-            web.get("/healthz", self.health),
-            web.get("/metrics", self.metrics),
         ]
 
     async def targets(self, request: web.Request) -> web.Response:
@@ -104,37 +78,6 @@ class Api:
         most = {"most_each": MOST_OF_ENDPOINT, "limit": MOST_ADDRESSES}
         known = self._parts.targets.targets
         return questions.failing(self._parts.warehouse, known, since_ms, until_ms, least_lines=least_lines, **most)
-
-    async def health(self, request: web.Request) -> web.Response:
-        """`{"ok":true}`; to those who may see all also how far the log and the projection are, in batches."""
-        if not is_full(request):
-            return web.json_response({"ok": True})
-        log, projection = await asyncio.to_thread(self._cursors)
-        return web.json_response(
-            {
-                "ok": True,
-                "log_cursor": log,
-                "projection_cursor": projection,
-                "lag": log - projection,
-                "projection_error": self._parts.projector.error,
-            }
-        )
-
-    async def metrics(self, request: web.Request) -> web.Response:
-        """In the text format of Prometheus."""
-        if not is_full(request):
-            raise web.HTTPForbidden(text="Metrics are for the operator: send the admin token.")
-        metrics = self._parts.metrics
-        log, projection = await asyncio.to_thread(self._cursors)
-        metrics.log_cursor.set(log)
-        metrics.projection_cursor.set(projection)
-        metrics.projection_broken.set(self._parts.projector.error is not None)
-        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    def _cursors(self) -> tuple[int, int]:
-        """Of the projection first, so that the lag is never less than it is."""
-        projection = self._parts.warehouse.cursor()
-        return self._parts.log.cursor(), projection
 
 
 def _span(request: web.Request, now_ms: int) -> tuple[int, int]:

@@ -1,45 +1,55 @@
-"""The collector's own numbers, for Prometheus. Nothing in them tells volunteers apart."""
+"""Health and metrics: what the operator asks for over HTTP."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+import asyncio
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from collector.front.access import is_full
+from collector.judging.projector import Projector
+from collector.log import Log
+from collector.metrics import Metrics
+from collector.warehouse.store import Warehouse
 
 
-class Metrics:
-    """Counters and gauges in one registry."""
+class Operations:
+    """The HTTP methods; `routes` says what each is for."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
-        self.batches = Counter(
-            "ringback_batches", "Uploads by outcome: stored, known, or why refused", ["outcome"], registry=registry
+    def __init__(self, log: Log, warehouse: Warehouse, projector: Projector, metrics: Metrics) -> None:
+        self._log, self._warehouse, self._projector, self._metrics = log, warehouse, projector, metrics
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/healthz", self.health), web.get("/metrics", self.metrics)]
+
+    async def health(self, request: web.Request) -> web.Response:
+        """`{"ok":true}`; to those who may see all also how far the log and the projection are, in batches."""
+        if not is_full(request):
+            return web.json_response({"ok": True})
+        log, projection = await asyncio.to_thread(self._cursors)
+        return web.json_response(
+            {
+                "ok": True,
+                "log_cursor": log,
+                "projection_cursor": projection,
+                "lag": log - projection,
+                "projection_error": self._projector.error,
+            }
         )
-        self.measurements = Counter(
-            "ringback_measurements", "Measurements of accepted batches", ["outcome"], registry=registry
-        )
-        self.log_cursor = Gauge("ringback_log_cursor", "Position of the latest batch in the log", registry=registry)
-        self.projection_cursor = Gauge(
-            "ringback_projection_cursor", "Position up to which batches are judged", registry=registry
-        )
-        self.projection_broken = Gauge(
-            "ringback_projection_broken", "1 while the last attempt to judge what arrived failed", registry=registry
-        )
-        self.influx_points = Counter(
-            "ringback_influx_points", "Points for InfluxDB: written, or refused by it", ["outcome"], registry=registry
-        )
-        self.influx_failures = Counter(
-            "ringback_influx_failures",
-            "Attempts to write to InfluxDB that failed: unavailable, misconfigured, broken",
-            ["kind"],
-            registry=registry,
-        )
-        self.influx_waiting = Gauge(
-            "ringback_influx_waiting", "Marks of what is still to be written to InfluxDB", registry=registry
-        )
-        self.influx_dead_letters = Gauge(
-            "ringback_influx_dead_letters",
-            "Points that InfluxDB refused and that are kept to look at",
-            registry=registry,
-        )
-        self.influx_broken = Gauge(
-            "ringback_influx_broken", "1 while the last attempt to write to InfluxDB failed", registry=registry
-        )
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """The counters, in the text format of Prometheus."""
+        if not is_full(request):
+            raise web.HTTPForbidden(text="Metrics are for the operator: send the admin token.")
+        metrics = self._metrics
+        log, projection = await asyncio.to_thread(self._cursors)
+        metrics.log_cursor.set(log)
+        metrics.projection_cursor.set(projection)
+        metrics.projection_broken.set(self._projector.error is not None)
+        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _cursors(self) -> tuple[int, int]:
+        """The positions of log and projection, the projection's read first: the lag is never less than it is."""
+        projection = self._warehouse.cursor()
+        return self._log.cursor(), projection

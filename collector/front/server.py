@@ -11,9 +11,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from collector.front import cells, exports, page
-from collector.front.access import ACCESS, Access
-from collector.front.feeds import Api, Parts
+from collector.front.access import ACCESS, OwnerAccess
+from collector.front.feeds import Feeds
+from collector.front.operations import Operations
 from collector.influx.forwarder import Forwarder
+from collector.instance import Parts
 from collector.judging.projector import Projector
 from collector.package.source import Source
 
@@ -35,11 +37,11 @@ REASONS = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_
 SENTENCES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
 
 
-def create_app(parts: Parts, access: Access) -> web.Application:
+def create_app(parts: Parts, access: OwnerAccess) -> web.Application:
     """The application. The projector, and what feeds an InfluxDB, run while it does."""
     app = web.Application(middlewares=[_errors_in_json])
     app[ACCESS] = access
-    app.add_routes(Api(parts).routes())
+    app.add_routes(routes_for_programs(parts))
     cells.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
     page.add_routes(app, parts.warehouse, parts.now_ms)
     exports.add_routes(app, Source(log=parts.log, warehouse=parts.warehouse), parts.now_ms)
@@ -49,6 +51,12 @@ def create_app(parts: Parts, access: Access) -> web.Application:
         forwarder = parts.forwarder
         app.cleanup_ctx.append(lambda _: _running(forwarder))
     return app
+
+
+def routes_for_programs(parts: Parts) -> list[web.RouteDef]:
+    """The routes that probes, controls and the operator's programs ask; those for people are beside them."""
+    operations = Operations(parts.log, parts.warehouse, parts.projector, parts.metrics)
+    return [web.post("/v1/batches", parts.ingest.receive), *Feeds(parts).routes(), *operations.routes()]
 
 
 async def _running(projection: Projector | Forwarder) -> AsyncIterator[None]:

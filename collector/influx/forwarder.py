@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from collector.front.operations import Metrics
 from collector.influx.client import Misconfigured, Unavailable
 from collector.influx.delivery import Refused, deliver
 from collector.influx.points import MAKERS, Points
 from collector.influx.schema import Database
+from collector.metrics import Metrics
 from collector.warehouse import outbox
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse

@@ -13,7 +13,7 @@ from collector.influx.rollups import Rollups
 from collector.influx.schema import DAILY, HOURLY, Database, Span
 from collector.influx.vocabulary import NEW_NETWORKS, Vocabulary, admitted
 from collector.judging.evidence import TargetFiles
-from collector.judging.hours import MakeCell
+from collector.judging.rules import MakeCell
 from collector.warehouse.outbox import Kind, Mark, Noticed
 from collector.warehouse.store import Warehouse
 

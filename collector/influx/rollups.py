@@ -11,7 +11,7 @@ from collector.influx.line import MS_NS, Value, line
 from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, STATES, Span
 from collector.influx.totals import Bucket, Controls, Tally
 from collector.influx.vocabulary import Place, Vocabulary, country_word
-from collector.judging.hours import MakeCell
+from collector.judging.rules import MakeCell
 from collector.log import HOUR_MS
 from collector.warehouse import privacy_floor
 from collector.warehouse.store import Warehouse

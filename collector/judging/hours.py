@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from collector.judging.evidence import Case
+from collector.judging.rules import Rules
 from collector.log import HOUR_MS
 from collector.warehouse.store import in_order
 from collector.warehouse.tables import (
@@ -21,32 +21,8 @@ from collector.warehouse.tables import (
     step_row,
     verdict_row,
 )
-from probe.judge.evidence import Evidence
 from probe.judge.failing import failing, is_at
-from probe.model import Access, AlsoDial, Cell, Link, Measurement, Network, Observation, Verdict
-
-
-class MakeCell(Protocol):
-    """Of the latest verdict of each line, one cell."""
-
-    def __call__(
-        self,
-        target: str,
-        network: Network,
-        access: Access,
-        since_ms: int,
-        until_ms: int,
-        latest: Sequence[Verdict],
-    ) -> Cell: ...
-
-
-class Rules(Struct, frozen=True, kw_only=True):
-    """How a measurement is judged. All three are pure; `version` names what they do together."""
-
-    judge: Callable[[Evidence], Verdict]
-    cell: MakeCell
-    access_of: Callable[[Link], Access]
-    version: int
+from probe.model import Access, AlsoDial, Measurement, Network, Observation, Verdict
 
 
 class _Judged(Struct, frozen=True, kw_only=True):

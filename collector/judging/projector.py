@@ -16,7 +16,8 @@ from pathlib import Path
 from collector.judging.affected import dirty_hours
 from collector.judging.controls import keys_digest
 from collector.judging.evidence import Gatherer, Parse, TargetFiles
-from collector.judging.hours import Rules, judge_hour
+from collector.judging.hours import judge_hour
+from collector.judging.rules import Rules
 from collector.log import Log
 from collector.warehouse.store import Basis, Hour, Warehouse, fresh
 from collector.warehouse.tables import HourContent

@@ -19,11 +19,10 @@ import aiohttp
 from msgspec import Struct
 from msgspec.structs import replace
 
-from collector.commands.local import first_of, judged
 from collector.facts.networks import COLUMNS
-from collector.front.feeds import Parts
+from collector.front.listening import address_of, first_of, listening, open_socket, signalled
 from collector.influx.forwarder import Forwarder
-from collector.instance import LOG_FILE, Options, address_of, listening, open_socket, signalled
+from collector.instance import LOG_FILE, Options, Parts, judged
 from collector.replay.episode import Episode
 from collector.replay.play import Pace, Played, Reached, play
 from collector.replay.sending import Uploads, control_keys
@@ -103,8 +102,8 @@ def options_for(options: Options, episode: Episode, secret: bytes) -> Options:
     )
 
 
-class Telling(Struct, frozen=True, kw_only=True):
-    """What is played, and how: `when` are moments in ms; with a `port` the page stays there, on 127.0.0.1."""
+class Playback(Struct, frozen=True, kw_only=True):
+    """What is played, and how. `when` are moments in ms; with a `port` the page stays there, on 127.0.0.1."""
 
     episode: Episode
     when: Sequence[int]
@@ -113,24 +112,24 @@ class Telling(Struct, frozen=True, kw_only=True):
     port: int | None = None
 
 
-async def run(told: Telling, parts: Parts, options: Options, clock: StoryClock, say: Say) -> None:
+async def run(playback: Playback, parts: Parts, options: Options, clock: StoryClock, say: Say) -> None:
     """Plays into `parts`, until Ctrl-C at the latest. Raises UserError.
 
     The one proxy is this program, and it marks what it sends: whoever looks from this machine may see all.
     """
-    with open_socket(HERE, told.port or 0) as sock:
+    with open_socket(HERE, playback.port or 0) as sock:
         async with listening(parts, replace(options, trusted_proxies=()), sock), signalled() as stopped:
             page = f"{address_of(sock)}/"
-            if told.port:
+            if playback.port:
                 say(f"Look at {page} and load it again as the story goes on.")
-            playing = asyncio.create_task(_play(told, address_of(sock), parts, clock))
+            playing = asyncio.create_task(_play(playback, address_of(sock), parts, clock))
             await first_of(playing, stopped.wait())
             if stopped.is_set():
                 return
-            say(f"{playing.result().measurements} simulated measurements: {told.episode.title}.")
+            say(f"{playing.result().measurements} simulated measurements: {playback.episode.title}.")
             if parts.forwarder is not None:
                 await first_of(_written(parts.forwarder, say), stopped.wait())
-            if told.port:
+            if playback.port:
                 say(f"The story is told: {page} stays until Ctrl-C.")
                 await stopped.wait()
 
@@ -142,8 +141,8 @@ async def _written(forwarder: Forwarder, say: Say) -> None:
         say(f"InfluxDB lacks a part of it: {forwarder.error}")
 
 
-async def _play(told: Telling, url: str, parts: Parts, clock: StoryClock) -> Played:
-    played = await send(told.episode, told.when, url, told.secret, told.pace, clock.move)
+async def _play(playback: Playback, url: str, parts: Parts, clock: StoryClock) -> Played:
+    played = await send(playback.episode, playback.when, url, playback.secret, playback.pace, clock.move)
     await _caught_up(parts)
     return played
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from collector.front.operations import Metrics
 from collector.influx.client import Client, Server
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import Points
 from collector.influx.schema import Database
 from collector.judging.evidence import TargetFiles
+from collector.metrics import Metrics
 from collector.warehouse import outbox
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from collector.front.feeds import Parts
+from collector.instance import Parts
 from collector.package.source import Source
 from tests.collector.package.holding import STORY, WHEN
 from tests.collector.replay.stories import small, told

@@ -12,15 +12,15 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from collector.facts.networks import Prefix, PrefixTable
-from collector.front.access import Access
+from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
-from collector.front.feeds import Parts
-from collector.front.operations import Metrics
 from collector.front.server import create_app, runner
-from collector.judging.hours import Rules
+from collector.instance import Parts
 from collector.judging.projector import Projector
+from collector.judging.rules import Rules
 from collector.log.committer import Connect
 from collector.log.sqlite import SqliteLog
+from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
 from probe.model import Network, Targets
 from tests.collector.batches import NOW_MS
@@ -95,7 +95,7 @@ async def serving(
             metrics=metrics,
             now_ms=lambda: NOW_MS,
         )
-        served = runner(create_app(parts, Access(token=TOKEN, local=local)))
+        served = runner(create_app(parts, OwnerAccess(token=TOKEN, local=local)))
         await served.setup()
         try:
             site = web.TCPSite(served, "127.0.0.1", 0)

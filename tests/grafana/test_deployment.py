@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from collector import cli
+from collector import commands
 from collector.facts.networks import read_networks
 from collector.influx import settings
 from tests.components import program
@@ -106,7 +106,7 @@ def test_the_collector_believes_the_proxys_network_only() -> None:
 @pytest.mark.parametrize("name", [name for name, service in services().items() if "build" in service])
 def test_the_collector_understands_its_command(name: str) -> None:
     words = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", word) for word in services()[name]["command"]]
-    parsed = cli._parser().parse_args(words)
+    parsed = commands.grammar().parse_args(words)
     assert parsed.command == words[0]
     server = settings.server(parsed, {"RINGBACK_INFLUX_URL": "http://influxdb:8086", "RINGBACK_INFLUX_TOKEN": "a:b"})
     assert server is not None

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from collector.cli import RULES
-from collector.front.operations import Metrics
 from collector.influx.client import Client, Server
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import Points
 from collector.judging.evidence import TargetFiles
+from collector.judging.rules import RULES
 from collector.log.sqlite import SqliteLog
+from collector.metrics import Metrics
 from collector.replay import load, moment_ms
 from collector.warehouse.store import Warehouse
 from probe import targets as targets_file

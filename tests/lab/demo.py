@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from collector.commands.local import next_free_socket
-from collector.instance import address_of
+from collector.front.listening import address_of
 from probe.failure import UserError
 from tests.components import absent, remedy
 from tests.lab import rootless

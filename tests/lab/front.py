@@ -18,12 +18,12 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from collector.cli import RULES
-from collector.front.access import ACCESS, Access, admin_token
-from collector.front.feeds import Api, Parts
+from collector.front.access import ACCESS, OwnerAccess, admin_token
+from collector.front.listening import listening, open_socket
 from collector.front.page.page import render
-from collector.front.server import runner
-from collector.instance import Options, listening, open_socket, opened
+from collector.front.server import routes_for_programs, runner
+from collector.instance import Options, Parts, opened
+from collector.judging.rules import RULES
 from tests.lab.fork import enter
 
 LOOK_S = 0.1
@@ -67,8 +67,8 @@ async def _serve(parts: Parts, options: Options, people: socket.socket, voluntee
 def _for_volunteers(parts: Parts, options: Options) -> web.Application:
     """What probes ask for, and nothing else; the projector runs beside the page."""
     app = web.Application()
-    app[ACCESS] = Access(token=admin_token(options.data), local=False)
-    app.add_routes(Api(parts).routes())
+    app[ACCESS] = OwnerAccess(token=admin_token(options.data), local=False)
+    app.add_routes(routes_for_programs(parts))
     return app
 
 

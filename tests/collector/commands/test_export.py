@@ -11,12 +11,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from collector import cli
-from collector.cli import RULES
-from collector.commands import export as command
-from collector.commands.export import Collector, Order, export, export_from
-from collector.front.feeds import Parts
-from collector.instance import Options, listening, open_socket, opened
+from collector import commands
+from collector.commands.export import export_from
+from collector.front.listening import listening, open_socket
+from collector.instance import Options, Parts, opened
+from collector.judging.rules import RULES
+from collector.package.export import Order, export
+from collector.package.origin import Collector, OwnFiles
 from collector.package.source import Source
 from probe.failure import UserError
 from tests.collector.package.holding import STORY, UNTIL, WHEN, exported, wanted
@@ -53,12 +54,12 @@ def names(directory: Path) -> list[str]:
 
 def test_from_the_files_that_nobody_holds(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["export", "--data", str(data), "--format", "csv", *FROM_2016]
-    assert cli.main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert commands.main([*words, "--out", str(tmp_path / "out")]) == 0
     assert names(tmp_path / "out") == ["cells.csv", "datapackage.json"]  # the privacy floor: no token was given
     said = capsys.readouterr()
     assert "cells:" in said.err
     assert said.out == ""
-    assert cli.main([*words, "--out", str(tmp_path / "all"), "--admin-token", str(data / "admin.token")]) == 0
+    assert commands.main([*words, "--out", str(tmp_path / "all"), "--admin-token", str(data / "admin.token")]) == 0
     assert names(tmp_path / "all") == ["cells.csv", "datapackage.json", "verdicts.csv"]
 
 
@@ -159,13 +160,13 @@ def test_nobody_listens(url: str, tmp_path: Path) -> None:
 def test_it_says_how_far_it_is_and_what_is_missing(
     parts: Parts, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("collector.package.export.TELL_EVERY_S", 0.0)
     said: list[str] = []
-    asyncio.run(export(order(tmp_path / "out"), command.OwnFiles(source), said.append))
+    asyncio.run(export(order(tmp_path / "out"), OwnFiles(source), said.append))
     assert any(line.startswith("verdicts: ") and line.endswith("up to 2016-01-15 …") for line in said)
     assert said[-1].endswith("datapackage.json says how to cite it.")
     empty: list[str] = []
-    asyncio.run(export(order(tmp_path / "none", simulated=False), command.OwnFiles(source), empty.append))
+    asyncio.run(export(order(tmp_path / "none", simulated=False), OwnFiles(source), empty.append))
     assert any(line.endswith("or export with --simulated.") for line in empty)
 
 
@@ -181,7 +182,7 @@ def test_it_says_how_far_it_is_and_what_is_missing(
 )
 def test_a_slip_is_a_sentence(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["export", "--format", "csv", "--since", "2016-01-01", "--out", str(tmp_path / "out"), *words]
-    assert cli.main(given) == 2
+    assert commands.main(given) == 2
     assert capsys.readouterr().err.strip().endswith((".", ")."))
     assert not (tmp_path / "out").exists()
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector import cli
-from collector.commands.local import Local, next_free_socket, probe_command, run
-from collector.front.feeds import Parts
-from collector.instance import Options, address_of, open_socket, opened
+from collector import commands
+from collector.commands.local import Local, measure, next_free_socket, probe_command
+from collector.front.listening import address_of, open_socket
+from collector.instance import Options, Parts, opened
 from probe.failure import UserError
 from probe.model import Network
 from tests.collector.batches import NOW_MS, Volunteer
@@ -63,7 +63,7 @@ def page(options: Options) -> str:
 async def test_once_waits_for_the_probe_and_for_the_judge(options: Options, parts: Parts, batch: Path) -> None:
     local = Local(options=options, once=True, port=0)
     said: list[str] = []
-    assert await run(local, parts, said.append, stand_in(POST + "sys.exit(7)", batch)) == 7
+    assert await measure(local, parts, said.append, stand_in(POST + "sys.exit(7)", batch)) == 7
     assert parts.log.cursor() == parts.warehouse.cursor() == 1
     assert said == [f"What was measured on this line: {options.data / 'page.html'}"]
     assert "Ringback" in page(options)
@@ -73,7 +73,7 @@ async def test_once_waits_for_the_probe_and_for_the_judge(options: Options, part
 async def test_a_signal_ends_both(options: Options, parts: Parts, batch: Path, number: signal.Signals) -> None:
     said: list[str] = []
     local = Local(options=options, port=0)
-    both = asyncio.ensure_future(run(local, parts, said.append, stand_in(POST + WAIT, batch)))
+    both = asyncio.ensure_future(measure(local, parts, said.append, stand_in(POST + WAIT, batch)))
     await eventually(lambda: bool(said))
     assert said[0].startswith("What was measured on this line: http://127.0.0.1:")
     os.kill(os.getpid(), number)
@@ -83,7 +83,7 @@ async def test_a_signal_ends_both(options: Options, parts: Parts, batch: Path, n
 async def test_a_probe_that_does_not_end_is_killed(options: Options, parts: Parts, batch: Path) -> None:
     said: list[str] = []
     local = Local(options=options, port=0, child_ends_s=0.05)
-    both = asyncio.ensure_future(run(local, parts, said.append, stand_in(POST + DEAF, batch)))
+    both = asyncio.ensure_future(measure(local, parts, said.append, stand_in(POST + DEAF, batch)))
     await eventually(lambda: bool(said))
     os.kill(os.getpid(), signal.SIGTERM)
     assert await both == 0
@@ -91,7 +91,7 @@ async def test_a_probe_that_does_not_end_is_killed(options: Options, parts: Part
 
 async def test_a_probe_that_ends_by_itself_ends_it_all(options: Options, parts: Parts) -> None:
     local = Local(options=options, port=0)
-    assert await run(local, parts, lambda _: None, stand_in("raise SystemExit(2)")) == 2
+    assert await measure(local, parts, lambda _: None, stand_in("raise SystemExit(2)")) == 2
 
 
 def test_the_probe_gets_its_own_options(options: Options) -> None:
@@ -128,7 +128,7 @@ def test_a_port_that_is_taken() -> None:
 
 
 def test_a_data_directory_has_one_master(options: Options, parts: Parts, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["local", "--data", str(options.data)]) == 2
+    assert commands.main(["local", "--data", str(options.data)]) == 2
     told = capsys.readouterr().err
     assert told == f"Another ringback-collector runs on {options.data}: stop it, or give another --data.\n"
 
@@ -147,7 +147,7 @@ def test_a_data_directory_has_one_master(options: Options, parts: Parts, capsys:
 def test_a_mistake_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
-    assert cli.main(["serve", "--data", str(tmp_path / "data"), *words]) == 2
+    assert commands.main(["serve", "--data", str(tmp_path / "data"), *words]) == 2
     told = capsys.readouterr().err
     assert told.startswith(sentence)
     assert told.count("\n") == 1
@@ -155,18 +155,18 @@ def test_a_mistake_is_one_sentence(
 
 def test_a_data_directory_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").touch()
-    assert cli.main(["serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]) == 2
+    assert commands.main(["serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]) == 2
     assert "cannot be used" in capsys.readouterr().err
 
 
 def test_an_unknown_option_is_passed_on_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        cli.main(["serve", "--data", "x", "--listen", "127.0.0.1:0", "--access", "adsl"])
+        commands.main(["serve", "--data", "x", "--listen", "127.0.0.1:0", "--access", "adsl"])
     assert "unrecognized arguments: --access adsl" in capsys.readouterr().err
 
 
 def test_a_slip_makes_no_collector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["rebuild", "--data", str(tmp_path / "slip")]) == 2
+    assert commands.main(["rebuild", "--data", str(tmp_path / "slip")]) == 2
     assert capsys.readouterr().err.endswith("slip holds no log.sqlite: give --data, the directory of a collector.\n")
     assert not (tmp_path / "slip").exists()
 
@@ -176,5 +176,5 @@ def test_rebuild(options: Options, capsys: pytest.CaptureFixture[str]) -> None:
         volunteer = Volunteer()
         batch, data = unsealed(volunteer.seal([volunteer.measure()]))
         asyncio.run(parts.log.append(batch, data, NOW_MS, Network(), {}))
-    assert cli.main(["rebuild", "--data", str(options.data)]) == 0
+    assert commands.main(["rebuild", "--data", str(options.data)]) == 0
     assert capsys.readouterr().out == "Judged again, up to batch 1.\n"

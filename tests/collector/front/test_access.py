@@ -10,12 +10,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from collector.front.access import ACCESS, Access, admin_token, is_full
+from collector.front.access import ACCESS, OwnerAccess, admin_token, is_full
 from collector.front.source import read_prefixes, source_address
 from probe.failure import UserError
 
 
-def request(access: Access, peer: str, **headers: str) -> web.Request:
+def request(access: OwnerAccess, peer: str, **headers: str) -> web.Request:
     app = web.Application()
     app[ACCESS] = access
     named = {"Host": "127.0.0.1:8321"} | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -43,7 +43,7 @@ def request(access: Access, peer: str, **headers: str) -> web.Request:
     ],
 )
 def test_who_sees_everything(local: bool, peer: str, headers: dict[str, str], full: bool) -> None:
-    assert is_full(request(Access(token="secret", local=local), peer, **headers)) is full
+    assert is_full(request(OwnerAccess(token="secret", local=local), peer, **headers)) is full
 
 
 def test_the_token_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from collector.front import cells
-from collector.front.access import ACCESS, Access
+from collector.front.access import ACCESS, OwnerAccess
 from collector.log import HOUR_MS
 from collector.warehouse.privacy_floor import band
 from collector.warehouse.store import Warehouse
@@ -37,7 +37,7 @@ def warehouse() -> Warehouse:
 def ask(warehouse: Warehouse, aiohttp_client: Any) -> Any:
     async def ask(path: str, full: bool = True, **headers: str) -> tuple[int, Any]:
         app = web.Application()
-        app[ACCESS] = Access(token="t", local=full)
+        app[ACCESS] = OwnerAccess(token="t", local=full)
         cells.add_routes(app, warehouse, TARGETS, lambda: NOW_MS)
         client: TestClient[Any, Any] = await aiohttp_client(app)
         response = await client.get(path, headers=headers)

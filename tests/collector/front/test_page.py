@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.front import page as site
-from collector.front.access import ACCESS, Access
+from collector.front.access import ACCESS, OwnerAccess
 from collector.front.page.page import MEANINGS, render
 from collector.front.page.timeline import HEIGHTS, SIGNS, bars
 from collector.front.page.words import plain
@@ -236,7 +236,7 @@ async def test_the_route_shows_by_who_asks(aiohttp_client: Any) -> None:
     warehouse = Warehouse(None)
     warehouse.replace([content([verdict_row(reason="Of one line.")], [])], 1)
     app = web.Application()
-    app[ACCESS] = Access(token="secret", local=False)
+    app[ACCESS] = OwnerAccess(token="secret", local=False)
     site.add_routes(app, warehouse, lambda: NOW_MS)
     client = await aiohttp_client(app)
     stranger = await client.get("/")

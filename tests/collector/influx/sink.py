@@ -9,11 +9,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from collector.front.operations import Metrics
 from collector.influx.forwarder import Forwarder, Write
 from collector.influx.points import Points
 from collector.influx.schema import Database
 from collector.judging.evidence import TargetFiles
+from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
 from tests.collector.batches import NOW_MS
 from tests.collector.judging.evidence import RULES, parse

@@ -12,11 +12,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from collector.cli import RULES
 from collector.front.batches import CONTENT_TYPE
 from collector.influx.points import Points
 from collector.influx.vocabulary import release_of
 from collector.judging.evidence import TargetFiles
+from collector.judging.rules import RULES
 from collector.log.sqlite import SqliteLog
 from collector.warehouse import outbox
 from collector.warehouse.store import Warehouse

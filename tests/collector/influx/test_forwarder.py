@@ -13,11 +13,11 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from collector.front.operations import Metrics
 from collector.influx.client import Client, Misconfigured, Server, Unavailable
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import MAKERS
 from collector.influx.schema import MEASUREMENTS, Database
+from collector.metrics import Metrics
 from collector.warehouse import outbox
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse

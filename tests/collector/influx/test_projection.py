@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.influx.client import Unavailable
-from collector.judging.hours import Rules
+from collector.judging.rules import Rules
 from collector.log import Record
 from collector.warehouse.store import Warehouse
 from probe.model import Access

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import cli
+from collector import commands
 from collector.influx.client import Server
 from collector.influx.settings import add_arguments, server
 from collector.instance import Options, opened
@@ -69,7 +69,7 @@ def test_a_token_that_would_break_a_header() -> None:
 
 def test_the_command_wants_to_know_which(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RINGBACK_INFLUX_URL", raising=False)
-    assert cli.main(["influx", "check"]) == 2
+    assert commands.main(["influx", "check"]) == 2
     assert capsys.readouterr().err == "Say which InfluxDB: --influx URL, or RINGBACK_INFLUX_URL.\n"
 
 
@@ -78,24 +78,24 @@ def test_the_command_wants_to_know_which(capsys: pytest.CaptureFixture[str], mon
 
 def test_refill_and_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with opened(Options(data=tmp_path), RULES) as parts:
-        assert cli.main(["influx", "refill", "--data", str(tmp_path)]) == 2
+        assert commands.main(["influx", "refill", "--data", str(tmp_path)]) == 2
         assert "Another ringback-collector runs" in capsys.readouterr().err
         parts.warehouse.replace([content([verdict_row()])], 1)
-    assert cli.main(["influx", "refill", "--data", str(tmp_path)]) == 2
+    assert commands.main(["influx", "refill", "--data", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("No InfluxDB is fed from here")
     with opened(Options(data=tmp_path), RULES) as parts:
         parts.warehouse.feed("influx")
         parts.warehouse.change(lambda c: c.execute("DELETE FROM unsent"))
         parts.warehouse.change(lambda c: outbox.bury(c, [(1_772_000_000_000, "raw", "a line", 400, "no reason")]))
-    assert cli.main(["influx", "refill", "--data", str(tmp_path)]) == 0
+    assert commands.main(["influx", "refill", "--data", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("6 marks are set: all will be written again")
-    assert cli.main(["influx", "refused", "--data", str(tmp_path)]) == 0
+    assert commands.main(["influx", "refused", "--data", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "2026-02-25T06:13:20Z raw 400 no reason\n    a line\n"
     for action in ("refill", "refused"):
-        assert cli.main(["influx", action, "--data", str(tmp_path / "slip")]) == 2
+        assert commands.main(["influx", action, "--data", str(tmp_path / "slip")]) == 2
         assert capsys.readouterr().err.endswith(
             "slip holds no log.sqlite: give --data, the directory of a collector.\n"
         )
     assert not (tmp_path / "slip").exists()
-    assert cli.main(["influx", "refused"]) == 2
+    assert commands.main(["influx", "refused"]) == 2
     assert capsys.readouterr().err == "`influx refused` needs --data, of a collector that does not run.\n"

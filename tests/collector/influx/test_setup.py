@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from collector import cli
+from collector import commands
 from collector.influx.client import Misconfigured, Server
 from collector.influx.setup import check, setup
 from probe.failure import UserError
@@ -241,10 +241,10 @@ async def test_what_3_refuses_is_said() -> None:
 def test_the_commands(influxd_server: Influxd, influx_database: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--influx", influxd_server.url, "--influx-api", "v1", "--influx-database", influx_database]
     try:
-        assert cli.main(["influx", "check", *words]) == 2
+        assert commands.main(["influx", "check", *words]) == 2
         assert capsys.readouterr().err.endswith("run `ringback-collector influx setup`.\n")
-        assert cli.main(["influx", "setup", *words, "--raw-days", "14"]) == 0
-        assert cli.main(["influx", "check", *words]) == 0
+        assert commands.main(["influx", "setup", *words, "--raw-days", "14"]) == 0
+        assert commands.main(["influx", "check", *words]) == 0
         assert capsys.readouterr().out.count("\n") == 3
     finally:
         influxd_server.drop(f"{influx_database}_rollup")

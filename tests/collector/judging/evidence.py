@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collector.judging.hours import Rules
+from collector.judging.rules import Rules
 from collector.log import Record
 from probe.judge.evidence import Evidence
 from probe.model import (

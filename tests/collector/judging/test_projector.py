@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.judging.evidence import Gatherer, TargetFiles
-from collector.judging.hours import Rules, judge_hour
+from collector.judging.hours import judge_hour
 from collector.judging.projector import Projector
+from collector.judging.rules import Rules
 from collector.log import Record
 from collector.log.sqlite import SqliteLog
 from collector.warehouse.store import Warehouse

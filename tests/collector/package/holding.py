@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from collector.commands.export import Order, OwnFiles, export
 from collector.log import HOUR_MS
+from collector.package.export import Order, export
+from collector.package.origin import OwnFiles
 from collector.package.source import Source, Wanted
 from collector.replay import moment_ms
 from probe.model import Json

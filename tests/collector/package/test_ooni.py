@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.front.feeds import Parts
+from collector.instance import Parts
 from collector.log import Record
 from collector.package import ooni
 from collector.package.line import pseudonym

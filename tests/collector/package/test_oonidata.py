@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.front.feeds import Parts
+from collector.instance import Parts
 from collector.package.source import Source
 from probe.model import Measurement, Step
 from tests.collector.package.holding import exported

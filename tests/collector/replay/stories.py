@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from collector.cli import RULES
-from collector.front.feeds import Parts
-from collector.instance import Options, opened
-from collector.judging.hours import Rules
+from collector.instance import Options, Parts, opened
+from collector.judging.rules import RULES, Rules
 from collector.replay import instance
 from collector.replay.episode import Episode, parse
 from collector.replay.play import Pace
@@ -55,6 +53,6 @@ def told(directory: Path, episode: Episode, when: Sequence[int], rules: Rules = 
     clock = instance.StoryClock(when[0])
     options = instance.options_for(Options(data=directory), episode, secret)
     with opened(options, rules, clock.now_ms) as parts:
-        telling = instance.Telling(episode=episode, when=when, secret=secret, pace=Pace())
-        asyncio.run(instance.run(telling, parts, options, clock, lambda _: None))
+        playback = instance.Playback(episode=episode, when=when, secret=secret, pace=Pace())
+        asyncio.run(instance.run(playback, parts, options, clock, lambda _: None))
         yield parts

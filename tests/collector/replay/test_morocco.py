@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from collector.front.feeds import Parts
 from collector.front.page.page import render
+from collector.instance import Parts
 from collector.replay import load, moment_ms
 from collector.warehouse import questions
 from collector.warehouse.questions import CellQuery, VerdictQuery

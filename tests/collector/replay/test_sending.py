@@ -10,9 +10,10 @@ import aiohttp
 import msgspec
 import pytest
 
-from collector import cli
+from collector import commands
 from collector.facts.networks import PrefixTable
 from collector.front.source import read_prefixes
+from collector.judging.rules import RULES
 from collector.replay import Pace, Uploads, control_keys, instance, moment_ms, play
 from collector.replay.instance import SECRET_FILE, StoryClock, prepare
 from collector.replay.play import Played
@@ -161,7 +162,7 @@ def test_a_replay_can_be_told_twice_into_its_own_directory(tmp_path: Path) -> No
 
 def test_the_command_says_how_to_start_another_collector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directory = tmp_path / "replay"
-    assert cli.main(["replay", "morocco-2016", "--data", str(directory), "--prepare"]) == 0
+    assert commands.main(["replay", "morocco-2016", "--data", str(directory), "--prepare"]) == 0
     said = capsys.readouterr().out
     assert said.count("--control-key") == 2
     assert f"--networks {directory / 'networks.csv'}" in said
@@ -171,12 +172,12 @@ def test_the_command_says_how_to_start_another_collector(tmp_path: Path, capsys:
 @pytest.mark.parametrize("words", [["--speed", "0"], ["--since", "soon"], ["--every", "0"], ["--networks", "x"]])
 def test_a_slip_on_the_command_line_is_told(words: list[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["replay", "morocco-2016", "--data", str(tmp_path), *words])
+        commands.main(["replay", "morocco-2016", "--data", str(tmp_path), *words])
     assert ended.value.code == 2
 
 
 def test_an_unknown_episode_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["replay", "atlantis-1999", "--data", str(tmp_path)]) == 2
+    assert commands.main(["replay", "atlantis-1999", "--data", str(tmp_path)]) == 2
     assert "morocco-2016" in capsys.readouterr().err
 
 
@@ -187,6 +188,6 @@ def test_a_story_that_cannot_be_judged_is_told_so(tmp_path: Path, monkeypatch: p
         raise RuntimeError("a rule is broken")
 
     monkeypatch.setattr(instance, "STALLED_S", 0.3)
-    rules = msgspec.structs.replace(cli.RULES, judge=broken)
+    rules = msgspec.structs.replace(RULES, judge=broken)
     with pytest.raises(UserError, match="a rule is broken"), told(tmp_path / "replay", EPISODE, WHEN[:1], rules):
         pass

@@ -1,0 +1,65 @@
+"""Arguments that several commands take, what they mean as values, and how a command speaks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from collector.influx import settings
+from collector.instance import Options
+from collector.replay import moment_ms
+from probe.failure import UserError
+
+
+def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument("--data", metavar="DIR", type=Path, required=required, help="where everything is kept")
+
+
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--targets", metavar="FILE", type=Path, help="what probes are told to measure")
+
+
+def add_outside(parser: argparse.ArgumentParser) -> None:
+    """What the collector knows of the world outside: whose a prefix is, and who is a control."""
+    parser.add_argument("--networks", metavar="FILE", type=Path, help="CSV prefix,asn,country,operator, or an MMDB")
+    parser.add_argument("--control-key", metavar="KEY", action="append", default=[], help="public key of a control")
+
+
+def moment(text: str) -> int:
+    """A date, or a date and a time, in UTC: milliseconds since 1970."""
+    try:
+        return moment_ms(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"give a date such as 2016-02-20, or 2016-02-20T16:00, not {text!r}") from None
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """The address to listen on. Raises UserError."""
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit()):
+        raise UserError(f"--listen takes HOST:PORT, such as 127.0.0.1:8321, not {text!r}.")
+    return host.strip("[]"), int(port)
+
+
+def options(arguments: argparse.Namespace) -> Options:
+    """The options of an instance; what a command does not take is not given."""
+    return Options(
+        data=arguments.data,
+        networks=getattr(arguments, "networks", None),
+        targets=getattr(arguments, "targets", None),
+        control_keys=tuple(getattr(arguments, "control_key", ())),
+        trusted_proxies=tuple(getattr(arguments, "trusted_proxy", ())),
+        influx=settings.server(arguments, os.environ) if "influx" in arguments else None,
+    )
+
+
+def say(sentence: str) -> None:
+    """A result, on stdout."""
+    print(sentence, flush=True)
+
+
+def say_aside(sentence: str) -> None:
+    """How far it is, on stderr."""
+    print(sentence, file=sys.stderr, flush=True)

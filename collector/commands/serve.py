@@ -1,0 +1,40 @@
+"""`ringback-collector serve`: a collector for volunteers, until a signal ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+from collector.commands.arguments import add_data, add_outside, add_targets, host_and_port, options, say
+from collector.front.access import TOKEN_FILE
+from collector.front.listening import address_of, listening, open_socket, signalled
+from collector.influx import settings
+from collector.instance import Options, Parts, opened
+from collector.judging.rules import RULES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    settings.add_arguments(parser)
+    add_data(parser)
+    add_targets(parser)
+    add_outside(parser)
+    parser.add_argument("--listen", metavar="HOST:PORT", required=True)
+    parser.add_argument(
+        "--trusted-proxy", metavar="CIDR", action="append", default=[], help="believe X-Forwarded-For of these"
+    )
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Receive batches until Ctrl-C or SIGTERM."""
+    given = options(arguments)
+    with opened(given, RULES) as parts:
+        asyncio.run(_serve(parts, given, *host_and_port(arguments.listen)))
+    return 0
+
+
+async def _serve(parts: Parts, given: Options, host: str, port: int) -> None:
+    with open_socket(host, port) as sock:
+        async with listening(parts, given, sock), signalled() as stopped:
+            say(f"Listening on {address_of(sock)}. Admin token: {given.data / TOKEN_FILE}")
+            await stopped.wait()

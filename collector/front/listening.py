@@ -1,0 +1,80 @@
+"""Listening: the sockets that the front stands on, from the address that was asked for until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from collector.front.access import OwnerAccess, admin_token
+from collector.front.server import create_app, runner
+from collector.front.source import is_loopback
+from collector.instance import LOCK_FILE, Options, Parts
+from collector.log import LogFull
+from probe.failure import UserError
+
+
+@asynccontextmanager
+async def listening(parts: Parts, options: Options, sock: socket.socket) -> AsyncIterator[None]:
+    """The collector serves on a bound socket while entered. Raises UserError."""
+    await _keep_targets(parts)
+    await asyncio.to_thread(parts.warehouse.feed, options.influx.identity if options.influx else None)
+    local = is_loopback(sock.getsockname()[0]) and not options.trusted_proxies
+    served = runner(create_app(parts, OwnerAccess(token=admin_token(options.data), local=local)))
+    await served.setup()
+    try:
+        await web.SockSite(served, sock).start()
+        (options.data / LOCK_FILE).write_text(address_of(sock))
+        yield
+    finally:
+        await served.cleanup()
+
+
+async def _keep_targets(parts: Parts) -> None:
+    """What probes are told to measure is judged by the file that told them."""
+    try:
+        await parts.log.put_targets(parts.targets.digest, parts.targets.body)
+    except LogFull as error:
+        raise UserError(f"The log cannot be written ({error}): free the disk that holds --data.") from error
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 lets the system choose. Raises UserError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"Cannot listen on {host}:{port}: {error}. Give another address or port.") from error
+
+
+def address_of(sock: socket.socket) -> str:
+    """The base URL of what listens on a socket."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def signalled() -> AsyncIterator[asyncio.Event]:
+    """An event that Ctrl-C, SIGTERM and the closing of the terminal set."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield event
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+async def first_of(*waits: Awaitable[object]) -> None:
+    """Returns when the first of them does; the others are given up."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,45 @@
+"""The collector's own numbers, for Prometheus. Nothing in them tells volunteers apart."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class Metrics:
+    """Counters and gauges in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.batches = Counter(
+            "ringback_batches", "Uploads by outcome: stored, known, or why refused", ["outcome"], registry=registry
+        )
+        self.measurements = Counter(
+            "ringback_measurements", "Measurements of accepted batches", ["outcome"], registry=registry
+        )
+        self.log_cursor = Gauge("ringback_log_cursor", "Position of the latest batch in the log", registry=registry)
+        self.projection_cursor = Gauge(
+            "ringback_projection_cursor", "Position up to which batches are judged", registry=registry
+        )
+        self.projection_broken = Gauge(
+            "ringback_projection_broken", "1 while the last attempt to judge what arrived failed", registry=registry
+        )
+        self.influx_points = Counter(
+            "ringback_influx_points", "Points for InfluxDB: written, or refused by it", ["outcome"], registry=registry
+        )
+        self.influx_failures = Counter(
+            "ringback_influx_failures",
+            "Attempts to write to InfluxDB that failed: unavailable, misconfigured, broken",
+            ["kind"],
+            registry=registry,
+        )
+        self.influx_waiting = Gauge(
+            "ringback_influx_waiting", "Marks of what is still to be written to InfluxDB", registry=registry
+        )
+        self.influx_dead_letters = Gauge(
+            "ringback_influx_dead_letters",
+            "Points that InfluxDB refused and that are kept to look at",
+            registry=registry,
+        )
+        self.influx_broken = Gauge(
+            "ringback_influx_broken", "1 while the last attempt to write to InfluxDB failed", registry=registry
+        )
