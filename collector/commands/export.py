@@ -15,7 +15,7 @@ from collector.front.access import TOKEN_FILE, admin_token
 from collector.instance import LOG_FILE, DirectoryInUse, Options, now_ms, opened
 from collector.judging.rules import RULES, Rules
 from collector.package.export import Order, Say, export
-from collector.package.origin import Collector, OwnFiles
+from collector.package.origin import OwnFiles, RunningCollector
 from collector.package.source import Source, Wanted
 from collector.package.writing import FORMATS
 from probe.failure import UserError
@@ -84,7 +84,7 @@ async def export_from(
         url = await _from_files(order, data, token, rules, say)
     if url is not None:
         async with aiohttp.ClientSession() as session:
-            await export(order, Collector(url, token, session), say)
+            await export(order, RunningCollector(url, token, session), say)
 
 
 async def _from_files(order: Order, data: Path | None, token: str | None, rules: Rules, say: Say) -> str | None:

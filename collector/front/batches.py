@@ -16,6 +16,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from collector.facts.networks import Networks, Prefix, lookup_prefix
+from collector.front.refusals import refusal
 from collector.front.source import source_address
 from collector.log import Appended, Conflict, Log, LogFull
 from collector.metrics import Metrics
@@ -23,7 +24,6 @@ from probe.codecs.seal import LIMITS, SealedBatch, SealError, unseal
 from probe.model import Measurement, Network
 
 CONTENT_TYPE = "application/vnd.ringback.batch+gzip"
-RETRY_AFTER_S = 60
 MOST_PREFIXES = 1000  # of one batch that are looked up
 
 # Reasons of a SealError that are not the plain 400 of something that is no batch.
@@ -46,7 +46,7 @@ class IngestLimits(Struct, frozen=True, kw_only=True):
 INGEST_LIMITS = IngestLimits()
 
 
-class Refusal(Exception):
+class Refused(Exception):
     """Why an upload is refused: HTTP status, one word for machines, a sentence for people."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -82,9 +82,9 @@ class Ingest:
         self._under_way += 1
         try:
             appended = await self._accept(request)
-        except Refusal as refusal:
-            self._metrics.batches.labels(refusal.reason).inc()
-            return _refuse(refusal)
+        except Refused as refused:
+            self._metrics.batches.labels(refused.reason).inc()
+            return _refuse(refused)
         finally:
             self._under_way -= 1
         self._count(appended)
@@ -93,13 +93,13 @@ class Ingest:
     async def _accept(self, request: web.Request) -> Appended:
         _check_headers(request, self._limits)
         if self._under_way > self._limits.at_once:
-            raise Refusal(503, "busy", "Too many uploads are under way; try again later.")
+            raise Refused(503, "busy", "Too many uploads are under way; try again later.")
         data = await _read_body(request, self._limits)
         received_ms = self._now_ms()
         try:
             batch = await asyncio.to_thread(unseal, data)
         except SealError as error:
-            raise Refusal(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
+            raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
         return await self._append(batch, data, received_ms, self._origin(request))
 
     async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, network: Network) -> Appended:
@@ -107,9 +107,9 @@ class Ingest:
         try:
             return await self._log.append(batch, data, received_ms, network, named)
         except Conflict as error:
-            raise Refusal(409, "conflict", str(error)) from error
+            raise Refused(409, "conflict", str(error)) from error
         except LogFull as error:
-            raise Refusal(503, "log_full", "The collector cannot keep more at the moment; try again later.") from error
+            raise Refused(503, "log_full", "The collector cannot keep more at the moment; try again later.") from error
 
     def _origin(self, request: web.Request) -> Network:
         forwarded = request.headers.getall("X-Forwarded-For", ())
@@ -134,9 +134,9 @@ def prefixes(measurements: Iterable[Measurement]) -> list[str]:
 
 def _check_headers(request: web.Request, limits: IngestLimits) -> None:
     if request.content_type != CONTENT_TYPE:
-        raise Refusal(415, "content_type", f"A batch is sent as {CONTENT_TYPE}.")
+        raise Refused(415, "content_type", f"A batch is sent as {CONTENT_TYPE}.")
     if "Content-Encoding" in request.headers:
-        raise Refusal(415, "content_encoding", "A batch is sent without Content-Encoding: it is compressed by itself.")
+        raise Refused(415, "content_encoding", "A batch is sent without Content-Encoding: it is compressed by itself.")
     if (request.content_length or 0) > limits.body_bytes:
         raise _too_large(limits)
 
@@ -150,20 +150,18 @@ async def _read_body(request: web.Request, limits: IngestLimits) -> bytes:
                 if len(body) > limits.body_bytes:
                     raise _too_large(limits)
     except TimeoutError:
-        raise Refusal(408, "too_slow", f"The body did not arrive within {limits.body_s:g} s; try again.") from None
+        raise Refused(408, "too_slow", f"The body did not arrive within {limits.body_s:g} s; try again.") from None
     except (web.RequestPayloadError, ConnectionError):
-        raise Refusal(408, "cut_short", "The body ended early; send it again.") from None
+        raise Refused(408, "cut_short", "The body ended early; send it again.") from None
     return bytes(body)
 
 
-def _too_large(limits: IngestLimits) -> Refusal:
-    return Refusal(413, "too_large", f"The batch is larger than {limits.body_bytes} bytes.")
+def _too_large(limits: IngestLimits) -> Refused:
+    return Refused(413, "too_large", f"The batch is larger than {limits.body_bytes} bytes.")
 
 
-def _refuse(refusal: Refusal) -> web.Response:
-    response = web.json_response({"error": refusal.reason, "message": str(refusal)}, status=refusal.status)
-    if refusal.status == 503:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    if refusal.status in (408, 413, 415):
+def _refuse(refused: Refused) -> web.Response:
+    response = refusal(refused.status, refused.reason, str(refused))
+    if refused.status in (408, 413, 415):
         response.force_close()  # rather than read what is left of the body
     return response

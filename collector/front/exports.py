@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from aiohttp import web
 
 from collector.front.access import is_full
-from collector.front.cells import MAX_MS, NDJSON, Asked, Refused
+from collector.front.cells import NDJSON
+from collector.front.parameters import MAX_MS, BadParameter, Parameters
+from collector.front.refusals import refusal
 from collector.package.source import DATASETS, PUBLIC, Source, Wanted, about
 from probe.failure import UserError
 
@@ -17,7 +19,6 @@ log = logging.getLogger(__name__)
 
 PARAMETERS = ("since", "until", "country", "simulated", "full")
 AT_ONCE = 2  # for strangers
-RETRY_AFTER_S = 60
 SLICE = 1 << 16
 STALLED_S = 60.0  # for a slice: whoever reads slower keeps others from their export
 RULES_HEADER, UNJUDGED_HEADER = "Ringback-Rules-Version", "Ringback-Unjudged-Batches"
@@ -26,7 +27,7 @@ SINGLE_LINES = "This is of single lines: send the admin token, or ask for /v1/ex
 
 
 class Exports:
-    """The handler. At most `at_once` exports of strangers are under way; each must be read at a kB a second."""
+    """The HTTP method. At most `at_once` exports of strangers are under way; each must be read at a kB a second."""
 
     def __init__(
         self, source: Source, now_ms: Callable[[], int], at_once: int = AT_ONCE, stalled_s: float = STALLED_S
@@ -40,17 +41,17 @@ class Exports:
         try:
             wanted = _wanted(request.query, self._now_ms())
             found = await asyncio.to_thread(about, self._source)
-        except Refused as refused:
-            return _error(400, refused.reason, str(refused))
+        except BadParameter as error:
+            return refusal(400, error.reason, str(error))
         except UserError as error:
-            return _error(503, "nothing_judged", str(error))
+            return refusal(503, "nothing_judged", str(error))
         if (wanted.full or dataset not in PUBLIC) and not (wanted.full and is_full(request)):
-            return _error(403, "full_access_only", SINGLE_LINES)
+            return refusal(403, "full_access_only", SINGLE_LINES)
         marks = {RULES_HEADER: str(found.rules_version), UNJUDGED_HEADER: str(found.unjudged)}
         if wanted.full:
             return await self._send(request, dataset, wanted, marks)
         if not self._free:
-            return _error(503, "busy", BUSY)
+            return refusal(503, "busy", BUSY)
         self._free -= 1
         try:
             return await self._send(request, dataset, wanted, marks)
@@ -92,21 +93,16 @@ def add_routes(app: web.Application, source: Source, now_ms: Callable[[], int]) 
 
 
 def _wanted(parameters: Mapping[str, str], now_ms: int) -> Wanted:
-    """Raises Refused."""
-    asked = Asked(parameters, PARAMETERS)
-    since_ms, until_ms = asked.number("since", MAX_MS) or 0, asked.number("until", MAX_MS)
+    """Raises BadParameter."""
+    given = Parameters(parameters, PARAMETERS)
+    since_ms, until_ms = given.number("since", MAX_MS) or 0, given.number("until", MAX_MS)
     until_ms = now_ms + 1 if until_ms is None else until_ms
     if since_ms > until_ms:
-        raise Refused("bad_span", "Ask for since ≤ until.")
+        raise BadParameter("bad_span", "Ask for since ≤ until.")
     return Wanted(
         since_ms=since_ms,
         until_ms=until_ms,
-        country=asked.country(),
-        simulated=asked.word("simulated", ("true", "false")) == "true",
-        full=asked.word("full", ("true", "false")) == "true",
+        country=given.country(),
+        simulated=given.word("simulated", ("true", "false")) == "true",
+        full=given.word("full", ("true", "false")) == "true",
     )
-
-
-def _error(status: int, reason: str, message: str) -> web.Response:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
-    return web.json_response({"error": reason, "message": message}, status=status, headers=headers)

@@ -14,6 +14,7 @@ from collector.front import cells, exports, page
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.feeds import Feeds
 from collector.front.operations import Operations
+from collector.front.refusals import refusal
 from collector.influx.forwarder import Forwarder
 from collector.instance import Parts
 from collector.judging.projector import Projector
@@ -83,16 +84,12 @@ async def _errors_in_json(request: web.Request, handler: Handler) -> web.StreamR
             raise
         message = SENTENCES.get(error.status, error.text or error.reason)
         kept = {name: value for name, value in error.headers.items() if name == "Allow"}
-        return _error(error.status, REASONS.get(error.status, "refused"), message, kept)
+        return refusal(error.status, REASONS.get(error.status, "refused"), message, kept)
     except ConnectionError:  # whoever asked has left
         raise
     except Exception:
         log.exception("A request failed: %s %s", request.method, _route(request))
-        return _error(500, "failed", "The collector failed at this; its operator finds the reason in the log.", {})
-
-
-def _error(status: int, reason: str, message: str, headers: dict[str, str]) -> web.Response:
-    return web.json_response({"error": reason, "message": message}, status=status, headers=headers)
+        return refusal(500, "failed", "The collector failed at this; its operator finds the reason in the log.")
 
 
 def _route(request: web.Request) -> str:

@@ -11,7 +11,7 @@ from collector.influx.client import Rejected
 MOST_REQUESTS = 400  # for one batch: enough to find some thirty bad lines among 5000
 
 
-class Refused(Struct, frozen=True):
+class RefusedLine(Struct, frozen=True):
     """A line that the server does not want, and why."""
 
     line: str
@@ -21,7 +21,7 @@ class Refused(Struct, frozen=True):
 
 class Delivered(Struct, frozen=True):
     written: int
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedLine, ...] = ()
 
 
 def deliver(write: Callable[[Sequence[str]], None], lines: Sequence[str], most: int = MOST_REQUESTS) -> Delivered:
@@ -29,7 +29,7 @@ def deliver(write: Callable[[Sequence[str]], None], lines: Sequence[str], most: 
 
     After `most` requests, what was rejected together is refused together. Raises what `write` raises but Rejected.
     """
-    refused: list[Refused] = []
+    refused: list[RefusedLine] = []
     waiting: list[Sequence[str]] = [lines] if lines else []
     requests = 0
     while waiting:
@@ -39,7 +39,7 @@ def deliver(write: Callable[[Sequence[str]], None], lines: Sequence[str], most: 
             write(some)
         except Rejected as rejected:
             if len(some) == 1 or requests >= most:
-                refused += [Refused(line, rejected.status, str(rejected)) for line in some]
+                refused += [RefusedLine(line, rejected.status, str(rejected)) for line in some]
             else:
                 half = len(some) // 2
                 waiting += [some[half:], some[:half]]

@@ -21,7 +21,7 @@ WHERE kind <> 'network' ORDER BY first_ms, kind, word
 """
 
 
-class Seen(Struct, frozen=True):
+class FirstSeen(Struct, frozen=True):
     """Something that was heard of for the first time when the collector's clock showed `first_ms`."""
 
     kind: str
@@ -44,21 +44,21 @@ def events(warehouse: Warehouse, words: Vocabulary) -> Iterator[str]:
     """All of them, each at the moment when what it tells was first received."""
     told: set[str] = set()
     for row in warehouse.select(SEEN):
-        seen = Seen(*row)
+        seen = FirstSeen(*row)
         event = EVENTS[Noticed(seen.kind)](words, seen)
         if event is not None and event.title not in told:
             told.add(event.title)
             yield _line(event, seen)
 
 
-def _line(event: Event, seen: Seen) -> str:
+def _line(event: Event, seen: FirstSeen) -> str:
     digest = hashlib.blake2b(event.title.encode(), digest_size=8).digest()
     fields: dict[str, Value | None] = {"title": event.title, "text": event.text, "simulated": int(seen.simulated)}
     when_ns = seen.first_ms * MS_NS + int.from_bytes(digest) % MS_NS
     return line(EVENT, {**event.tags, "kind": event.kind}, fields, when_ns)
 
 
-def _release(words: Vocabulary, seen: Seen) -> Event | None:
+def _release(words: Vocabulary, seen: FirstSeen) -> Event | None:
     word = words.software(seen.word)
     if word == OTHER:
         return None
@@ -67,7 +67,7 @@ def _release(words: Vocabulary, seen: Seen) -> Event | None:
     )
 
 
-def _targets(words: Vocabulary, seen: Seen) -> Event:
+def _targets(words: Vocabulary, seen: FirstSeen) -> Event:
     return Event(
         kind="targets",
         title=f"Targets file {seen.word[:12]}",
@@ -75,7 +75,7 @@ def _targets(words: Vocabulary, seen: Seen) -> Event:
     )
 
 
-def _rules(words: Vocabulary, seen: Seen) -> Event:
+def _rules(words: Vocabulary, seen: FirstSeen) -> Event:
     return Event(
         kind="rules",
         title=f"Rules {seen.word}",
@@ -83,7 +83,7 @@ def _rules(words: Vocabulary, seen: Seen) -> Event:
     )
 
 
-def _control(words: Vocabulary, seen: Seen) -> Event | None:
+def _control(words: Vocabulary, seen: FirstSeen) -> Event | None:
     tags = words.place((seen.country, seen.asn, seen.operator, "unknown"))
     if tags is None:
         return None
@@ -96,7 +96,7 @@ def _control(words: Vocabulary, seen: Seen) -> Event | None:
     )
 
 
-EVENTS: dict[Noticed, Callable[[Vocabulary, Seen], Event | None]] = {
+EVENTS: dict[Noticed, Callable[[Vocabulary, FirstSeen], Event | None]] = {
     Noticed.SOFTWARE: _release,
     Noticed.TARGETS: _targets,
     Noticed.RULES: _rules,

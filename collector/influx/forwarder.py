@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from collector.influx.client import Misconfigured, Unavailable
-from collector.influx.delivery import Refused, deliver
+from collector.influx.delivery import RefusedLine, deliver
 from collector.influx.points import MAKERS, Points
 from collector.influx.schema import Database
 from collector.metrics import Metrics
@@ -128,7 +128,7 @@ class Forwarder:
             if delivered.refused:
                 self._bury(database, delivered.refused)
 
-    def _bury(self, database: Database, refused: Sequence[Refused]) -> None:
+    def _bury(self, database: Database, refused: Sequence[RefusedLine]) -> None:
         now_ms = self._now_ms()
         letters = [(now_ms, database.value, one.line, one.status, one.reason) for one in refused]
         self._warehouse.change(lambda c: outbox.bury(c, letters))

@@ -26,7 +26,7 @@ PATIENCE = aiohttp.ClientTimeout(total=15)
 COMMENT = "# ringback asks whether it may write here"  # a comment of the line protocol: no point
 
 
-class Keeping(Struct, frozen=True):
+class Retention(Struct, frozen=True):
     """How long a database keeps points, 0 for ever; and how much time one of its shards is about."""
 
     days: int
@@ -39,18 +39,18 @@ class Answer(Struct, frozen=True):
     version: str
 
 
-class Failed(UserError):
+class SetupFailed(UserError):
     """The server's answer, as a sentence that says what to do."""
 
 
-class Api:
+class ManagementApi:
     """One InfluxDB, asked as its administrator."""
 
     def __init__(self, session: aiohttp.ClientSession, server: Server) -> None:
         self._session, self.server = session, server
 
     async def ask(self, method: str, path: str, body: Json = None, **query: str) -> Answer:
-        """Raises Failed where nobody answers, or the token is refused."""
+        """Raises SetupFailed where nobody answers, or the token is refused."""
         try:
             async with self._session.request(
                 method, f"{self.server.url}{path}", params=query, json=body, headers=_authorization(self.server)
@@ -58,28 +58,30 @@ class Api:
                 version = answer.headers.get("X-Influxdb-Version", "")
                 said = Answer(answer.status, await _json(answer), version)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Failed(
+            raise SetupFailed(
                 f"InfluxDB at {self.server.url} cannot be reached ({type(error).__name__}): check --influx, and"
                 " whether it runs."
             ) from error
         if said.status in (401, 403):
-            raise Failed(
+            raise SetupFailed(
                 f"InfluxDB at {self.server.url} refuses the token ({said.status}): --influx-token-file needs one of"
                 " an administrator here (for 1.x `user:password`)."
             )
         return said
 
     async def asked(self, method: str, path: str, body: Json = None, **query: str) -> Json:
-        """What a request that has to succeed is answered. Raises Failed."""
+        """What a request that has to succeed is answered. Raises SetupFailed."""
         said = await self.ask(method, path, body, **query)
         if said.status >= 400:
             raise self.failed(path, said)
         return said.body
 
-    def failed(self, path: str, said: Answer) -> Failed:
+    def failed(self, path: str, said: Answer) -> SetupFailed:
         reason = said.body.get("error") or said.body.get("message") if isinstance(said.body, Mapping) else said.body
         fix = " Check --influx." if said.status == 404 else ""
-        return Failed(f"InfluxDB at {self.server.url} answers {said.status} to {path}: {clean(str(reason), 300)}.{fix}")
+        return SetupFailed(
+            f"InfluxDB at {self.server.url} answers {said.status} to {path}: {clean(str(reason), 300)}.{fix}"
+        )
 
 
 async def _json(answer: aiohttp.ClientResponse) -> Json:
@@ -99,13 +101,15 @@ def _authorization(server: Server) -> dict[str, str]:
 
 async def setup(server: Server, raw_days: int = RAW_DAYS) -> list[str]:
     """Makes what lacks, and sets how long it is kept; returns what holds now, in sentences. Raises UserError."""
-    keeping = {Database.RAW: Keeping(raw_days, 7), Database.ROLLUP: Keeping(0, 364)}
+    keeping = {Database.RAW: Retention(raw_days, 7), Database.ROLLUP: Retention(0, 364)}
     async with aiohttp.ClientSession(timeout=PATIENCE) as session:
-        api = Api(session, server)
+        api = ManagementApi(session, server)
         version = await version_of(api)
         make = MAKERS.get(version.partition(".")[0])
         if make is None:
-            raise Failed(f"{server.url} says that it is InfluxDB {version or 'of no version'}: 1, 2 and 3 are known.")
+            raise SetupFailed(
+                f"{server.url} says that it is InfluxDB {version or 'of no version'}: 1, 2 and 3 are known."
+            )
         await make(api, keeping)
     return [
         f"InfluxDB {version} at {server.url} has {server.name(database)}, kept"
@@ -117,7 +121,7 @@ async def setup(server: Server, raw_days: int = RAW_DAYS) -> list[str]:
 async def check(server: Server) -> list[str]:
     """Whether points can be written, without writing any; returns what holds, in sentences. Raises UserError."""
     async with aiohttp.ClientSession(timeout=PATIENCE) as session:
-        api = Api(session, server)
+        api = ManagementApi(session, server)
         version = await version_of(api)
         await asyncio.to_thread(_try_writing, server)
         if version.startswith("2."):
@@ -135,25 +139,27 @@ def _try_writing(server: Server) -> None:
             except Rejected:
                 continue  # that there is no point in it: so it would have been let in
     except Unavailable as error:
-        raise Failed(f"{error} Check --influx, and whether it runs.") from error
+        raise SetupFailed(f"{error} Check --influx, and whether it runs.") from error
     finally:
         client.close()
 
 
-async def version_of(api: Api) -> str:
-    """Such as 1.6.7, 2.7.11 or 3.0.1. Raises Failed."""
+async def version_of(api: ManagementApi) -> str:
+    """Such as 1.6.7, 2.7.11 or 3.0.1. Raises SetupFailed."""
     said = await api.ask("GET", "/ping")
     told = said.version or (said.body.get("version", "") if isinstance(said.body, Mapping) else "")
     found = re.search(r"\d+\.\d+[\w.~-]*", str(told))
     if found is None:
-        raise Failed(f"{api.server.url} does not answer as an InfluxDB does ({said.status} to /ping): check --influx.")
+        raise SetupFailed(
+            f"{api.server.url} does not answer as an InfluxDB does ({said.status} to /ping): check --influx."
+        )
     return found[0]
 
 
 # --- 1.x
 
 
-async def _make_v1(api: Api, keeping: Mapping[Database, Keeping]) -> None:
+async def _make_v1(api: ManagementApi, keeping: Mapping[Database, Retention]) -> None:
     for database, kept in keeping.items():
         name = api.server.name(database)
         lasting = f"DURATION {f'{kept.days}d' if kept.days else 'INF'} REPLICATION 1 SHARD DURATION {kept.shard_days}d"
@@ -163,19 +169,19 @@ async def _make_v1(api: Api, keeping: Mapping[Database, Keeping]) -> None:
         await _query(api, f'{"ALTER" if exists else "CREATE"} RETENTION POLICY "autogen" ON "{name}" {lasting} DEFAULT')
 
 
-async def _query(api: Api, statement: str) -> list[list[Json]]:
-    """The rows of an answer to InfluxQL. Raises Failed."""
+async def _query(api: ManagementApi, statement: str) -> list[list[Json]]:
+    """The rows of an answer to InfluxQL. Raises SetupFailed."""
     body = await api.asked("POST", "/query", q=statement)
     (result,) = body["results"]
     if "error" in result:
-        raise Failed(f"InfluxDB at {api.server.url} refuses `{statement}`: {clean(result['error'], 300)}.")
+        raise SetupFailed(f"InfluxDB at {api.server.url} refuses `{statement}`: {clean(result['error'], 300)}.")
     return [row for series in result.get("series", ()) for row in series.get("values", ())]
 
 
 # --- 2.x
 
 
-async def _make_v2(api: Api, keeping: Mapping[Database, Keeping]) -> None:
+async def _make_v2(api: ManagementApi, keeping: Mapping[Database, Retention]) -> None:
     """Buckets, and for each a mapping by which InfluxQL finds it under its name."""
     org = await _org(api)
     for database, kept in keeping.items():
@@ -198,31 +204,31 @@ async def _make_v2(api: Api, keeping: Mapping[Database, Keeping]) -> None:
             await api.asked("POST", "/api/v2/dbrps", {**mapping, "default": True})
 
 
-async def _look_for_mappings(api: Api) -> None:
-    """Raises Failed where a bucket has none: points would arrive, and Grafana would not find them."""
+async def _look_for_mappings(api: ManagementApi) -> None:
+    """Raises SetupFailed where a bucket has none: points would arrive, and Grafana would not find them."""
     for database in Database:
         name = api.server.name(database)
         mapped = await api.asked("GET", "/api/v2/dbrps", org=api.server.org, db=name)
         if not mapped["content"]:
-            raise Failed(
+            raise SetupFailed(
                 f"InfluxDB at {api.server.url} has no DBRP mapping for {name}, by which InfluxQL finds the bucket:"
                 " run `ringback-collector influx setup`."
             )
 
 
-async def _org(api: Api) -> str:
+async def _org(api: ManagementApi) -> str:
     if not api.server.org:
-        raise Failed("InfluxDB 2 needs to know whose the buckets are: give --influx-org.")
+        raise SetupFailed("InfluxDB 2 needs to know whose the buckets are: give --influx-org.")
     said = await api.ask("GET", "/api/v2/orgs", org=api.server.org)
     if said.status == 404 or not said.body.get("orgs"):
-        raise Failed(f"InfluxDB at {api.server.url} has no organization {api.server.org}: check --influx-org.")
+        raise SetupFailed(f"InfluxDB at {api.server.url} has no organization {api.server.org}: check --influx-org.")
     return str(said.body["orgs"][0]["id"])
 
 
 # --- 3.x
 
 
-async def _make_v3(api: Api, keeping: Mapping[Database, Keeping]) -> None:
+async def _make_v3(api: ManagementApi, keeping: Mapping[Database, Retention]) -> None:
     for database, kept in keeping.items():
         body = {"db": api.server.name(database), **({"retention_period": f"{kept.days}d"} if kept.days else {})}
         said = await api.ask("POST", "/api/v3/configure/database", body)
@@ -230,7 +236,7 @@ async def _make_v3(api: Api, keeping: Mapping[Database, Keeping]) -> None:
             raise api.failed("/api/v3/configure/database", said)
 
 
-MAKERS: dict[str, Callable[[Api, Mapping[Database, Keeping]], Awaitable[None]]] = {
+MAKERS: dict[str, Callable[[ManagementApi, Mapping[Database, Retention]], Awaitable[None]]] = {
     "1": _make_v1,
     "2": _make_v2,
     "3": _make_v3,

@@ -30,7 +30,7 @@ WHERE (v.target, v.hour) IN (SELECT unnest($1::VARCHAR[]), unnest($2::BIGINT[]))
 """
 
 
-class Said(Struct, frozen=True):
+class VerdictPoint(Struct, frozen=True):
     """A verdict as its point needs it; one that stands elsewhere now says `none`."""
 
     target: str
@@ -58,7 +58,7 @@ def single(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, i
     columns = [list(column) for column in zip(*marks, strict=True)]
     hours = [hour for _, hour, _, _ in marks]
     rows = warehouse.select(SINGLE, [*columns, min(hours), max(hours)])
-    return [_line(words, Said(*row)) for row in rows]
+    return [_line(words, VerdictPoint(*row)) for row in rows]
 
 
 def of_hours(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, int]]) -> list[str]:
@@ -67,23 +67,23 @@ def of_hours(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str,
         return []
     columns = [list(column) for column in zip(*marks, strict=True)]
     bounds = [*columns, min(columns[1]), max(columns[1])]
-    said = [Said(*row) for row in warehouse.select(OF_HOURS.format(said=_SAID, table="verdict"), bounds)]
-    moved = [Said(*row[:-1]) for row in warehouse.select(OF_HOURS.format(said="NULL", table="vacated"), bounds)]
+    said = [VerdictPoint(*row) for row in warehouse.select(OF_HOURS.format(said=_SAID, table="verdict"), bounds)]
+    moved = [VerdictPoint(*row[:-1]) for row in warehouse.select(OF_HOURS.format(said="NULL", table="vacated"), bounds)]
     return [*(_line(words, one) for one in said), *_withdrawn(words, moved, said)]
 
 
-def _withdrawn(words: Vocabulary, moved: Iterable[Said], said: Iterable[Said]) -> list[str]:
+def _withdrawn(words: Vocabulary, moved: Iterable[VerdictPoint], said: Iterable[VerdictPoint]) -> list[str]:
     standing = {(series(VERDICT, _tags(words, one)), time_ns(one)) for one in said}
     return [_line(words, one) for one in moved if (series(VERDICT, _tags(words, one)), time_ns(one)) not in standing]
 
 
-def time_ns(one: Said) -> int:
+def time_ns(one: VerdictPoint) -> int:
     """The start, and in the digits below its milliseconds what tells the verdicts of a series apart."""
     digest = hashlib.blake2b(f"{one.key}{one.uid}".encode(), digest_size=8).digest()
     return one.started_ms * MS_NS + int.from_bytes(digest) % MS_NS
 
 
-def _line(words: Vocabulary, one: Said) -> str:
+def _line(words: Vocabulary, one: VerdictPoint) -> str:
     fields: dict[str, Value | None] = {
         "state": one.state,
         "mechanism": one.mechanism or "",
@@ -100,7 +100,7 @@ def _line(words: Vocabulary, one: Said) -> str:
     return line(VERDICT, _tags(words, one), fields, time_ns(one))
 
 
-def _tags(words: Vocabulary, one: Said) -> dict[str, str]:
+def _tags(words: Vocabulary, one: VerdictPoint) -> dict[str, str]:
     place: Place = (one.country, one.asn, one.operator, one.access)
     target = words.target(one.target) or {"service": OTHER, "role": OTHER}
     return {**(words.place(place) or elsewhere(place)), **target}

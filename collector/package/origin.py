@@ -46,7 +46,7 @@ class OwnFiles:
             yield piece
 
 
-class Collector:
+class RunningCollector:
     """The collector that listens at `url`; `token` is the administrator's."""
 
     def __init__(self, url: str, token: str | None, session: aiohttp.ClientSession) -> None:

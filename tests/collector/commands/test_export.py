@@ -17,7 +17,7 @@ from collector.front.listening import listening, open_socket
 from collector.instance import Options, Parts, opened
 from collector.judging.rules import RULES
 from collector.package.export import Order, export
-from collector.package.origin import Collector, OwnFiles
+from collector.package.origin import OwnFiles, RunningCollector
 from collector.package.source import Source
 from probe.failure import UserError
 from tests.collector.package.holding import STORY, UNTIL, WHEN, exported, wanted
@@ -143,7 +143,7 @@ async def _refused(answer: object, tmp_path: Path, said: str) -> None:
     try:
         await web.TCPSite(served, "127.0.0.1", 0).start()
         async with aiohttp.ClientSession() as session:
-            collector = Collector(f"http://127.0.0.1:{served.addresses[0][1]}", None, session)
+            collector = RunningCollector(f"http://127.0.0.1:{served.addresses[0][1]}", None, session)
             with pytest.raises(UserError, match=said):
                 await export(order(tmp_path / "out", full=False), collector, lambda _: None)
     finally:
