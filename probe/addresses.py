@@ -23,6 +23,7 @@ PRIVATE = tuple(
 )
 
 
+QTYPES = {4: "A", 6: "AAAA"}  # the question to DNS for addresses of a family
 SHARED = ipaddress.ip_network("100.64.0.0/10")  # RFC 6598: between a carrier and its customers
 
 

@@ -14,11 +14,9 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
+from probe.attempts import in_other_dialects, primary_of
 from probe.failure import is_in_clear, is_transient, is_unanswered
 from probe.handshakes.trace import Instruments
-from probe.judge import dialects
-from probe.judge.combine import primary_of
-from probe.judge.grades import FACTS_ONLY
 from probe.measuring import self_check as links
 from probe.measuring.allocate_budget import Budget
 from probe.measuring.byte_budget import ByteBudget
@@ -29,6 +27,7 @@ from probe.model import AlsoDial, Attempt, Combine, Link, Measurement, NotAttemp
 from probe.net.vantage import carries_tunnel, detect_access, link_snapshot
 from probe.path.sweeps import PathProber
 from probe.path.ttl_probe import Sweeper
+from probe.protocols import FACTS_ONLY
 
 TARGETS_IN_FLIGHT = 8
 
@@ -110,7 +109,7 @@ def _fails_in_one_dialect(attempt: Attempt, tried: Sequence[Attempt]) -> bool:
     """The same request in other bytes was answered, at the same address and port."""
     last = attempt.observations[-1] if attempt.observations else None
     failed = last is not None and is_transient(last)
-    return failed and any(other.grade for other in dialects.beside(attempt, tried))
+    return failed and any(other.grade for other in in_other_dialects(attempt, tried))
 
 
 async def _self_check(session: Session) -> SelfCheck:

@@ -13,10 +13,9 @@ from msgspec import Struct
 
 from probe.failure import UserError
 from probe.judge import Evidence, judge
-from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
+from probe.model import HOUR_MS, ControlMeasurement, Measurement, Network, Targets, Verdict
 from probe.submit.fetch import fetch_lines
 
-HOUR_MS = 3_600_000
 WINDOW_MS = HOUR_MS  # either side of the measurement
 CALIBRATION_MS = 24 * HOUR_MS
 FETCH_BYTES = 20_000_000

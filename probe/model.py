@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from msgspec import Struct
 
+HOUR_MS = 3_600_000
+
 
 class Vocabulary(StrEnum):
     """A closed list of words, each with a member UNKNOWN that stands for the words of a later version."""
@@ -126,6 +128,9 @@ class Access(Vocabulary):
     SATELLITE = "satellite"
     ETHERNET = "ethernet"
     UNKNOWN = "unknown"
+
+
+CELLULAR = frozenset({Access.G2, Access.G3, Access.G4, Access.G5})
 
 
 class NotAttempted(Vocabulary):

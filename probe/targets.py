@@ -18,66 +18,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
-from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import is_address
 from probe.failure import UserError
-from probe.judge.grades import expected_grade
+from probe.grades import expected_grade
 from probe.model import Combine, Endpoint, Expect, Fingerprint, Outage, Plane, Resolver, Target, Targets, Transport
+from probe.protocols import NAMEABLE, OVER_TLS, Protocol
 from probe.strict_yaml import Section, compose
 
 MAX_BYTES = 256_000
 MIN_BASELINES = 4  # below that, one neutral service's fault looks like a broken link
-UDP, TCP, TLS, WSS, HTTPS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WSS, Transport.HTTPS
-OVER_TLS = (TLS, WSS, HTTPS)
 SIGNALLING, MEDIA, WEB = Plane.SIGNALLING, Plane.MEDIA, Plane.WEB
-
-
-class Form(Struct, frozen=True):
-    """What a handshake runs over, which planes it is evidence for, what it may be told to expect and to send.
-
-    `extras` hold over any of its transports; over TLS there is always a `server_name` and a `ca`.
-    """
-
-    transports: tuple[Transport, ...]
-    planes: tuple[Plane, ...]
-    expects: tuple[str, ...] = ()
-    extras: tuple[str, ...] = ()
-    key_bytes: int = 0  # how long each of the `keys` is that it may expect
-
-
-FORMS = {
-    "dns": Form((UDP, TCP, TLS, HTTPS), (SIGNALLING,), ("name", "path")),
-    "tcp": Form((TCP,), (SIGNALLING, WEB)),
-    "tls": Form((TCP,), (SIGNALLING, WEB), ("alpn",), ("server_name", "ca")),
-    "http": Form((TCP, TLS), (SIGNALLING, WEB), ("status", "body", "path"), ("server_name",)),
-    "quic": Form((UDP,), (SIGNALLING, WEB), ("status", "body", "path"), ("server_name", "ca")),
-    "dtls": Form((UDP,), (SIGNALLING, MEDIA), (), ("server_name", "ca")),
-    "dtls-browser": Form((UDP,), (SIGNALLING, MEDIA), (), ("server_name", "ca")),
-    "dtls-hello": Form((UDP,), (SIGNALLING, MEDIA)),
-    "stun": Form((UDP, TCP, TLS), (MEDIA,)),
-    "stun-4571": Form((TCP, TLS), (MEDIA,)),
-    "turn": Form((UDP, TCP, TLS), (MEDIA,), ("realm",)),
-    "turn-4571": Form((TCP, TLS), (MEDIA,), ("realm",)),
-    "turn-google": Form((UDP,), (MEDIA,), ("realm",)),
-    "msturn": Form((UDP,), (MEDIA,), ("realm",)),
-    "xmpp": Form((TCP, TLS), (SIGNALLING,), (), ("server_name",)),
-    "discord": Form((WSS,), (SIGNALLING,), ("path",)),
-    "sip": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
-    "sip-register": Form((UDP, TCP, TLS), (SIGNALLING,), ("realm",), ("server_name",)),
-    "sip-echo": Form((UDP, TCP, TLS), (SIGNALLING,), (), ("server_name",)),
-    "zoom": Form((UDP,), (MEDIA,)),
-    "webex": Form((UDP,), (MEDIA,)),
-    "viber": Form((TCP,), (SIGNALLING,)),
-    "threema": Form((TCP,), (SIGNALLING,), ("keys",), (), 32),
-    "reflector": Form((UDP,), (MEDIA,)),
-    "noise": Form((TCP, WSS), (SIGNALLING, WEB), ("keys", "path"), (), 32),
-    "noise-routed": Form((TCP,), (SIGNALLING,), ("keys",), (), 32),
-    "mtproto-abridged": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),
-    "mtproto-intermediate": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),
-    "mtproto-obfuscated": Form((TCP,), (SIGNALLING,), ("keys",), (), 8),
-}
 ROLES = {"chat": SIGNALLING, "call": MEDIA, "web": WEB, "push": SIGNALLING}
 
 SECTIONS = ("targets", "resolvers", "fingerprints", "authorities")
@@ -184,16 +136,16 @@ def _endpoints(identity: str, plane: Plane, target: Section, authorities: Mappin
 
 
 def _endpoint(plane: Plane, block: Section, authorities: Mapping[str, str]) -> Endpoint:
-    handshake = block.word("handshake", tuple(FORMS))
-    form = FORMS[handshake]
-    if plane not in form.planes:
-        fitting = ", ".join(name for name, other in FORMS.items() if plane in other.planes)
+    handshake = block.word("handshake", tuple(NAMEABLE))
+    protocol = NAMEABLE[handshake]
+    if plane not in protocol.planes:
+        fitting = ", ".join(name for name, other in NAMEABLE.items() if plane in other.planes)
         problem = f"the handshake `{handshake}` is no evidence for the plane `{plane}`; use one of {fitting}."
         raise block.refused("handshake", problem)
-    transport = _transport(form, block)
+    transport = _transport(protocol, block)
     for key in ("server_name", "ca"):
-        if block.has(key) and key not in form.extras and transport not in OVER_TLS:
-            over = "" if len(form.transports) == 1 else f" over {transport}"
+        if block.has(key) and key not in protocol.extras and transport not in OVER_TLS:
+            over = "" if len(protocol.transports) == 1 else f" over {transport}"
             raise block.refused(key, f"the handshake `{handshake}`{over} has no use for `{key}`; leave it out.")
     return Endpoint(
         host=_host(block, "host"),
@@ -209,17 +161,17 @@ def _endpoint(plane: Plane, block: Section, authorities: Mapping[str, str]) -> E
     )
 
 
-def _transport(form: Form, block: Section) -> Transport:
-    """The handshake's usual one, which is the first of its form, where none is given."""
+def _transport(protocol: Protocol, block: Section) -> Transport:
+    """The handshake's usual one, which is the first of its row, where none is given."""
     if not block.has("transport"):
-        return form.transports[0]
-    return Transport(block.word("transport", form.transports))
+        return protocol.transports[0]
+    return Transport(block.word("transport", protocol.transports))
 
 
 def _expect(handshake: str, endpoint: Section) -> Expect:
     if handshake != "dns" and not endpoint.has("expect"):
         return Expect()
-    block = endpoint.section("expect", f"`expect` of the handshake `{handshake}`", FORMS[handshake].expects)
+    block = endpoint.section("expect", f"`expect` of the handshake `{handshake}`", NAMEABLE[handshake].expects)
     if block.has("path") and re.fullmatch("/[!-~]*", block.text("path")) is None:
         raise block.refused("path", "`path` must begin with `/` and be ASCII without spaces.")
     return Expect(
@@ -229,7 +181,7 @@ def _expect(handshake: str, endpoint: Section) -> Expect:
         body=block.maybe("body"),
         path=block.maybe("path"),
         alpn=block.maybe("alpn"),
-        keys=tuple(_keys(block, FORMS[handshake].key_bytes)),
+        keys=tuple(_keys(block, NAMEABLE[handshake].key_bytes)),
     )
 
 

@@ -1,4 +1,8 @@
-"""Who may import whom: the rules of the design, as a table. Walks every import of the product."""
+"""Who may import whom: the rules of the design, as a table. Walks every import of the product.
+
+A handshake stands at five places: its codec (`probe.codecs`), its module (`probe.handshakes`), its row
+(`probe.protocols`), its name in `HANDSHAKES`, and its server and vectors (`tests.servers`, `tests.data`).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,16 @@ IMPURE = frozenset(
     ]
 )
 COLLECTOR_ONLY = frozenset(["duckdb", "influxdb_client", "jinja2", "altair", "maxminddb", "prometheus_client"])
-SHARED = ("model", "targets", "strict_yaml", "addresses", "protocols", "failure", "judge", "codecs", "flows", "explain")
+SHARED = (
+    *("model", "targets", "strict_yaml", "addresses", "protocols", "grades", "attempts", "failure"),
+    *("judge", "codecs", "flows", "explain"),
+)
+WORDS = ("probe.model", "probe.failure", "probe.addresses")
+FACTS = (*WORDS, "probe.protocols", "probe.grades", "probe.attempts")
+MEASURING = (
+    *("probe.net", "probe.secure", "probe.handshakes", "probe.measuring", "probe.flows", "probe.path"),
+    *("probe.targets", "probe.strict_yaml", "probe.cycle", "probe.daemon", "probe.submit"),
+)
 
 
 def under(name: str, *packages: str) -> bool:
@@ -52,6 +65,11 @@ def is_product(name: str) -> bool:
     return under(name, "probe", "collector")
 
 
+def among(one: Import, *packages: str) -> bool:
+    """Of our own code it imports these packages only."""
+    return not is_product(one.target) or under(one.target, *packages)
+
+
 def model(one: Import) -> bool:
     return top(one.target) == "msgspec" or top(one.target) in sys.stdlib_module_names
 
@@ -61,12 +79,26 @@ def codecs(one: Import) -> bool:
 
 
 def judge(one: Import) -> bool:
-    pure = (
-        under(one.target, "probe.judge", "probe.model", "probe.failure", "probe.addresses")
-        if is_product(one.target)
-        else True
-    )
-    return pure and top(one.target) not in IMPURE
+    return among(one, "probe.judge", *FACTS) and top(one.target) not in IMPURE
+
+
+def facts(one: Import) -> bool:
+    """Words, and what is asked of them: they know nobody who uses them."""
+    return among(one, *FACTS) and top(one.target) not in IMPURE
+
+
+def table(one: Import) -> bool:
+    return among(one, *WORDS)
+
+
+def measuring(one: Import) -> bool:
+    """Facts do not depend on conclusions. At the command line's end both are put together (local_verdicts, output)."""
+    return not under(one.target, "probe.judge")
+
+
+def record(one: Import) -> bool:
+    """Sockets and a step's record stand at the bottom: what fills a record imports it, never the reverse."""
+    return among(one, "probe.net", *WORDS)
 
 
 def detect(one: Import) -> bool:
@@ -104,8 +136,12 @@ RULES: list[tuple[str, Callable[[Import], bool]]] = [
     ("probe.model", model),
     ("probe.codecs", codecs),
     ("probe.judge", judge),
-    ("probe.net", below_handshakes),
     ("probe.secure", below_handshakes),
+    ("probe.protocols", table),
+    ("probe.grades", facts),
+    ("probe.attempts", facts),
+    *((package, measuring) for package in MEASURING),
+    ("probe.net", record),
     ("collector.detect", detect),
     ("probe", probe),
     ("collector", collector),
@@ -140,6 +176,17 @@ def test_the_layers_hold() -> None:
         ("probe.judge.verdict", "import time"),
         ("probe.judge.verdict", "from ..handshakes.trace import Trace"),
         ("probe.secure.tls", "from probe.handshakes.trace import Trace"),
+        ("probe.protocols", "from probe.handshakes.trace import Trace"),
+        ("probe.protocols", "from probe.grades import best"),
+        ("probe.grades", "from probe.handshakes.trace import Trace"),
+        ("probe.attempts", "import time"),
+        ("probe.handshakes.stun", "from probe.judge.verdict import judge"),
+        ("probe.measuring.follow_up", "from probe import judge"),
+        ("probe.path.sweeps", "def f():\n    import probe.judge.location"),
+        ("probe.cycle", "from probe.judge.combine import combine"),
+        ("probe.targets", "from probe.judge.verdict import RULES_VERSION"),
+        ("probe.net.record", "from probe.handshakes.trace import Trace"),
+        ("probe.net.record", "from ..secure import tls"),
         ("probe.cli", "from collector import app"),
         ("probe.submit.spool", "import duckdb"),
         ("probe.path.ttl_probe", "import scapy.all"),
@@ -155,7 +202,11 @@ def test_the_rules_can_fail(name: str, text: str) -> None:
         "probe",
         "probe.handshakes.trace",
         "probe.failure",
+        "probe.judge",
+        "probe.grades",
+        "probe.secure",
         "probe.daemon",
+        "probe.submit.upload",
         "collector",
         "collector.front.server",
     )

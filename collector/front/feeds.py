@@ -10,10 +10,9 @@ from aiohttp import ETag, web
 
 from collector.front.access import is_full
 from collector.instance import Parts
-from collector.log import HOUR_MS
 from collector.warehouse import questions
 from collector.warehouse.privacy_floor import LINES_FLOOR
-from probe.model import AlsoDial, ControlMeasurement
+from probe.model import HOUR_MS, AlsoDial, ControlMeasurement
 
 NDJSON = "application/x-ndjson"
 DEFAULT_SPAN_MS = 2 * HOUR_MS

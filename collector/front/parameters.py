@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
-from collector.log import HOUR_MS
+from probe.model import HOUR_MS
 
 DEFAULT_SPAN_MS = 24 * HOUR_MS
 MAX_SPAN_MS = 31 * 24 * HOUR_MS

@@ -12,11 +12,10 @@ from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, STATES, Span
 from collector.influx.totals import Bucket, Controls, Tally
 from collector.influx.vocabulary import Place, Vocabulary, country_word
 from collector.judging.rules import MakeCell
-from collector.log import HOUR_MS
 from collector.warehouse import privacy_floor
 from collector.warehouse.store import Warehouse
 from probe.judge.cells import INTERFERED
-from probe.model import Access, Cell, Network, State, Step, Verdict
+from probe.model import HOUR_MS, Access, Cell, Network, State, Step, Verdict
 
 SPEAKS_AGAINST = frozenset({*INTERFERED, State.MIXED})
 STEPS = tuple(step.value for step in Step)

@@ -11,9 +11,9 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from collector.log import HOUR_MS, Log, Record
+from collector.log import Log, Record
 from probe.failure import UserError
-from probe.model import ControlMeasurement, Measurement
+from probe.model import HOUR_MS, ControlMeasurement, Measurement
 
 NEAR_MS = HOUR_MS
 CALIBRATION_HOURS = 24

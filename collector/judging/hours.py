@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from collector.judging.evidence import Case
 from collector.judging.rules import Rules
-from collector.log import HOUR_MS
 from collector.warehouse.store import in_order
 from collector.warehouse.tables import (
     CellRow,
@@ -21,8 +20,8 @@ from collector.warehouse.tables import (
     step_row,
     verdict_row,
 )
-from probe.judge.failing import failing, is_at
-from probe.model import Access, AlsoDial, Measurement, Network, Observation, Verdict
+from probe.attempts import failing_addresses, is_at
+from probe.model import HOUR_MS, Access, AlsoDial, Measurement, Network, Observation, Verdict
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
@@ -66,7 +65,7 @@ def _failing(hour: int, cases: Iterable[Case]) -> list[FailingRow]:
         endpoints = case.evidence.target.endpoints if case.evidence.target else ()
         if case.is_control or not case.record.clock_known:
             continue
-        for dial in failing(case.record.measurement):
+        for dial in failing_addresses(case.record.measurement):
             if any(is_at(dial, endpoint) for endpoint in endpoints):
                 lines.setdefault(dial, set()).add(case.record.key)
     return [failing_row(dial, hour, len(keys)) for dial, keys in lines.items()]

@@ -8,9 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from probe.codecs.seal import SealedBatch
-from probe.model import Measurement, Network
-
-HOUR_MS = 3_600_000
+from probe.model import HOUR_MS, Measurement, Network
 
 
 class Record(Struct, frozen=True, kw_only=True):

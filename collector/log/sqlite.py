@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from collector.facts.start import corrected_start
-from collector.log import HOUR_MS, Appended, Conflict, Record, schema
+from collector.log import Appended, Conflict, Record, schema
 from collector.log.committer import Committer, Connect
 from collector.log.inflated import InflatedBodies
 from probe.codecs.seal import SealedBatch
-from probe.model import Measurement, Network
+from probe.model import HOUR_MS, Measurement, Network
 
 COLUMNS = """
 m.batch, m.line, p.key, m.started_ms, m.clock_known, b.received_ms, b.country, b.asn, b.operator, b.resolver_networks,

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from collector.judging.evidence import TargetFiles
-from collector.log import HOUR_MS, Log
+from collector.log import Log
 from collector.package import ooni
 from collector.package.tables import cell_row, verdict_row
 from collector.warehouse.privacy_floor import LINES_FLOOR
@@ -19,7 +19,7 @@ from collector.warehouse.store import SCHEMA, Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, VerdictRow, cell_from, verdict_from
 from probe import targets as targets_file
 from probe.failure import UserError
-from probe.model import Json
+from probe.model import HOUR_MS, Json
 
 DAY_HOURS = 24
 

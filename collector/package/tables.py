@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from collector.log import HOUR_MS
 from collector.package.line import pseudonym
 from collector.warehouse import privacy_floor
 from collector.warehouse.tables import CellRow, VerdictRow
-from probe.model import Json, State
+from probe.model import HOUR_MS, Json, State
 
 STATES = tuple(state.value for state in State if state not in (State.MIXED, State.UNKNOWN))
 COUNTS = ("lines", "counted", *STATES)

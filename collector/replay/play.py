@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
-from collector.log import HOUR_MS
 from collector.replay.episode import Episode, Line
 from collector.replay.sending import Sleep, Uploads
 from collector.replay.simulate import Cycle, cycle
-from probe.model import Targets
+from probe.model import HOUR_MS, Targets
 
 AT_ONCE = 8  # uploads
 

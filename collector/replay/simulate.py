@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from collector.replay.episode import Episode, Line
 from collector.replay.techniques import TECHNIQUES, Observations, Technique, answered, silence
-from probe.judge.grades import expected_grade
+from probe.grades import expected_grade
 from probe.model import (
     Access,
     Attempt,
@@ -33,6 +33,7 @@ from probe.model import (
     Targets,
     Via,
 )
+from probe.targets import BASELINE
 
 MINUTE_MS = 60_000
 SECOND_ROUND_MS = 6 * MINUTE_MS
@@ -41,7 +42,6 @@ LINES_AT = (5, 40)
 BETWEEN_MS = 2_000  # two targets of a cycle
 RTT_US = {Access.G2: 400_000, Access.G3: 160_000, Access.G4: 60_000, Access.ADSL: 45_000, Access.WIFI: 50_000}
 OTHER_RTT_US = 30_000
-BASELINE = "baseline"
 RESOLVER = "isp"
 WORLD = ("192.0.2", "198.51.100", "203.0.113")  # documentation addresses, for services that are named
 

@@ -21,17 +21,11 @@ from probe.model import (
     TlsFacts,
     Transport,
 )
+from probe.protocols import CARRIERS, PROTOCOLS
 
 Observations = tuple[Observation, ...]
 Technique = Callable[[Endpoint, int], Observations | None]  # the round trip in µs
 
-CARRIERS = {  # the steps before a handshake's own
-    Transport.TCP: (Step.TCP,),
-    Transport.TLS: (Step.TCP, Step.TLS),
-    Transport.WSS: (Step.TCP, Step.TLS, Step.WEBSOCKET),
-    Transport.HTTPS: (Step.TCP, Step.TLS, Step.HTTP),
-}
-OWN = {"msturn": Step.TURN}  # where the step is not named as the handshake
 STUN = (Step.STUN, Step.TURN)
 GIVEN_UP_US = {Step.TCP: 10_000_000, Step.TLS: 10_000_000, Step.QUIC: 10_000_000}
 OTHERWISE_GIVEN_UP_US = 8_000_000
@@ -81,12 +75,9 @@ TECHNIQUES: Mapping[str, Technique] = {
 
 
 def _steps(endpoint: Endpoint) -> tuple[Step, ...]:
-    """What carries the handshake, then its own; one that has no step of its name says hello."""
-    carriers = CARRIERS.get(endpoint.transport, ())
-    own = OWN.get(endpoint.handshake) or Step(endpoint.handshake)
-    if own in carriers:
-        return carriers
-    return (*carriers, Step.HELLO if own is Step.UNKNOWN else own)
+    """What carries the handshake, then its own."""
+    carriers, own = CARRIERS.get(endpoint.transport, ()), PROTOCOLS[endpoint.handshake].step
+    return carriers if own in carriers else (*carriers, own)
 
 
 def _answer(step: Step, endpoint: Endpoint, started_us: int, took_us: int) -> Observation:

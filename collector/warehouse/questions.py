@@ -7,10 +7,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from collector.log import HOUR_MS
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, CellRow, VerdictRow, cell_from, verdict_from
-from probe.model import AlsoDial, Target
+from probe.model import HOUR_MS, AlsoDial, Target
 
 # The bounds on `hour` are for speed: rows of an hour lie together.
 VERDICTS = f"""

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from probe.codecs import discord
 from probe.failure import UNEXPECTED_REPLY, Failed
+from probe.grades import stronger
 from probe.handshakes import stream
 from probe.handshakes.trace import Trace
-from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step
 from probe.secure.websocket import Upgrade
 

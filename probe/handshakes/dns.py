@@ -33,11 +33,11 @@ from probe.failure import (
     Failed,
     clean_text,
 )
+from probe.grades import stronger
 from probe.handshakes.framed import FramedTransaction
 from probe.handshakes.tls import secured_within
 from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
-from probe.judge.grades import stronger
 from probe.model import DnsFacts, Endpoint, Grade, HttpFacts, Operation, Step, Transport
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord

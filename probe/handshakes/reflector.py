@@ -3,7 +3,7 @@
 Sent: 40 bytes with a random tag and a random query, again on STUN's schedule while nothing came. Answer: any datagram
 is `transport`; one that repeats tag and query in a reflector's own form would be `bound`. Whether a genuine reflector
 answers a tag that was given to nobody is not known, so nothing here is ever taken for the service's answer: neither
-does an answer make a call measurable, nor does silence accuse anybody (probe.judge.grades.FACTS_ONLY).
+does an answer make a call measurable, nor does silence accuse anybody (probe.protocols: facts_only).
 A middlebox can drop it by its 12 bytes of FF (nDPI's rule), by port or by address.
 Leaks: the volunteer's address to Telegram, and to the path that Telegram is being asked.
 """

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from probe.codecs import sip
 from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
+from probe.grades import stronger
 from probe.handshakes import stream
 from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
-from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, SipFacts, Step, Transport
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord

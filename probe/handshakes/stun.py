@@ -21,11 +21,11 @@ from msgspec.structs import replace
 from probe.codecs import stun
 from probe.codecs.framing import STUN_4571, STUN_BARE, Framing
 from probe.failure import clean_text
+from probe.grades import stronger
 from probe.handshakes import stream as streams
 from probe.handshakes.framed import FramedTransaction
 from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
-from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step, StunFacts, Transport
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord

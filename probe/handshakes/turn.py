@@ -18,9 +18,9 @@ from functools import partial
 from probe.codecs import stun
 from probe.codecs.framing import STUN_4571, STUN_BARE, Framing
 from probe.failure import UNEXPECTED_REPLY, Failed
+from probe.grades import stronger
 from probe.handshakes.stun import answered
 from probe.handshakes.trace import Trace
-from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step
 
 UNAUTHORIZED = 401

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from probe.codecs.xmpp import LOCALPART_BYTES, Answer, Opening
 from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
+from probe.grades import stronger
 from probe.handshakes import stream
 from probe.handshakes.trace import Trace
-from probe.judge.grades import stronger
 from probe.model import Endpoint, Grade, Operation, Step, XmppFacts
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from probe.model import Access, Cell, Link, Network, State, Verdict
+from probe.model import CELLULAR, Access, Cell, Link, Network, State, Verdict
 
 LINES_FLOOR = 3
 MIXED_FLOOR = 2
-CELLULAR = frozenset({Access.G2, Access.G3, Access.G4, Access.G5})
 INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED})
 
 

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 from msgspec.structs import replace
 
-from probe.judge.grades import best
-from probe.model import Attempt, AttemptVerdict, Combine, State, Target, Transport
-
-P = TypeVar("P", AttemptVerdict, Attempt)
+from probe.attempts import primary_of
+from probe.grades import best
+from probe.model import AttemptVerdict, Combine, State, Target, Transport
 
 WEAKEST_FIRST = (State.INSUFFICIENT, State.IMPAIRED, State.LIKELY_BLOCKED, State.BLOCKED)
-INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
+ACCUSING = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
 # What says something about the link, or about how little we know of an endpoint, and nothing about the service.
 UNCOUNTED = frozenset({"not_attempted", "fact_only", "family_unusable", "uncalibrated"})
 NOTHING = AttemptVerdict(
     host="", port=None, transport=Transport.UNKNOWN, family=None, state=State.INSUFFICIENT, rule="nothing_tried"
 )
-
-
-def is_secondary(path: AttemptVerdict | Attempt) -> bool:
-    """People come to QUIC through TLS over TCP, which tells of it; plain HTTP and a bare connection prove less.
-
-    So does a Binding over UDP, beside a relay: it opens no call.
-    """
-    bare = path.handshake in ("http", "tcp") and path.transport is Transport.TCP
-    return bare or path.handshake == "quic" or (path.handshake == "stun" and path.transport is Transport.UDP)
-
-
-def primary_of(paths: Iterable[P]) -> list[P]:
-    """Those that do not follow others; where all do, all."""
-    every = list(paths)
-    return [path for path in every if not is_secondary(path)] or every
 
 
 def combine(paths: Sequence[AttemptVerdict], target: Target) -> AttemptVerdict:
@@ -105,7 +88,7 @@ def _representative(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
 def _is_forced_fallback(over_udp: Sequence[AttemptVerdict], complete: Sequence[AttemptVerdict]) -> bool:
     return (
         bool(over_udp)
-        and all(path.state in INTERFERED for path in over_udp)
+        and all(path.state in ACCUSING for path in over_udp)
         and all(path.transport is not Transport.UDP for path in complete)
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
-from probe.judge.grades import is_positive
-from probe.model import AlsoDial, Attempt, ControlMeasurement, Endpoint, Network, Observation, Outage, Via
+from probe.attempts import is_of
+from probe.grades import is_positive
+from probe.model import Attempt, ControlMeasurement, Endpoint, Network, Observation, Outage, Via
 
 
 class Control(StrEnum):
@@ -116,16 +117,6 @@ def usable(controls: Iterable[ControlMeasurement]) -> list[ControlMeasurement]:
 
 def attempts_at(endpoint: Endpoint, control: ControlMeasurement) -> list[Attempt]:
     return [attempt for attempt in control.measurement.attempts if is_of(attempt, endpoint)]
-
-
-def is_of(dialled: Attempt | AlsoDial, endpoint: Endpoint) -> bool:
-    """It was, or is to be, dialled at this endpoint, at whatever address."""
-    return (dialled.host, dialled.port, dialled.transport, dialled.handshake) == (
-        endpoint.host,
-        endpoint.port,
-        endpoint.transport,
-        endpoint.handshake,
-    )
 
 
 def _tried(endpoint: Endpoint, control: ControlMeasurement) -> bool:

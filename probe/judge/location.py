@@ -19,7 +19,7 @@ from probe.addresses import family_of
 from probe.failure import CERTIFICATE_FAILURES
 from probe.judge.evidence import Evidence
 from probe.model import (
-    Access,
+    CELLULAR,
     Attempt,
     Hop,
     HopKind,
@@ -31,10 +31,10 @@ from probe.model import (
     Sweep,
     Transport,
 )
+from probe.protocols import comparable_step
 
-PUBLIC = frozenset({HopKind.PUBLIC, HopKind.NEAR})
-CARRIERS = PUBLIC | {HopKind.SHARED}
-CELLULAR = frozenset({Access.G2, Access.G3, Access.G4, Access.G5})
+PUBLIC_HOPS = frozenset({HopKind.PUBLIC, HopKind.NEAR})
+CARRIER_HOPS = PUBLIC_HOPS | {HopKind.SHARED}
 ANSWERS = frozenset({ReplyKind.ANSWER, ReplyKind.RESET, ReplyKind.REJECTED})
 COMPARED_ALIKE = frozenset({Step.TCP, Step.TLS, Step.HTTP})  # with neutrals that say the same kind of thing
 ALSO_BY = {Step.TURN: Step.STUN}  # a relay that leaves a Binding unanswered too is followed by that
@@ -67,13 +67,6 @@ def _opened_at_home(evidence: Evidence, attempt: Attempt) -> FailureLocation | N
     return next((place for place in opened if place), None)
 
 
-def compared_with(step: Step, transport: Transport) -> Step:
-    """What a neutral packet must be, for a packet to be compared with it: it opens, it comes after that, or neither."""
-    if step in (Step.DNS, Step.TCP):
-        return step
-    return Step.STUN if transport is Transport.UDP else Step.TLS
-
-
 def of_name(evidence: Evidence, host: str) -> FailureLocation | None:
     """Of a name's resolution: at home or not known, for whose a resolver is the judge knows by its own address."""
     sweeps = evidence.measurement.sweeps
@@ -96,7 +89,7 @@ def _at_home(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
         return None
     answered, passed = _answered_at(sweep), {ttl for ttl in _neutrals_exceeded(sweep, sweeps) if ttl >= first.ttl}
     if answered is not None:  # a resolver may itself be the first public hop: then it answers neutral questions there
-        at_it = answered == first.ttl and first.kind in PUBLIC and passed
+        at_it = answered == first.ttl and first.kind in PUBLIC_HOPS and passed
         return FailureLocation.HOME if answered < first.ttl or at_it else None
     silent = {hop.ttl for hop in sweep.hops if hop.came is ReplyKind.SILENCE}
     return FailureLocation.HOME if max(_exceeded(sweep), default=0) < first.ttl and silent & passed else None
@@ -104,7 +97,7 @@ def _at_home(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
 
 def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:
     """The TTLs at which a neutral packet of the same kind was seen to run out."""
-    step = compared_with(sweep.step, sweep.transport)
+    step = comparable_step(sweep.step, sweep.transport)
     same = [each for each in sweeps if each.neutral and (each.step, each.family) == (step, sweep.family)]
     return {ttl for each in same for ttl in _exceeded(each)}
 
@@ -114,7 +107,7 @@ def _first_hop(measurement: Measurement, family: int) -> Hop | None:
     sweeps = [each for each in measurement.sweeps if each.family == family]
     hops = [hop for sweep in sweeps for hop in _exceeded(sweep).values() if hop.kind is not None]
     direct = measurement.link.detected in CELLULAR
-    return min((hop for hop in hops if direct or hop.kind in CARRIERS), key=lambda hop: hop.ttl, default=None)
+    return min((hop for hop in hops if direct or hop.kind in CARRIER_HOPS), key=lambda hop: hop.ttl, default=None)
 
 
 def _abroad(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:

@@ -11,11 +11,9 @@ from typing import Protocol
 import msgspec
 
 from probe import durable
-from probe.model import Endpoint
+from probe.model import HOUR_MS, Endpoint
 
-HOUR_MS = 3_600_000
 ALLOCATES_PER_HOUR = 4
-ALLOCATING = frozenset({"turn", "turn-4571", "turn-google", "msturn"})  # handshakes that ask a relay for an allocation
 
 
 class Budget(Protocol):

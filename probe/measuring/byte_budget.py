@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from probe.addresses import family_of
-from probe.judge.grades import CERTIFIED, CERTIFIED_TRANSPORTS
+from probe.grades import shows_certificate
 from probe.model import Endpoint, Observation
 
 CYCLE_BYTES = 250_000  # what a cycle over the services of the mission may take
@@ -48,8 +48,7 @@ class ByteBudget:
 
 
 def _expected(endpoint: Endpoint) -> int:
-    certified = endpoint.handshake in CERTIFIED or endpoint.transport in CERTIFIED_TRANSPORTS
-    return CERTIFICATE_BYTES if certified else OTHER_BYTES
+    return CERTIFICATE_BYTES if shows_certificate(endpoint) else OTHER_BYTES
 
 
 def shares(addresses: Sequence[str]) -> list[float]:

@@ -16,15 +16,15 @@ import msgspec
 from msgspec import Struct
 
 from probe.addresses import family_of, is_address
+from probe.attempts import failing_addresses, is_at
 from probe.failure import UserError
-from probe.judge.failing import failing, is_at
 from probe.measuring.self_check import is_baseline
 from probe.model import AlsoDial, Measurement, Targets
 from probe.submit.fetch import fetch_lines, is_url
 
 PER_ENDPOINT = 4  # and family
 PER_CYCLE = 64
-MOST_BYTES = 20_000_000  # of a file or an answer
+FILE_BYTES = 20_000_000  # of a file or an answer
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +67,11 @@ def read_file(path: str) -> list[AlsoDial]:
     """Where the measurements in a file failed, or the addresses that it lists. Raises UserError."""
     try:
         with Path(path).open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(FILE_BYTES + 1)
     except OSError as error:
         raise UserError(f"Cannot read the file {path} of --also: {error.strerror}.") from error
-    if len(data) > MOST_BYTES:
-        raise UserError(f"The file {path} of --also is larger than {MOST_BYTES} bytes: give the results of one check.")
+    if len(data) > FILE_BYTES:
+        raise UserError(f"The file {path} of --also is larger than {FILE_BYTES} bytes: give the results of one check.")
     if not data.strip():
         raise UserError(f"The file {path} of --also is empty: make it with `ringback check --format json`.")
     return parse(data.splitlines(), path)
@@ -79,7 +79,7 @@ def read_file(path: str) -> list[AlsoDial]:
 
 async def fetch(url: str) -> list[AlsoDial]:
     """What a collector's probes found failing lately. Raises UserError."""
-    lines = await fetch_lines(url, "/v1/addresses", {}, what="addresses", limit=MOST_BYTES)
+    lines = await fetch_lines(url, "/v1/addresses", {}, what="addresses", limit=FILE_BYTES)
     return parse(lines, url)
 
 
@@ -97,7 +97,7 @@ def parse(lines: Iterable[bytes], name: str) -> list[AlsoDial]:
 def _parse_line(line: bytes) -> Sequence[AlsoDial]:
     kind = msgspec.json.decode(line, type=Line)
     if kind.type == "measurement":
-        return failing(msgspec.json.decode(line, type=Measurement))
+        return failing_addresses(msgspec.json.decode(line, type=Measurement))
     if kind.type and not kind.address:  # a verdict, the summary
         return ()
     return [msgspec.json.decode(line, type=AlsoDial)]

@@ -30,25 +30,15 @@ from probe.failure import (
     is_in_clear,
     is_unanswered,
 )
-from probe.judge.grades import shows_certificate
-from probe.measuring.allocate_budget import ALLOCATING
+from probe.grades import shows_certificate
 from probe.measuring.measurer import Findings
 from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Target, Transport, Via
+from probe.protocols import ALLOCATING, FOLLOW_UPS
 
 FOREIGN_ANSWERS = BROKEN_OFF | CERTIFICATE_FAILURES | {REFUSED}
 DENIED = frozenset({NXDOMAIN, SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING, NO_ANSWER})
 HTTPS_PORT = 443
 Identity = tuple[str, int, str, str]
-
-EXPERIMENTS = {  # at the same address and port
-    "turn": "stun",
-    "turn-4571": "stun-4571",
-    "turn-google": "stun",
-    "sip-echo": "sip-twin",
-    "quic": "quic-other-name",
-    "dtls": "dtls-browser",
-    "dtls-browser": "dtls",
-}
 
 
 def second_round(target: Target, findings: Findings | None = None) -> Target:
@@ -58,9 +48,9 @@ def second_round(target: Target, findings: Findings | None = None) -> Target:
     """
     known = {identity(endpoint) for endpoint in target.endpoints}
     others = [
-        replace(endpoint, handshake=EXPERIMENTS[endpoint.handshake], expect=Expect())
+        replace(endpoint, handshake=FOLLOW_UPS[endpoint.handshake], expect=Expect())
         for endpoint in target.endpoints
-        if endpoint.handshake in EXPERIMENTS
+        if endpoint.handshake in FOLLOW_UPS
     ]
     astray = led_astray(target, findings) if findings else []
     others += [Endpoint(host=host, port=HTTPS_PORT, transport=Transport.TCP, handshake="tls") for host in astray]
@@ -121,9 +111,9 @@ def _first_for_good(group: Sequence[Attempt], round_: int) -> Attempt | None:
 
 def _weakest(attempt: Attempt, findings: Findings) -> Attempt:
     """A relay that leaves a plain Binding unanswered too need not be asked for another Allocate."""
-    if attempt.handshake not in ALLOCATING & EXPERIMENTS.keys():
+    if attempt.handshake not in ALLOCATING & FOLLOW_UPS.keys():
         return attempt
-    place = identity(replace(attempt, handshake=EXPERIMENTS[attempt.handshake]))
+    place = identity(replace(attempt, handshake=FOLLOW_UPS[attempt.handshake]))
     asked = [each for each in findings.attempts if (identity(each), each.address) == (place, attempt.address)]
     return asked[0] if asked and not any(each.grade for each in asked) else attempt
 

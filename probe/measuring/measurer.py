@@ -17,14 +17,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import family_of, is_address
+from probe.attempts import is_at
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Instruments, StepFailed, Trace
-from probe.judge.failing import is_at
-from probe.measuring.allocate_budget import ALLOCATING, Budget
+from probe.measuring.allocate_budget import Budget
 from probe.measuring.byte_budget import MORE, ByteBudget, shares
 from probe.measuring.resolution import LOOKUP_IN_TLS_BYTES, Lookup, may_be_forged
 from probe.model import AlsoDial, Attempt, Endpoint, Link, NotAttempted, Observation, Resolution, Sweep, Target, Via
 from probe.net.vantage import LinkResolver
+from probe.protocols import ALLOCATING
 
 ATTEMPTS_PER_HOST = 2
 

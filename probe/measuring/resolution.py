@@ -15,7 +15,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from probe.addresses import family_of, is_address, is_private
+from probe.addresses import QTYPES, family_of, is_address, is_private
 from probe.failure import CERTIFICATE_FAILURES
 from probe.handshakes.dns import IN_TLS, Question, resolve
 from probe.handshakes.trace import Instruments, StepFailed, Trace
@@ -24,7 +24,6 @@ from probe.net.vantage import LinkResolver
 
 ADDRESSES_PER_FAMILY = 4
 LOOKUP_IN_TLS_BYTES = 6_000  # what one is taken to take: a chain of certificates, and little more
-QTYPES = {4: "A", 6: "AAAA"}
 
 
 class Answer(Struct, frozen=True):

@@ -29,8 +29,8 @@ from probe.model import (
     Void,
 )
 from probe.net.vantage import LinkResolver
+from probe.targets import BASELINE
 
-BASELINE = "baseline"
 UNTRUTHFUL = frozenset({NXDOMAIN, NO_ANSWER, SERVFAIL, DNS_REFUSED, TIMEOUT})
 PROVEN = frozenset({Grade.BOUND, Grade.MARKED, Grade.CRYPTO})
 HALF_SECOND_MS = 500  # HTTP dates are cut to the second

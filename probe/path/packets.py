@@ -18,15 +18,13 @@ from probe.addresses import family_of, is_private
 from probe.failure import CERTIFICATE_FAILURES
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Instruments, Trace
-from probe.judge.location import compared_with
 from probe.measuring.follow_up import identity
 from probe.measuring.measurer import RoundResult
 from probe.model import Attempt, Endpoint, IcmpFacts, Step, Target, Transport
 from probe.net.dialer import Counters
 from probe.net.vantage import LinkResolver
 from probe.path.ttl_probe import Packet
-
-NEUTRAL = frozenset({"tls", "stun"})  # handshakes of which a neutral can be followed
+from probe.protocols import SWEPT_NEUTRALS, comparable_step
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -40,7 +38,7 @@ class Route(Struct, frozen=True, kw_only=True):
     @property
     def kind(self) -> tuple[Step, int, str]:
         """Routes of one kind can be compared. Resolvers are apart, for each stands somewhere else."""
-        step = compared_with(self.step, self.packet.transport)
+        step = comparable_step(self.step, self.packet.transport)
         return step, family_of(self.packet.address), self.packet.address if step is Step.DNS else ""
 
 
@@ -75,7 +73,7 @@ async def neutrals_of(
     """Of what passed of a neutral target; `resolvers` are the link's own, by name."""
     routes = []
     for attempt in result.findings.attempts:
-        if attempt.grade is not None and attempt.handshake in NEUTRAL:
+        if attempt.grade is not None and attempt.handshake in SWEPT_NEUTRALS:
             routes += await of_attempt(attempt, result.target, instruments, neutral=True)
     for resolution in result.findings.resolutions:
         facts = resolution.observation.dns

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from probe.addresses import family_of
 from probe.handshakes.stun import answer_to
 from probe.handshakes.trace import Instruments
-from probe.measuring.allocate_budget import ALLOCATING, Budget
+from probe.measuring.allocate_budget import Budget
 from probe.measuring.follow_up import failed_for_good, names_in_doubt
 from probe.measuring.measurer import RoundResult
 from probe.model import Attempt, ReplyKind, Step, Sweep, Transport
@@ -24,11 +24,12 @@ from probe.net.vantage import LinkResolver
 from probe.path.hops import describe
 from probe.path.packets import Route, can_be_swept_to, endpoint_of, neutrals_of, of_attempt, of_name
 from probe.path.ttl_probe import TRIES, Replies, Reply, Sweeper
+from probe.protocols import ALLOCATING
 
 WAVES = (range(1, 9), range(9, 17), range(17, 25))  # TTLs of a neutral packet, until it is answered
 FURTHER = 3  # than the neutral one a failing packet is followed
 MOST = 16  # names and attempts that are swept in one cycle,
-MOST_BYTES = 100_000  # and what that may take of a volunteer's data plan
+SWEEP_BYTES = 100_000  # and what that may take of a volunteer's data plan
 AT_ONCE = 8  # each some seconds
 Kind = tuple[Step, int, str]
 
@@ -138,7 +139,7 @@ def limited(
     in_turn = [(at, target, group) for target, each in groups.items() for at, group in enumerate(each)]
     in_turn.sort(key=lambda each: each[0])
     chosen: dict[str, list[Route]] = {}
-    left, room = MOST, MOST_BYTES
+    left, room = MOST, SWEEP_BYTES
     for _, target, group in in_turn:
         ttls = [ttls_beside(neutral.get(route.kind)) for route in group]
         takes = sum(TRIES * len(route.packet.payload) * len(of) for route, of in zip(group, ttls, strict=True))

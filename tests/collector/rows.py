@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from collector.log import HOUR_MS
 from collector.warehouse.tables import CellRow, FailingRow, HourContent, StepRow, VerdictRow
+from probe.model import HOUR_MS
 
 HOUR = 492_222
 KEYS = [f"{n:064x}" for n in range(20)]

@@ -10,7 +10,8 @@ import pytest
 from probe.handshakes import HANDSHAKES
 from probe.measuring.byte_budget import CYCLE_BYTES
 from probe.model import Transport
-from probe.targets import FORMS, chosen, packaged
+from probe.protocols import NAMEABLE
+from probe.targets import chosen, packaged
 from tests.opinion import classifiers
 from tests.opinion.cases import ADDRESSES, CASES
 from tests.opinion.classifiers import UNKNOWN
@@ -110,7 +111,7 @@ RESOLVERS = 3  # the line's own, and two independent ones
 
 
 def test_every_handshake_has_a_case_over_every_transport() -> None:
-    forms = {(name, transport) for name, form in FORMS.items() for transport in form.transports}
+    forms = {(name, transport) for name, form in NAMEABLE.items() for transport in form.transports}
     assert forms - {(case.handshake, case.transport) for case in CASES.values()} - SAME_AS_ANOTHER == set()
     assert {case.handshake for case in CASES.values()} == set(HANDSHAKES)
     assert list(LABELS) == list(CASES)

@@ -34,8 +34,8 @@ from probe.model import (
     Targets,
 )
 from probe.net.dialer import SocketDialer
+from probe.protocols import NAMEABLE
 from probe.secure.trust import Trust
-from probe.targets import FORMS
 from tests.probe.codecs.test_stun import vector
 from tests.scripted import Hourglass, Now, ScriptedDialer, run
 from tests.servers.certificates import Authority
@@ -70,7 +70,9 @@ def _wall_ms() -> int:
 
 def endpoint(handshake: str, host: str = "203.0.113.4", port: int = 3478, **more: Any) -> Endpoint:
     """Over the handshake's usual transport."""
-    return Endpoint(host=host, port=port, handshake=handshake, **{"transport": FORMS[handshake].transports[0], **more})
+    return Endpoint(
+        host=host, port=port, handshake=handshake, **{"transport": NAMEABLE[handshake].transports[0], **more}
+    )
 
 
 def target(identity: str, *endpoints: Endpoint, combine: Combine = Combine.ANY_OF) -> Target:

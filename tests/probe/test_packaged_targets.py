@@ -15,8 +15,9 @@ from telethon.crypto import rsa
 from probe import targets as reader
 from probe.addresses import is_address
 from probe.codecs import xeddsa
-from probe.measuring.allocate_budget import ALLOCATES_PER_HOUR, ALLOCATING
+from probe.measuring.allocate_budget import ALLOCATES_PER_HOUR
 from probe.model import Endpoint, Grade, Plane, Transport
+from probe.protocols import ALLOCATING
 from tests.probe.builders import scripted_shake
 from tests.probe.codecs.test_mtproto import CURRENT_KEY
 from tests.scripted import ScriptedDialer, Tcp

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from probe import targets as reader
 from probe.failure import UserError
 from probe.model import Combine, Expect, Outage, Plane, Transport
+from probe.protocols import NAMEABLE
 
 BASELINES = "".join(
     f"  baseline/tls-{letter}:\n"
@@ -218,7 +219,7 @@ def test_a_fingerprint_is_shorter_than_a_key() -> None:
 @pytest.mark.parametrize("handshake", ["tls", "tcp", "dns", "http", "noise", "mtproto-obfuscated"])
 def test_a_call_accepts_media_evidence_only(handshake: str) -> None:
     sentence = complaint(endpoint(GOOD.replace("tls", handshake), "call"))
-    media = ", ".join(name for name, form in reader.FORMS.items() if Plane.MEDIA in form.planes)
+    media = ", ".join(name for name, form in NAMEABLE.items() if Plane.MEDIA in form.planes)
     assert handshake not in media.split(", ")
     expected = f"the handshake `{handshake}` is no evidence for the plane `media`; use one of {media}."
     assert sentence == f"my.yaml, line 4: {expected}"

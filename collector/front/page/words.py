@@ -6,9 +6,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from collector.log import HOUR_MS
 from probe.explain import STATE_WORDS
-from probe.model import State
+from probe.model import HOUR_MS, State
 
 SERVICES = {
     "baseline": "comparison",

@@ -10,9 +10,9 @@ from probe.judge.attempt.case import AttemptCase
 from probe.judge.attempt.predicates import is_unanswered, of_another, self_made, shows_blockpage
 from probe.judge.controls import Control
 from probe.judge.evidence import ADD_A_CONTROL, Rule
-from probe.judge.grades import FACTS_ONLY
 from probe.judge.location import FailureLocation
 from probe.model import State
+from probe.protocols import FACTS_ONLY
 
 ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
     Rule(

@@ -7,44 +7,16 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of
+from probe.attempts import in_other_dialects, is_of
 from probe.failure import ANSWERED, BROKEN_OFF, CERTIFICATE_FAILURES, is_transient
-from probe.judge import controls, dialects, location
+from probe.grades import is_positive
+from probe.judge import controls, location
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
-from probe.judge.grades import is_positive
 from probe.judge.location import FailureLocation
 from probe.judge.name.case import forged_addresses, own_resolutions
 from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Transport, Via
-
-# What a neutral must have done for a failure at this step to count: the same kind of thing over the same transport.
-BINDINGS = frozenset({"stun", "stun-4571"})
-HELLOS = frozenset({"dtls", "dtls-browser"})
-# Of payloads over TCP that is TLS, whose answers are as large as any: a path that loses large packets loses them too.
-DATAGRAMS, PAYLOAD = frozenset({"stun", "turn"}), frozenset({"tls"})
-NEUTRAL_OVER_UDP = {
-    Step.STUN: DATAGRAMS,
-    Step.TURN: DATAGRAMS,
-    Step.DTLS: DATAGRAMS,
-    Step.SIP: DATAGRAMS,
-    Step.HELLO: DATAGRAMS,
-    Step.QUIC: frozenset({"quic"}),
-    Step.HTTP: frozenset({"quic"}),
-}
-NEUTRAL_OVER_TCP = {
-    Step.TCP: frozenset({"tcp", "tls", "http"}),
-    Step.TLS: frozenset({"tls"}),
-    Step.WEBSOCKET: frozenset({"tls"}),
-    Step.HTTP: frozenset({"http"}),
-    Step.STUN: PAYLOAD,
-    Step.TURN: PAYLOAD,
-    Step.NOISE: PAYLOAD,
-    Step.MTPROTO: PAYLOAD,
-    Step.XMPP: PAYLOAD,
-    Step.SIP: PAYLOAD,
-    Step.HELLO: PAYLOAD,
-}
-NEUTRAL_OVER_TLS = {**NEUTRAL_OVER_TCP, Step.HTTP: frozenset({"tls"})}
-NEUTRAL_OVER = {Transport.UDP: NEUTRAL_OVER_UDP, Transport.TCP: NEUTRAL_OVER_TCP}
+from probe.protocols import BINDINGS, HELLOS, comparable_neutrals
 
 
 class AttemptCase(Struct, frozen=True, kw_only=True):
@@ -96,7 +68,7 @@ def attempt_cases(evidence: Evidence, target: Target) -> list[AttemptCase]:
         _attempt_case(evidence, target, attempt, endpoint)
         for attempt in _app_attempts(measurement)
         for endpoint in target.endpoints
-        if controls.is_of(attempt, endpoint) and (attempt.host, attempt.address) not in forged
+        if is_of(attempt, endpoint) and (attempt.host, attempt.address) not in forged
     ]
 
 
@@ -134,7 +106,7 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
         binding_passed=any(_is_binding_beside(each, attempt) for each in evidence.measurement.attempts),
         dialect_passed=any(
-            is_positive(each, endpoint) for each in dialects.beside(attempt, evidence.measurement.attempts)
+            is_positive(each, endpoint) for each in in_other_dialects(attempt, evidence.measurement.attempts)
         ),
         broken_off_twice=evidence.earlier is not None and _was_broken_off(evidence.earlier, attempt),
         twin_passed=any(_is_twin_beside(each, attempt) for each in evidence.measurement.attempts),
@@ -181,8 +153,7 @@ def _answers_udp(other: Attempt, address: str | None) -> bool:
 
 def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:
     """The neutral attempts of the same kind and family; one whose certificate was replaced still connected."""
-    by_step = NEUTRAL_OVER.get(attempt.transport, NEUTRAL_OVER_TLS)
-    kinds = by_step.get(last.step, frozenset()) if last else frozenset()
+    kinds = comparable_neutrals(last.step, attempt.transport) if last else frozenset()
     family = family_of(attempt.address) if attempt.address else None
     return [each for each in measurement.link.neutrals if each.handshake in kinds and each.family == family]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from probe.failure import BROKEN_OFF, REFUSED, UNEXPECTED_STATUS
 from probe.judge.attempt.case import AttemptCase
 from probe.judge.attempt.predicates import (
-    PAYLOAD_STEPS,
     READABLE_STEPS,
     in_a_session,
     is_let_in,
@@ -16,6 +15,7 @@ from probe.judge.attempt.predicates import (
 from probe.judge.evidence import Rule
 from probe.judge.location import FailureLocation
 from probe.model import State
+from probe.protocols import PAYLOAD_STEPS
 
 EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
     Rule(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from probe import failure
 from probe.failure import BROKEN_OFF, REFUSED, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME, UNEXPECTED_REPLY
 from probe.judge.attempt.case import AttemptCase
-from probe.judge.grades import CERTIFIED, CERTIFIED_TRANSPORTS
 from probe.model import Operation, Step, Transport
+from probe.protocols import CERTIFIED, OVER_TLS, PAYLOAD_STEPS
 
 
 def fails(step: Step, *failures: str) -> Callable[[AttemptCase], bool]:
@@ -31,10 +31,6 @@ def hello_acknowledged(case: AttemptCase) -> bool:
     return bool(case.last and case.last.tls and case.last.tls.hello_acknowledged)
 
 
-# What apps say in protocols of their own, once a connection stands.
-PAYLOAD_STEPS = frozenset(
-    [Step.HTTP, Step.WEBSOCKET, Step.STUN, Step.TURN, Step.NOISE, Step.MTPROTO, Step.XMPP, Step.SIP, Step.HELLO]
-)
 UDP_STEPS = frozenset({Step.STUN, Step.TURN, Step.HELLO})
 READABLE_STEPS = PAYLOAD_STEPS | {Step.TLS}  # at which whoever reads TLS breaks off
 
@@ -76,7 +72,7 @@ def is_udp(case: AttemptCase) -> bool:
 
 def in_a_session(case: AttemptCase) -> bool:
     """The certificate was verified first: whoever answers is the service."""
-    return case.attempt.transport in CERTIFIED_TRANSPORTS or case.attempt.handshake in CERTIFIED
+    return case.attempt.transport in OVER_TLS or case.attempt.handshake in CERTIFIED
 
 
 def began(case: AttemptCase) -> bool:
@@ -88,7 +84,7 @@ def began(case: AttemptCase) -> bool:
 def shows_blockpage(case: AttemptCase) -> bool:
     """Inside a verified session a page is the service's, whatever it mentions."""
     page = case.last.http if case.last else None
-    in_clear = case.attempt.transport not in CERTIFIED_TRANSPORTS
+    in_clear = case.attempt.transport not in OVER_TLS
     return in_clear and page is not None and bool(page.fingerprint)
 
 

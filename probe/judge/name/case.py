@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from probe.addresses import family_of, is_private
+from probe.addresses import QTYPES, family_of, is_private
+from probe.attempts import is_of
 from probe.failure import (
     CERTIFICATE_FAILURES,
     NO_ANSWER,
@@ -17,14 +18,12 @@ from probe.failure import (
     UNEXPECTED_REPLY,
     is_in_clear,
 )
+from probe.grades import is_positive
 from probe.judge import controls, location
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
-from probe.judge.grades import is_positive
 from probe.judge.location import FailureLocation
 from probe.model import Attempt, Measurement, Observation, Resolution, Target, Via
-
-QTYPES = {4: "A", 6: "AAAA"}
 
 
 class NameCase(Struct, frozen=True, kw_only=True):
@@ -237,7 +236,7 @@ def _is_not_the_service(evidence: Evidence, target: Target, host: str, address: 
 
 
 def _shows_anothers_certificate(attempt: Attempt, measurement: Measurement, target: Target, agreed: bool) -> bool:
-    if not any(controls.is_of(attempt, one) for one in target.endpoints):  # an experiment
+    if not any(is_of(attempt, one) for one in target.endpoints):  # an experiment
         others = [each for each in measurement.attempts if each.host == attempt.host and each.via is not Via.SYSTEM]
         return _failed_with(attempt, TLS_AUTHORITY) and not any(_failed_with(each, TLS_AUTHORITY) for each in others)
     return _failed_with(attempt, TLS_AUTHORITY) or (_failed_with(attempt, TLS_HOSTNAME) and not agreed)
@@ -258,7 +257,7 @@ def _is_met_elsewhere(measurement: Measurement, target: Target, host: str) -> bo
         each.host == host and each.handshake != "tcp" and is_positive(each, one)
         for each in measurement.attempts
         for one in target.endpoints
-        if controls.is_of(each, one)
+        if is_of(each, one)
     )
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.log import HOUR_MS
 from collector.warehouse.questions import failing
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import FailingRow, HourContent
-from probe.model import AlsoDial, Endpoint, Plane, Target, Targets, Transport
+from probe.model import HOUR_MS, AlsoDial, Endpoint, Plane, Target, Targets, Transport
 from tests.collector.batches import NOW_MS
 from tests.collector.rows import HOUR, content, failing_row
 from tests.collector.servers import TARGETS, TOKEN, serving

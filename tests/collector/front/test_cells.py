@@ -11,10 +11,9 @@ from aiohttp.test_utils import TestClient
 
 from collector.front import cells
 from collector.front.access import ACCESS, OwnerAccess
-from collector.log import HOUR_MS
 from collector.warehouse.privacy_floor import band
 from collector.warehouse.store import Warehouse
-from probe.model import Plane, Target
+from probe.model import HOUR_MS, Plane, Target
 from tests.collector.rows import HOUR, KEYS, cell_row, content, verdict_row
 
 NOW_MS = (HOUR + 1) * HOUR_MS

@@ -17,11 +17,10 @@ from collector.front.access import ACCESS, OwnerAccess
 from collector.front.page.page import MEANINGS, render
 from collector.front.page.timeline import HEIGHTS, SIGNS, bars
 from collector.front.page.words import plain
-from collector.log import HOUR_MS
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CellRow, VerdictRow
 from probe.explain import STATE_WORDS
-from probe.model import State
+from probe.model import HOUR_MS, State
 from tests.collector.rows import CELL, HOUR, KEYS, VERDICT, cell_row, content, verdict_row
 
 NOW_MS = HOUR * HOUR_MS + 35 * 60_000

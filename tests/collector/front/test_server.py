@@ -8,9 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector.log import HOUR_MS
 from probe.judge.evidence import Evidence
-from probe.model import ControlMeasurement, Network, Verdict
+from probe.model import HOUR_MS, ControlMeasurement, Network, Verdict
 from tests.collector.batches import NOW_MS, Volunteer
 from tests.collector.judging.evidence import RULES
 from tests.collector.servers import TARGETS, TOKEN, Serving, eventually, serving

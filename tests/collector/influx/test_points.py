@@ -10,10 +10,11 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 
 from collector.influx.schema import STATES, Database
-from collector.log import HOUR_MS, Record
+from collector.log import Record
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, HourContent, VerdictRow
+from probe.model import HOUR_MS
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder, parsed, points_of
 from tests.collector.judging.evidence import BODIES
 from tests.collector.judging.test_projector import projector, record_sets

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from collector.log import HOUR_MS, Appended, Record
+from collector.log import Appended, Record
 from probe.codecs.seal import SealedBatch
-from probe.model import Network
+from probe.model import HOUR_MS, Network
 
 
 class MemoryLog:

@@ -13,12 +13,12 @@ from typing import Protocol
 
 import pytest
 
-from collector.log import HOUR_MS, Appended, Conflict, Log, LogFull, schema
+from collector.log import Appended, Conflict, Log, LogFull, schema
 from collector.log.inflated import InflatedBodies
 from collector.log.sqlite import SqliteLog
 from probe.codecs.seal import encode
 from probe.failure import UserError
-from probe.model import Measurement, Network
+from probe.model import HOUR_MS, Measurement, Network
 from tests.collector.batches import NOW_MS, Volunteer, opened
 
 HOUR = NOW_MS // HOUR_MS

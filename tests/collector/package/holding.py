@@ -7,12 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from collector.log import HOUR_MS
 from collector.package.export import Order, export
 from collector.package.origin import OwnFiles
 from collector.package.source import Source, Wanted
 from collector.replay import moment_ms
-from probe.model import Json
+from probe.model import HOUR_MS, Json
 from tests.collector.replay.stories import SMALL
 
 STORY = SMALL.replace("targets: [whatsapp/chat, viber/call]", "targets: [whatsapp/chat, whatsapp/web, viber/call]")

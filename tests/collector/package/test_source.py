@@ -8,14 +8,13 @@ from collections import Counter
 import pytest
 
 from collector.judging.projector import Projector
-from collector.log import HOUR_MS
 from collector.package.source import DATASETS, PUBLIC, Source, cells, measurements, verdicts
 from collector.package.tables import CELLS, COUNTS, STATES, VERDICTS, columns
 from collector.warehouse import privacy_floor, questions
 from collector.warehouse.questions import CellQuery, VerdictQuery
 from collector.warehouse.store import Basis, Warehouse
 from collector.warehouse.tables import CellRow, HourContent
-from probe.model import Json
+from probe.model import HOUR_MS, Json
 from tests.collector.judging.evidence import RULES, parse
 from tests.collector.log.memory_log import MemoryLog
 from tests.collector.package.holding import HOURS, SINCE, UNTIL, wanted

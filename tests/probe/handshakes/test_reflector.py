@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from probe.codecs import reflector
+from probe.grades import is_positive
 from probe.judge import judge
-from probe.judge.grades import is_positive
 from probe.model import Endpoint, Grade, State, Step, Transport
 from tests.probe.builders import endpoint, scripted_shake
 from tests.probe.judge.evidence import CALL, HERE, TURN, attempt, control, evidence, measurement, seen, turn_fails

@@ -86,7 +86,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "a").write_bytes(b"\n")
     with pytest.raises(UserError, match="is empty: make it with `ringback check --format json`"):
         read_file(str(tmp_path / "a"))
-    monkeypatch.setattr(extra_addresses, "MOST_BYTES", 100)
+    monkeypatch.setattr(extra_addresses, "FILE_BYTES", 100)
     with pytest.raises(UserError, match="is larger than 100 bytes"):
         read_file("/dev/zero")
 
@@ -122,7 +122,7 @@ async def test_what_cannot_be_had_is_told_and_left_out(
     for body, status, said in sources:
         caplog.clear()
         with monkeypatch.context() as patched:
-            patched.setattr(extra_addresses, "MOST_BYTES", 500)
+            patched.setattr(extra_addresses, "FILE_BYTES", 500)
             async with collector(serves(body, status), "/v1/addresses") as url:
                 assert await gather([url, str(tmp_path / "a")]) == [dial()]
         assert said in caplog.text

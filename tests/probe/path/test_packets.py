@@ -13,7 +13,7 @@ from probe.measuring.measurer import Findings, RoundResult
 from probe.model import Attempt, DnsFacts, Endpoint, Expect, Grade, Resolution, Step, Target, Transport
 from probe.net.vantage import LinkResolver
 from probe.path.packets import Route, can_be_swept_to, first_words, neutrals_of, of_attempt, of_name
-from probe.targets import FORMS
+from probe.protocols import NAMEABLE
 from tests.probe.builders import NOW_MS, RESOLVER, attempt, endpoint, instruments, observation, target
 from tests.scripted import ScriptedDialer, run
 
@@ -35,10 +35,10 @@ def said(handshake: str, transport: Transport, **more: Any) -> bytes:
 
 @pytest.mark.parametrize(
     ("handshake", "transport"),
-    [(name, each) for name, form in FORMS.items() for each in form.transports if name != "tcp"],
+    [(name, each) for name, form in NAMEABLE.items() for each in form.transports if name != "tcp"],
 )
 def test_every_handshake_says_something(handshake: str, transport: Transport) -> None:
-    keys = ("ab" * FORMS[handshake].key_bytes,) if "keys" in FORMS[handshake].expects else ()
+    keys = ("ab" * NAMEABLE[handshake].key_bytes,) if "keys" in NAMEABLE[handshake].expects else ()
     assert said(handshake, transport, expect=Expect(name="www.example", keys=keys))
 
 

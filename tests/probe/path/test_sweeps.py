@@ -18,7 +18,7 @@ from probe.measuring.session import Settings
 from probe.model import Expect, Hop, HopKind, Measurement, ReplyKind, Step, Sweep, Target, Transport
 from probe.net.vantage import LinkResolver
 from probe.path.packets import Route
-from probe.path.sweeps import AT_ONCE, FURTHER, MOST, MOST_BYTES, WAVES, SweptRoute, limited
+from probe.path.sweeps import AT_ONCE, FURTHER, MOST, SWEEP_BYTES, WAVES, SweptRoute, limited
 from probe.path.ttl_probe import TRIES, Packet, Replies, Reply
 from tests.probe.builders import dns_reply, endpoint, instruments, refusal, stun_reply, target, targets
 from tests.scripted import Key, ScriptedDialer, Tcp, Udp, run
@@ -258,7 +258,7 @@ def test_it_takes_no_more_than_its_share_of_a_data_plan() -> None:
     neutral = {binding.kind: SweptRoute(binding, far)}
     takes = TRIES * 1200 * (12 + FURTHER)
     whole = limited({"one": [[each] for each in routes[:4]], "two": [[each] for each in routes[4:]]}, neutral)
-    fitting = MOST_BYTES // takes
+    fitting = SWEEP_BYTES // takes
     assert 1 < fitting < len(routes)
     assert sum(map(len, whole.values())) == fitting
     assert abs(len(whole["one"]) - len(whole["two"])) <= 1

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from probe.attempts import failing_addresses, is_at
 from probe.failure import NXDOMAIN, RESET, TIMEOUT
-from probe.judge.failing import failing, is_at
 from probe.model import AlsoDial, Attempt, NotAttempted, Step, Transport, Via, Void
 from tests.probe.judge.evidence import (
     BOGON,
@@ -46,7 +46,7 @@ DIAL = AlsoDial(target=CHAT.id, host=HOST, port=443, transport=Transport.TCP, ha
     ],
 )
 def test_an_address_that_dns_or_the_targets_file_gave(failed: Attempt) -> None:
-    (dial,) = failing(measurement(CHAT, failed))
+    (dial,) = failing_addresses(measurement(CHAT, failed))
     assert dial.target == CHAT.id
     assert all(getattr(dial, name) == getattr(failed, name) for name in dial.__struct_fields__ if name != "target")
 
@@ -65,7 +65,7 @@ def test_an_address_that_dns_or_the_targets_file_gave(failed: Attempt) -> None:
     ],
 )
 def test_nothing_else(other: Attempt) -> None:
-    assert failing(measurement(CHAT, other)) == ()
+    assert failing_addresses(measurement(CHAT, other)) == ()
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ def test_nothing_else(other: Attempt) -> None:
     [{"simulated": True}, {"link": replace(LINK, void=Void.PORTAL)}, {"link": replace(LINK, up=False)}],
 )
 def test_what_is_void_or_simulated_names_no_address(changed: dict[str, Any]) -> None:
-    assert failing(measurement(CHAT, tcp_fails(TIMEOUT), **changed)) == ()
+    assert failing_addresses(measurement(CHAT, tcp_fails(TIMEOUT), **changed)) == ()
 
 
 def test_each_once_as_tried() -> None:
-    found = failing(measurement(CHAT, tcp_fails(TIMEOUT, address=V6), tls_fails(RESET), tcp_fails(TIMEOUT)))
+    found = failing_addresses(measurement(CHAT, tcp_fails(TIMEOUT, address=V6), tls_fails(RESET), tcp_fails(TIMEOUT)))
     assert found == (replace(DIAL, address=V6), DIAL)
 
 
@@ -102,6 +102,6 @@ def test_and_of_no_other(changed: dict[str, Any]) -> None:
 
 
 def test_an_endpoint_given_as_an_address_has_only_that() -> None:
-    (dial,) = failing(measurement(CALL, turn_fails()))
+    (dial,) = failing_addresses(measurement(CALL, turn_fails()))
     assert is_at(dial, TURN)
     assert not is_at(replace(dial, address="198.51.100.11"), TURN)
