@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run setup test pythons lab demo bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
+.PHONY: run setup test pythons lab lab-loaded demo bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -32,6 +32,10 @@ test: setup
 # The scoreboard of the simulated country: some ten minutes, needs root. ARGS="--entry NAME" runs a part of it.
 lab: setup
 	$(BIN)/python -m tests.lab $(ARGS)
+
+# Three hundred runs of it beside twenty busy processes: what is still concluded must be true. Half an hour at most.
+lab-loaded: setup
+	$(BIN)/python -m tests.lab --loaded $(ARGS)
 
 # The simulated country under a ban, to look at: prints where.
 demo: setup
