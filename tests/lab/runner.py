@@ -19,8 +19,10 @@ from probe.model import ControlMeasurement
 from tests.lab import fork
 from tests.lab.fork import Order, Result
 from tests.lab.model import Run
+from tests.lab.pace import Pace
 from tests.patience import PATIENCE
 
+WAKE_SECONDS = 0.05  # when nothing comes, it is asked again whether another run may begin
 RUN_SECONDS = PATIENCE  # a child that takes longer hangs, and is ended
 WorldKey = str
 
@@ -81,8 +83,8 @@ class Controls:
 class Runner:
     """Measures runs on a bench, at most `at_once` side by side. Controls stay from one call to the next."""
 
-    def __init__(self, bench: Bench, at_once: int) -> None:
-        self._bench, self._at_once = bench, at_once
+    def __init__(self, bench: Bench, at_once: int, pace: Pace | None = None) -> None:
+        self._bench, self._at_once, self._pace = bench, at_once, pace or Pace()
         self._ready: deque[Job] = deque()
         self._controls: dict[WorldKey, Controls] = {}
         self._children = selectors.DefaultSelector()
@@ -92,7 +94,7 @@ class Runner:
         for run in runs:
             self._plan(Job(run, self._bench.world(run)))
         while self._ready or self._children.get_map():
-            while self._ready and len(self._children.get_map()) < self._at_once:
+            while self._ready and len(self._children.get_map()) < self._at_once and self._pace.allows():
                 self._begin(self._ready.popleft())
             for child in self._ended():
                 yield from self._conclude(child, fork.finish(child.process, bytes(child.data)))
@@ -118,7 +120,7 @@ class Runner:
     def _ended(self) -> list[Child]:
         """Reads what has come; the children whose pipe has ended."""
         ended = []
-        for key, _ in self._children.select(timeout=1.0):
+        for key, _ in self._children.select(timeout=WAKE_SECONDS):
             data = os.read(key.fd, 1 << 16)
             key.data.data += data
             if not data:
