@@ -54,7 +54,7 @@ FAILURES = {"NXDOMAIN": NXDOMAIN, "SERVFAIL": SERVFAIL, "REFUSED": DNS_REFUSED}
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """What to ask whom. `resolver` and `resolver_prefix` are as in DnsFacts, `server_name` as in its certificate."""
+    """What to ask whom. `resolver`, its index and prefix are as in DnsFacts, `server_name` as in its certificate."""
 
     host: str
     qtype: str  # A or AAAA
@@ -62,6 +62,7 @@ class Question(Struct, frozen=True, kw_only=True):
     port: int = 53
     transport: Transport = Transport.UDP
     resolver: str = ""
+    resolver_index: int = 0
     resolver_prefix: str | None = None
     server_name: str | None = None
     ca: str | None = None
@@ -108,6 +109,7 @@ def _asked(question: Question) -> DnsFacts:
     """What is known of a question before its answer."""
     return DnsFacts(
         resolver=question.resolver,
+        resolver_index=question.resolver_index,
         resolver_prefix=question.resolver_prefix,
         transport=question.transport,
         qtype=question.qtype,

@@ -33,6 +33,7 @@ from probe.failure import (
 from probe.grades import shows_certificate
 from probe.measuring.measurer import Findings
 from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Target, Transport, Via
+from probe.net.vantage import ResolverKey
 from probe.protocols import ALLOCATING, FOLLOW_UPS
 
 FOREIGN_ANSWERS = BROKEN_OFF | CERTIFICATE_FAILURES | {REFUSED}
@@ -95,11 +96,11 @@ def failed_for_good(endpoints: Sequence[Endpoint], findings: Findings, round_: i
     return list(dict.fromkeys(_weakest(attempt, findings) for attempt in chosen if attempt is not None))
 
 
-def names_in_doubt(findings: Findings, own: Iterable[str], round_: int) -> list[Resolution]:
-    """One for each host that the link's own resolvers (by name) denied, or led where nothing was found."""
-    names = frozenset(own)
+def names_in_doubt(findings: Findings, own: Iterable[ResolverKey], round_: int) -> list[Resolution]:
+    """One for each host that the link's own resolvers denied, or led where nothing was found."""
+    keys = frozenset(own)
     hosts = dict.fromkeys(each.host for each in findings.resolutions)
-    chosen = (_in_doubt(host, findings, names, round_) for host in hosts)
+    chosen = (_in_doubt(host, findings, keys, round_) for host in hosts)
     return [resolution for resolution in chosen if resolution is not None]
 
 
@@ -122,9 +123,9 @@ def _is_for_good(last: Observation, round_: int) -> bool:
     return round_ > 1 if is_unanswered(last) else last.failure in FOREIGN_ANSWERS
 
 
-def _in_doubt(host: str, findings: Findings, own: frozenset[str], round_: int) -> Resolution | None:
+def _in_doubt(host: str, findings: Findings, own: frozenset[ResolverKey], round_: int) -> Resolution | None:
     asked = [each for each in findings.resolutions if each.host == host and each.observation.dns]
-    ours = [each for each in asked if _resolver(each) in own and is_in_clear(each)]
+    ours = [each for each in asked if resolver_of(each) in own and is_in_clear(each)]
     answered = [each for each in ours if each.observation.failure is None]
     denied = [each for each in ours if _is_denied(each.observation, round_, bool(answered))]
     raced = [each for each in ours if each.observation.dns and each.observation.dns.late]
@@ -145,8 +146,10 @@ def _got_through(host: str, findings: Findings) -> bool:
     return any(each.host == host and each.via is Via.SYSTEM and each.grade for each in findings.attempts)
 
 
-def _resolver(resolution: Resolution) -> str:
-    return resolution.observation.dns.resolver if resolution.observation.dns else ""
+def resolver_of(resolution: Resolution) -> ResolverKey:
+    """Who said it."""
+    facts = resolution.observation.dns
+    return (facts.resolver, facts.resolver_index) if facts else ("", 0)
 
 
 def _answers(resolution: Resolution) -> tuple[str, ...]:

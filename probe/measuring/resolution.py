@@ -128,6 +128,7 @@ class Lookup:
             port=resolver.port,
             transport=resolver.transport,
             resolver=resolver.name,
+            resolver_index=resolver.index,
             resolver_prefix=resolver.prefix,
             server_name=resolver.server_name,
         )

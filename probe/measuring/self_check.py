@@ -12,6 +12,7 @@ from statistics import median
 
 from probe.addresses import family_of, is_private
 from probe.failure import ANSWERED, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, UNEXPECTED_STATUS
+from probe.measuring.follow_up import resolver_of
 from probe.measuring.measurer import Findings
 from probe.model import (
     Access,
@@ -28,7 +29,7 @@ from probe.model import (
     Via,
     Void,
 )
-from probe.net.vantage import LinkResolver
+from probe.net.vantage import LinkResolver, ResolverKey
 from probe.targets import BASELINE
 
 UNTRUTHFUL = frozenset({NXDOMAIN, NO_ANSWER, SERVFAIL, DNS_REFUSED, TIMEOUT})
@@ -50,7 +51,7 @@ def conclude(
     return Link(
         up=any(_proves_a_link(attempt) for attempt in _attempts(findings)),
         neutrals=neutrals,
-        resolvers=tuple(check_resolver(name, findings.values()) for name in _own_names(resolvers)),
+        resolvers=tuple(check_resolver(key, findings.values()) for key in _own_keys(resolvers)),
         void=Void.PORTAL if is_portal(neutrals) else Void.VPN if tunnel else None,
         declared=declared,
         detected=detected,
@@ -80,17 +81,17 @@ def is_portal(neutrals: Sequence[Neutral]) -> bool:
     return UNEXPECTED_STATUS in http and None not in http and None not in tls
 
 
-def check_resolver(name: str, findings: Iterable[Findings]) -> ResolverCheck:
+def check_resolver(key: ResolverKey, findings: Iterable[Findings]) -> ResolverCheck:
     """Truthful when it led to a neutral service that proved itself; untruthful when it fails most neutral names."""
     hosts = failed = 0
     proved = False
     for found in findings:
-        asked = _questions(name, found)
+        asked = _questions(key, found)
         hosts += len(asked)
         failed += sum(_fails(questions) for questions in asked)
         proved |= any(attempt.via is Via.SYSTEM and attempt.grade in PROVEN for attempt in found.attempts)
     truthful = False if hosts and failed * 2 > hosts else True if proved else None
-    return ResolverCheck(resolver=name, truthful=truthful)
+    return ResolverCheck(resolver=key[0], index=key[1], truthful=truthful)
 
 
 def clock_offset_ms(findings: Iterable[Findings]) -> int | None:
@@ -129,15 +130,15 @@ def _proves_a_link(attempt: Attempt) -> bool:
     return attempt.grade is not None and attempt.address is not None and not is_private(attempt.address)
 
 
-def _own_names(resolvers: Iterable[LinkResolver]) -> list[str]:
-    return list(dict.fromkeys(resolver.name for resolver in resolvers if not resolver.independent))
+def _own_keys(resolvers: Iterable[LinkResolver]) -> list[ResolverKey]:
+    return list(dict.fromkeys(resolver.key for resolver in resolvers if not resolver.independent))
 
 
-def _questions(resolver: str, found: Findings) -> list[list[Resolution]]:
+def _questions(key: ResolverKey, found: Findings) -> list[list[Resolution]]:
     """What this resolver was asked, by host."""
     by_host: dict[str, list[Resolution]] = {}
     for resolution in found.resolutions:
-        if resolution.observation.dns and resolution.observation.dns.resolver == resolver:
+        if resolver_of(resolution) == key:
             by_host.setdefault(resolution.host, []).append(resolution)
     return list(by_host.values())
 

@@ -18,7 +18,7 @@ from probe.measuring.byte_budget import ByteBudget
 from probe.measuring.measurer import Measurer
 from probe.measuring.self_check import is_baseline
 from probe.model import Access, AlsoDial, Target, Targets
-from probe.net.vantage import LinkResolver, LinkSnapshot, independent_resolvers, system_resolvers
+from probe.net.vantage import LinkResolver, LinkSnapshot, independent_resolvers, numbered, system_resolvers
 from probe.path.ttl_probe import Sweeper
 
 Progress = Callable[[int, int, str], None]  # done, all, the target that was just measured
@@ -81,7 +81,7 @@ def open_session(
         budget=budget,
         progress=progress,
         before=before,
-        resolvers=(*own, *independent_resolvers(targets.resolvers, before.families)),
+        resolvers=(*numbered(own), *independent_resolvers(targets.resolvers, before.families)),
         families=before.families,
         sweeper=sweeper,
     )

@@ -9,10 +9,12 @@ import fcntl
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from probe.addresses import family_of, is_address, is_private, prefix_of
 from probe.model import Access, Resolver, Transport
@@ -23,16 +25,24 @@ DISCARD = 9
 SIOCGIFADDR = 0x8915  # linux/sockios.h
 
 
+ResolverKey = tuple[str, int]  # name and index: tells the link's own resolvers apart
+
+
 class LinkResolver(Struct, frozen=True, kw_only=True):
-    """A resolver to ask. `name` and `prefix` are what is recorded of it; its address is not."""
+    """A resolver to ask. `name`, `index` and `prefix` are what is recorded of it; its address is not."""
 
     name: str
     address: str
+    index: int = 0  # among the link's own of this name
     port: int = 53
     prefix: str | None = None
     independent: bool = False
     transport: Transport = Transport.UDP
     server_name: str | None = None  # over TLS
+
+    @property
+    def key(self) -> ResolverKey:
+        return self.name, self.index
 
 
 class LinkSnapshot(Struct, frozen=True, kw_only=True):
@@ -70,6 +80,16 @@ def system_resolvers(root: Path, known: Sequence[Resolver]) -> list[LinkResolver
     fields = [line.split() for line in lines]
     addresses = [words[1] for words in fields if len(words) > 1 and words[0] == "nameserver"]
     return [describe_resolver(address, 53, known) for address in addresses if is_address(address)][:2]
+
+
+def numbered(resolvers: Iterable[LinkResolver]) -> list[LinkResolver]:
+    """Each with its index among those of its name; one that is given twice is one."""
+    seen: Counter[str] = Counter()
+    told = []
+    for resolver in dict.fromkeys(resolvers):
+        told.append(replace(resolver, index=seen[resolver.name]))
+        seen[resolver.name] += 1
+    return told
 
 
 def independent_resolvers(known: Sequence[Resolver], families: frozenset[int]) -> list[LinkResolver]:

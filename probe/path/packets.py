@@ -18,11 +18,11 @@ from probe.addresses import family_of, is_private
 from probe.failure import CERTIFICATE_FAILURES
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Instruments, Trace
-from probe.measuring.follow_up import identity
+from probe.measuring.follow_up import identity, resolver_of
 from probe.measuring.measurer import RoundResult
 from probe.model import Attempt, Endpoint, IcmpFacts, Step, Target, Transport
 from probe.net.dialer import Counters
-from probe.net.vantage import LinkResolver
+from probe.net.vantage import LinkResolver, ResolverKey
 from probe.path.ttl_probe import Packet
 from probe.protocols import SWEPT_NEUTRALS, comparable_step
 
@@ -68,18 +68,19 @@ def of_name(host: str, qtype: str, resolver: LinkResolver, instruments: Instrume
 
 
 async def neutrals_of(
-    result: RoundResult, resolvers: Mapping[str, LinkResolver], instruments: Instruments
+    result: RoundResult, resolvers: Mapping[ResolverKey, LinkResolver], instruments: Instruments
 ) -> list[Route]:
-    """Of what passed of a neutral target; `resolvers` are the link's own, by name."""
+    """Of what passed of a neutral target; `resolvers` are the link's own."""
     routes = []
     for attempt in result.findings.attempts:
         if attempt.grade is not None and attempt.handshake in SWEPT_NEUTRALS:
             routes += await of_attempt(attempt, result.target, instruments, neutral=True)
     for resolution in result.findings.resolutions:
         facts = resolution.observation.dns
-        if facts and facts.resolver in resolvers and resolution.observation.failure is None:
-            resolver = resolvers[facts.resolver]
-            routes.append(of_name(resolution.host, facts.qtype, resolver, instruments, neutral=True))
+        if facts and resolver_of(resolution) in resolvers and resolution.observation.failure is None:
+            routes.append(
+                of_name(resolution.host, facts.qtype, resolvers[resolver_of(resolution)], instruments, neutral=True)
+            )
     return routes
 
 

@@ -17,7 +17,7 @@ from probe.addresses import family_of
 from probe.handshakes.stun import answer_to
 from probe.handshakes.trace import Instruments
 from probe.measuring.allocate_budget import Budget
-from probe.measuring.follow_up import failed_for_good, names_in_doubt
+from probe.measuring.follow_up import failed_for_good, names_in_doubt, resolver_of
 from probe.measuring.measurer import RoundResult
 from probe.model import Attempt, ReplyKind, Step, Sweep, Transport
 from probe.net.vantage import LinkResolver
@@ -46,7 +46,7 @@ class PathProber:
         self, sweeper: Sweeper, instruments: Instruments, resolvers: Sequence[LinkResolver], budget: Budget
     ) -> None:
         self._sweeper, self._instruments, self._budget = sweeper, instruments, budget
-        self._resolvers = {each.name: each for each in reversed(resolvers) if can_be_swept_to(each)}
+        self._resolvers = {each.key: each for each in reversed(resolvers) if can_be_swept_to(each)}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def sweep(
@@ -76,7 +76,7 @@ class PathProber:
         """What is to be followed of each name and of each attempt, where a neutral packet can be followed too."""
         for name in names_in_doubt(result.findings, self._resolvers, result.round):
             if facts := name.observation.dns:
-                route = of_name(name.host, facts.qtype, self._resolvers[facts.resolver], self._instruments)
+                route = of_name(name.host, facts.qtype, self._resolvers[resolver_of(name)], self._instruments)
                 if route.kind in neutrals:
                     yield [route]
         for attempt in failed_for_good(result.target.endpoints, result.findings, result.round):

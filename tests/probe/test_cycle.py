@@ -161,6 +161,20 @@ def test_the_volunteers_addresses_are_nowhere() -> None:
     assert not any(private in text for private in (*OWN.values(), "198.18.77.66", RESOLVER))
 
 
+def test_each_of_the_links_own_resolvers_is_told_apart() -> None:
+    second = "203.0.113.55"
+    resolvers = (LinkResolver(name="isp", address=RESOLVER), LinkResolver(name="isp", address=second))
+    dialer = ScriptedDialer({**scripts(), ("udp", second, 53): Udp(always=[dns_reply(rcode=3)])})
+    cycle = cycled(dialer, settings=replace(SETTINGS, resolvers=resolvers))
+    said = [each.observation for each in by_target(cycle)["viber/chat"].resolutions]
+    assert {(each.dns.resolver, each.dns.resolver_index, each.failure) for each in said if each.dns} == {
+        ("isp", 0, None),
+        ("isp", 0, "dns_no_answer"),
+        ("isp", 1, "dns_nxdomain_error"),
+    }
+    assert [(each.resolver, each.index) for each in cycle.link.resolvers] == [("isp", 0), ("isp", 1)]
+
+
 def test_independent_resolvers_are_asked_too() -> None:
     world = Resolver(name="world", addresses=("203.0.113.54",), independent=True)
     dialer = ScriptedDialer(scripts())

@@ -107,10 +107,10 @@ RACED = says(BOGON, late=(HERE,))
 )
 def test_a_name_is_in_doubt(resolutions: Any, attempts: Any, in_doubt: Resolution | None) -> None:
     findings = found(*attempts, resolutions=tuple(resolutions))
-    assert names_in_doubt(findings, [ISP], 1) == ([in_doubt] if in_doubt else [])
+    assert names_in_doubt(findings, [(ISP, 0)], 1) == ([in_doubt] if in_doubt else [])
 
 
 def test_a_silent_resolver_is_in_doubt_the_second_time() -> None:
     findings = found(resolutions=(SILENT, ELSEWHERE))
-    assert names_in_doubt(findings, [ISP], 2) == [SILENT]
+    assert names_in_doubt(findings, [(ISP, 0)], 2) == [SILENT]
     assert names_in_doubt(findings, [], 2) == []

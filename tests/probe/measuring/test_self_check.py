@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from probe.measuring import self_check as links
 from probe.measuring.measurer import Findings
@@ -25,7 +26,7 @@ from probe.model import (
     Via,
     Void,
 )
-from probe.net.vantage import LinkResolver
+from probe.net.vantage import LinkResolver, numbered
 from tests.probe.builders import NOW_MS, attempt, dated, endpoint, observation, target
 
 STUN = endpoint("stun", "203.0.113.4")
@@ -34,6 +35,7 @@ TLS = endpoint("tls", "203.0.113.44", 443)
 DNS = endpoint("dns", "203.0.113.53", 53)
 TIMEOUT, NXDOMAIN, STATUS = "generic_timeout_error", "dns_nxdomain_error", "http_unexpected_status_code"
 ISP = LinkResolver(name="isp", address="198.51.100.53")
+SECOND = LinkResolver(name="isp", address="198.51.100.54")
 WORLD = LinkResolver(name="world", address="203.0.113.53", independent=True)
 
 
@@ -169,6 +171,17 @@ def test_a_name_fails_when_each_of_its_questions_does() -> None:
 
 def test_what_another_resolver_said_does_not_count() -> None:
     assert resolver_check(asked("a.example", NXDOMAIN, resolver="world")) is None
+
+
+def test_two_resolvers_of_one_name_are_checked_apart() -> None:
+    """One of the operator's two servers may lie, and the other not."""
+    said = asked("a.example", NXDOMAIN), asked("a.example", None)
+    second = replace(said[1], observation=replace(said[1].observation, dns=DnsFacts(resolver="isp", resolver_index=1)))
+    link = conclude(found(resolutions=(said[0], second)), resolvers=numbered([ISP, SECOND, ISP]))
+    assert link.resolvers == (
+        ResolverCheck(resolver="isp", truthful=False),
+        ResolverCheck(resolver="isp", index=1, truthful=None),
+    )
 
 
 def test_without_questions_nothing_can_be_said() -> None:

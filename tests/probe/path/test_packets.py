@@ -121,7 +121,7 @@ def test_neutrals_are_what_passed() -> None:
     )
     findings = Findings(started_ms=NOW_MS, attempts=attempts, resolutions=tuple(asked))
     look = RoundResult(target("baseline/all", web, silent), 1, findings)
-    found = run(neutrals_of(look, {"isp": resolver}, TOOLS))
+    found = run(neutrals_of(look, {("isp", 0): resolver}, TOOLS))
     assert [(each.step, each.host) for each in found] == [
         (Step.TCP, "www.example"),
         (Step.TLS, "www.example"),
