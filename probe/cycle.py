@@ -15,15 +15,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.attempts import in_other_dialects, primary_of
-from probe.failure import is_in_clear, is_transient, is_unanswered
+from probe.failure import INTERRUPTED, is_in_clear, is_transient, is_unanswered
 from probe.handshakes.trace import Instruments
 from probe.measuring import self_check as links
 from probe.measuring.allocate_budget import Budget
 from probe.measuring.byte_budget import ByteBudget
+from probe.measuring.clock import clock_offset_ms
 from probe.measuring.follow_up import app_attempts, led_astray, second_round
 from probe.measuring.measurer import Findings, Measurer, RoundResult, observations
 from probe.measuring.session import Progress, Session, Settings, open_session
+from probe.measuring.watch import watching
 from probe.model import AlsoDial, Attempt, Combine, Link, Measurement, NotAttempted, Target, Targets, Transport, Void
+from probe.net.clock import Anchor
 from probe.net.vantage import carries_tunnel, detect_access, link_snapshot
 from probe.path.sweeps import PathProber
 from probe.path.ttl_probe import Sweeper
@@ -61,23 +64,33 @@ async def run_cycle(
     sweeper: Sweeper | None = None,
 ) -> Cycle:
     """Measures every target over this link once, and twice what was silent."""
-    started_ms, uid = instruments.wall_ms(), instruments.new_uid()
-    before = await link_snapshot(instruments.dialer, settings.root)
-    session = open_session(targets, instruments, settings, budget, progress, before, sweeper)
-    check = await _self_check(session)
-    session = replace(session.timed(check.clock_offset_ms), families=check.families)
-    results = [*check.results, *await _measure_services(session, check)]
-    if check.link.void is None:
-        results = await _with_sweeps(session, results)
-    after = await link_snapshot(instruments.dialer, settings.root)
-    link = check.link if after == before else replace(check.link, void=check.link.void or Void.CHANGED)
+    anchor, uid = Anchor(instruments.wall_ms(), instruments.clock()), instruments.new_uid()
+    instruments = replace(instruments, anchor=anchor)
+    async with watching(instruments) as watch:
+        before = await link_snapshot(instruments.dialer, settings.root)
+        session = open_session(targets, instruments, settings, budget, progress, before, sweeper)
+        check = await _self_check(session)
+        session = replace(session.timed(check.clock_offset_ms), families=check.families)
+        results = [*check.results, *await _measure_services(session, check)]
+        if check.link.void is None:
+            results = await _with_sweeps(session, results)
+        after = await link_snapshot(instruments.dialer, settings.root)
+    changed = Void.CHANGED if after != before else None
+    starved = Void.STARVED if any(map(_is_interrupted, results)) else None
+    void = check.link.void or watch.void() or starved or changed
+    link = replace(check.link, void=void, lag_ms=watch.lag_ms)
     return Cycle(
         uid=uid,
-        started_ms=started_ms,
+        started_ms=anchor.wall_ms,
         link=link,
         clock_offset_ms=check.clock_offset_ms,
         measurements=tuple(_measurement(session, uid, result, link) for result in results),
     )
+
+
+def _is_interrupted(result: RoundResult) -> bool:
+    """Some step was stopped before it could end: by a process that slept through its limit."""
+    return any(each.failure == INTERRUPTED for each in observations(result.findings))
 
 
 def needs_second_round(target: Target, findings: Findings) -> bool:
@@ -128,7 +141,7 @@ async def _self_check(session: Session) -> SelfCheck:
     return SelfCheck(
         conclude=conclude,
         link=link,
-        clock_offset_ms=links.clock_offset_ms(findings.values()),
+        clock_offset_ms=clock_offset_ms(findings.values()),
         families=links.usable_families(before.families, link.neutrals),
         results=tuple(results),
     )
@@ -144,14 +157,14 @@ async def _measure_baseline(session: Session) -> list[RoundResult]:
         return lambda done, _, target: session.progress(before + done, len(baseline), target)
 
     results = await _round(replace(session, progress=told(0)), session.measurer(), clocks, 1)
-    timed = session.timed(links.clock_offset_ms(result.findings for result in results))
+    timed = session.timed(clock_offset_ms(result.findings for result in results))
     return results + await _round(replace(timed, progress=told(len(clocks))), timed.measurer(), others, 1)
 
 
 async def _measure_services(session: Session, check: SelfCheck) -> list[RoundResult]:
     unmeasurable = [target for target in session.services() if not target.endpoints]
     measurable = [target for target in session.services() if target.endpoints]
-    nothing = Findings(started_ms=session.instruments.wall_ms())
+    nothing = Findings(started_ms=session.instruments.device_ms())
     untried = [RoundResult(target, 1, nothing, NotAttempted.NOT_MEASURABLE) for target in unmeasurable]
     if not check.link.up:
         return untried + [RoundResult(target, 1, nothing, NotAttempted.NO_LINK) for target in measurable]
@@ -214,7 +227,9 @@ async def _round(
 
 def _link_of(result: RoundResult, link: Link) -> Link:
     """What voids the cycle voids its second round too."""
-    return link if result.link is None else replace(result.link, void=link.void or result.link.void)
+    if result.link is None:
+        return link
+    return replace(result.link, void=link.void or result.link.void, lag_ms=link.lag_ms)
 
 
 def _measurement(session: Session, cycle: str, result: RoundResult, link: Link) -> Measurement:

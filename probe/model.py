@@ -150,6 +150,9 @@ class Void(Vocabulary):
 
     PORTAL = "portal"
     VPN = "vpn"
+    PROXY = "proxy"  # somebody speaks for everybody, at addresses that are nobody's
+    STARVED = "starved"  # the process did not get its turn in time
+    CLOCK = "clock"  # the clock was set meanwhile, or the device slept
     CHANGED = "changed"
     UNKNOWN = "unknown"
 
@@ -328,6 +331,8 @@ class HttpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     server: str | None = None
     fingerprint: str | None = None  # name of the block page that it is
     date_ms: int | None = None  # the server's Date, to the second
+    age_s: int | None = None  # how long a cache had kept the page
+    passed_on: bool = False  # a proxy or cache says by Via that it stands in between
 
 
 class SipFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -508,6 +513,7 @@ class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
     declared: Access = Access.UNKNOWN  # said by the volunteer
     detected: Access = Access.UNKNOWN  # seen on the device
     behind: Access = Access.UNKNOWN  # said by the volunteer: what the WiFi or Ethernet hangs on
+    lag_ms: int = 0  # the worst lateness of the probe's own event loop in this cycle
 
 
 class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):

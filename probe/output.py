@@ -22,6 +22,9 @@ NO_INTERNET = "this link has no internet: nothing can be concluded"
 VOIDED = {
     Void.PORTAL: "a captive portal answers in place of the internet: nothing can be concluded",
     Void.VPN: "a VPN carries the traffic: nothing can be concluded about this line",
+    Void.PROXY: "a proxy speaks for every server here: nothing can be concluded about this line",
+    Void.STARVED: "this device was too busy, or asleep, to hear answers in time: nothing can be concluded",
+    Void.CLOCK: "the clock was set while measuring, or the device slept: nothing can be concluded",
     Void.CHANGED: "the network changed while measuring: nothing can be concluded",
     Void.UNKNOWN: "the cycle is void: nothing can be concluded",
 }

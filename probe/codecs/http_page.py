@@ -44,6 +44,8 @@ class Page(Struct, frozen=True):
             server=server and clean_text(server),
             fingerprint=next((print_.name for print_ in fingerprints if print_.pattern in text), None),
             date_ms=_date_ms(self._header(b"date")),
+            age_s=_age_s(self._header(b"age")),
+            passed_on=self._header(b"via") is not None,
         )
 
     def _header(self, name: bytes) -> str | None:
@@ -57,6 +59,11 @@ def _scheme_and_host(location: str) -> str | None:
     except ValueError:
         return None
     return clean_text(f"{parts.scheme}://{host}") if host else None
+
+
+def _age_s(age: str | None) -> int | None:
+    """RFC 9111, 5.1: seconds. Ten digits are more than any cache keeps a page."""
+    return int(age) if age and re.fullmatch("[0-9]{1,10}", age.strip()) else None
 
 
 def _date_ms(date: str | None) -> int | None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from probe.failure import classify
 from probe.model import Fingerprint, Observation, Operation, Step
+from probe.net.clock import Anchor
 from probe.net.dialer import Datagrams, Dialer, Stream
 from probe.net.record import StepRecord
 from probe.secure.trust import Trust
@@ -33,13 +34,22 @@ class Instruments(Struct, frozen=True, kw_only=True):
     new_uid: Callable[[], str]  # 16 bytes, hex; never the same twice
     trust: Trust
     scale: float = 1.0  # of every limit and every pause
-    clock_offset_ms: int | None = None  # true time − wall_ms, once the self-check has measured it
+    anchor: Anchor | None = None  # one moment by both clocks, since when the cycle counts; None: wall_ms tells the time
+    clock_offset_ms: int | None = None  # true time − the device's, once the self-check has measured it
     own_addresses: frozenset[str] = frozenset()  # the volunteer's: never to be recorded, even as an answer
     fingerprints: tuple[Fingerprint, ...] = ()
 
     def now_ms(self) -> int:
         """The corrected time."""
-        return self.wall_ms() + (self.clock_offset_ms or 0)
+        return self.device_ms() + (self.clock_offset_ms or 0)
+
+    def device_ms(self) -> int:
+        """The device's clock, as if nobody had set it since the cycle began."""
+        return self.wall_ms() if self.anchor is None else self.anchor.wall_at(self.clock())
+
+    def drift_ms(self) -> int:
+        """By how much wall and monotonic clock have parted since the cycle began."""
+        return self.wall_ms() - self.device_ms()
 
 
 class Trace:

@@ -78,7 +78,7 @@ class Measurer:
 
     async def measure(self, target: Target, extra: Iterable[AlsoDial] = ()) -> Findings:
         """Every address of every endpoint, each family for itself, and the `extra` addresses that are this target's."""
-        started_ms, origin = self._instruments.wall_ms(), self._instruments.clock()
+        started_ms, origin = self._instruments.device_ms(), self._instruments.clock()
         with Lookup(self._instruments, self._resolvers, self._families, origin, self._unheard) as lookup:
             await lookup.ask(target)
             own = [dial for dial in extra if dial.target == target.id]

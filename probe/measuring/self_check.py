@@ -8,7 +8,6 @@ block it first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 
 from probe.addresses import family_of, is_private
 from probe.failure import ANSWERED, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, UNEXPECTED_STATUS
@@ -21,7 +20,6 @@ from probe.model import (
     Grade,
     Link,
     Neutral,
-    Observation,
     Resolution,
     ResolverCheck,
     Target,
@@ -34,7 +32,6 @@ from probe.targets import BASELINE
 
 UNTRUTHFUL = frozenset({NXDOMAIN, NO_ANSWER, SERVFAIL, DNS_REFUSED, TIMEOUT})
 PROVEN = frozenset({Grade.BOUND, Grade.MARKED, Grade.CRYPTO})
-HALF_SECOND_MS = 500  # HTTP dates are cut to the second
 
 
 def conclude(
@@ -94,18 +91,6 @@ def check_resolver(key: ResolverKey, findings: Iterable[Findings]) -> ResolverCh
     return ResolverCheck(resolver=key[0], index=key[1], truthful=truthful)
 
 
-def clock_offset_ms(findings: Iterable[Findings]) -> int | None:
-    """True time − the device's, from the Date of neutral HTTP answers; None without any."""
-    offsets = [
-        observation.http.date_ms + HALF_SECOND_MS - _wall_ms(found, observation)
-        for found in findings
-        for attempt in found.attempts
-        for observation in attempt.observations
-        if observation.failure is None and observation.http and observation.http.date_ms is not None
-    ]
-    return round(median(offsets)) if offsets else None
-
-
 def usable_families(routed: frozenset[int], neutrals: Sequence[Neutral]) -> frozenset[int]:
     """Families with a route in which a neutral attempt was answered, or in which none was made."""
     tried = {each.family for each in neutrals}
@@ -145,7 +130,3 @@ def _questions(key: ResolverKey, found: Findings) -> list[list[Resolution]]:
 
 def _fails(questions: Iterable[Resolution]) -> bool:
     return all(each.observation.failure in UNTRUTHFUL for each in questions)
-
-
-def _wall_ms(found: Findings, observation: Observation) -> float:
-    return found.started_ms + (observation.started_us + observation.took_us) / 1000

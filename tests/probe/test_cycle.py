@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from probe.codecs import stun
 from probe.cycle import TARGETS_IN_FLIGHT, Cycle, needs_second_round, run_cycle
-from probe.failure import REFUSED, TIMEOUT, Failed
+from probe.failure import INTERRUPTED, REFUSED, TIMEOUT, Failed
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Trace
 from probe.measuring.allocate_budget import AllocateBudget
@@ -51,7 +51,7 @@ from tests.probe.builders import (
     targets,
 )
 from tests.probe.measuring.test_measurer import Crowd
-from tests.scripted import OWN, Key, ScriptedDialer, Tcp, Udp, run
+from tests.scripted import OWN, Hourglass, Key, ScriptedDialer, Tcp, Udp, run
 
 NEUTRAL, RELAY, WEB, CHAT = "203.0.113.4", "203.0.113.5", "203.0.113.80", "203.0.113.44"
 NEUTRAL_STUN = ("udp", NEUTRAL, 3478)
@@ -272,6 +272,58 @@ def test_a_network_that_changed_voids_the_cycle() -> None:
     cycle = cycled(Moving(scripts()))
     assert (cycle.link.up, cycle.link.void) == (True, Void.CHANGED)
     assert all(each.link.void is Void.CHANGED for each in cycle.measurements)
+
+
+class Starved(ScriptedDialer):
+    """Somebody else has the processor for so many seconds, just as the probe dials the chat server."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(scripts())
+        self.seconds = seconds
+
+    async def tcp(self, address: str, port: int) -> Any:
+        if address == CHAT:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, Hourglass)
+            loop.now += self.seconds
+        return await super().tcp(address, port)
+
+
+@pytest.mark.parametrize(("seconds", "void"), [(0.0, None), (0.9, None), (1.5, Void.STARVED), (30.0, Void.STARVED)])
+def test_a_process_that_is_starved_concludes_nothing_and_says_how_late_it_was(
+    seconds: float, void: Void | None
+) -> None:
+    cycle = cycled(Starved(seconds))
+    assert cycle.link.void is void
+    assert {(each.link.void, each.link.lag_ms) for each in cycle.measurements} == {(void, cycle.link.lag_ms)}
+    assert seconds * 1000 - 250 <= cycle.link.lag_ms <= seconds * 1000
+
+
+@pytest.mark.parametrize(("step_ms", "void"), [(0, None), (-900, None), (5_000, Void.CLOCK), (-86_400_000, Void.CLOCK)])
+def test_a_clock_that_is_set_meanwhile_voids_the_cycle_and_moves_no_time(step_ms: int, void: Void | None) -> None:
+    """NTP, or a device that slept: the wall clock leaps, and the monotonic one does not."""
+
+    async def work() -> Cycle:
+        loop = asyncio.get_running_loop()
+        dialer = ScriptedDialer(scripts(relay=Udp()))  # ten seconds until the second round
+        wall = lambda: NOW_MS + round(loop.time() * 1000) + (step_ms if loop.time() > 3 else 0)  # noqa: E731
+        tools = instruments(dialer, wall_ms=wall)
+        return await run_cycle(ALL, tools, SETTINGS, AllocateBudget(), lambda *_: None)
+
+    cycle = run(work())
+    assert cycle.link.void is void
+    assert {each.link.void for each in cycle.measurements} == {void}
+    assert cycle.clock_offset_ms == DATE_MS + 500 - NOW_MS
+    assert all(NOW_MS <= each.started_ms <= NOW_MS + 60_000 for each in cycle.measurements)
+
+
+def test_a_step_that_slept_through_its_limit_voids_the_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def frozen(trace: Trace, where: Endpoint) -> Grade:
+        async with trace.step(Step.TCP, 10.0):
+            raise Failed(INTERRUPTED)
+
+    monkeypatch.setitem(HANDSHAKES, "tcp", frozen)
+    assert cycled().link.void is Void.STARVED
 
 
 # --- The second look ------------------------------------------------------------------------------------------------

@@ -52,6 +52,22 @@ def test_the_expected_answer_is_a_transport() -> None:
     assert seen.last.bytes_received == len(NO_CONTENT)
 
 
+@pytest.mark.parametrize(
+    ("lines", "age_s", "passed_on"),
+    [
+        ("Age: 16062\r\nVia: 1.1 google", 16062, True),
+        ("Age:  7 ", 7, False),
+        ("Via: 1.1 proxy", None, True),
+        ("Age: -5", None, False),
+        ("Age: 99999999999999999999", None, False),
+        ("Age: soon", None, False),
+    ],
+)
+def test_how_long_a_cache_kept_it(lines: str, age_s: int | None, passed_on: bool) -> None:
+    seen = facts(page("success\n", "204 No Content", lines))
+    assert (seen.age_s, seen.passed_on) == (age_s, passed_on)
+
+
 def test_what_is_sent() -> None:
     dialer = ScriptedDialer({KEY: Tcp([NO_CONTENT])})
     scripted_shake(dialer, PORTAL)

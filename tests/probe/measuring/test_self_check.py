@@ -27,7 +27,7 @@ from probe.model import (
     Void,
 )
 from probe.net.vantage import LinkResolver, numbered
-from tests.probe.builders import NOW_MS, attempt, dated, endpoint, observation, target
+from tests.probe.builders import NOW_MS, attempt, endpoint, observation, target
 
 STUN = endpoint("stun", "203.0.113.4")
 HTTP = endpoint("http", "203.0.113.80", 80)
@@ -186,27 +186,6 @@ def test_two_resolvers_of_one_name_are_checked_apart() -> None:
 
 def test_without_questions_nothing_can_be_said() -> None:
     assert conclude(resolvers=[ISP]).resolvers == (ResolverCheck(resolver="isp", truthful=None),)
-
-
-# --- Clock --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("offset", [0, 90_000, -3_600_000])
-def test_the_clock_is_compared_with_the_date_of_neutral_answers(offset: int) -> None:
-    """The answer comes 2 s after the start, and its date is cut to the second: 500 ms in the mean."""
-    answer = attempt(HTTP, dated(NOW_MS + 2000 + offset - 500, started_us=2_000_000))
-    assert links.clock_offset_ms([found(answer)]) == offset
-
-
-def test_the_median_of_the_dates_counts() -> None:
-    answers = [attempt(HTTP, dated(NOW_MS + offset - 500)) for offset in (0, 100, 9_999_999)]
-    assert links.clock_offset_ms([found(*answers)]) == 100
-
-
-def test_the_date_of_a_portal_does_not_count() -> None:
-    portal = attempt(HTTP, dated(NOW_MS + 9_999_999, failure=STATUS))
-    assert links.clock_offset_ms([found(portal)]) is None
-    assert links.clock_offset_ms([]) is None
 
 
 # --- Families -----------------------------------------------------------------------------------------------------
