@@ -155,7 +155,8 @@ def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | No
     """The neutral attempts of the same kind and family; one whose certificate was replaced still connected."""
     kinds = comparable_neutrals(last.step, attempt.transport) if last else frozenset()
     family = family_of(attempt.address) if attempt.address else None
-    return [each for each in measurement.link.neutrals if each.handshake in kinds and each.family == family]
+    kind = [each for each in measurement.link.neutrals if each.handshake in kinds and each.family == family]
+    return [each for each in kind if each.handshake != "http" or each.transport is Transport.TCP]  # a page in clear
 
 
 def _port_dead(neutrals: Sequence[Neutral], port: int) -> bool:
