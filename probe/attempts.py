@@ -14,6 +14,7 @@ from probe.model import AlsoDial, Attempt, AttemptVerdict, Endpoint, Measurement
 
 P = TypeVar("P", AttemptVerdict, Attempt)
 
+BARE_ACCEPT = "tcp"  # the handshake that is done as soon as a connection was accepted
 NEVER = frozenset({Step.DNS, Step.UNKNOWN})  # steps that no other address would mend
 GIVEN_BY = frozenset({Via.SYSTEM, Via.LITERAL})  # an app on this line would have dialled it
 
@@ -32,6 +33,11 @@ def is_at(dial: AlsoDial, endpoint: Endpoint) -> bool:
     """It asks for this endpoint, at an address that the endpoint may have: one given as an address has only that."""
     may_have_it = not is_address(dial.host) or dial.address == dial.host
     return is_of(dial, endpoint) and is_public(dial.address) and may_have_it
+
+
+def is_met(attempt: Attempt) -> bool:
+    """Somebody answered there. Who only accepts a connection may be any box on the way."""
+    return attempt.grade is not None and attempt.handshake != BARE_ACCEPT
 
 
 def in_other_dialects(attempt: Attempt, others: Iterable[Attempt]) -> list[Attempt]:

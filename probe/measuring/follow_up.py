@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from probe.addresses import family_of, is_private
+from probe.attempts import is_met
 from probe.failure import (
     BROKEN_OFF,
     CERTIFICATE_FAILURES,
@@ -60,7 +61,7 @@ def second_round(target: Target, findings: Findings | None = None) -> Target:
 
 def led_astray(target: Target, findings: Findings) -> list[str]:
     """Hosts without TLS of their own that were met where another resolver led, and not where the link's own did."""
-    met = {(each.host, each.via) for each in findings.attempts if each.grade is not None}
+    met = {(each.host, each.via) for each in findings.attempts if is_met(each)}
     missed = {each.host for each in findings.attempts if each.via is Via.SYSTEM}
     certified = {each.host for each in target.endpoints if shows_certificate(each)}
     return [
@@ -143,7 +144,7 @@ def _is_denied(observation: Observation, round_: int, answered: bool) -> bool:
 
 
 def _got_through(host: str, findings: Findings) -> bool:
-    return any(each.host == host and each.via is Via.SYSTEM and each.grade for each in findings.attempts)
+    return any(each.host == host and each.via is Via.SYSTEM and is_met(each) for each in findings.attempts)
 
 
 def resolver_of(resolution: Resolution) -> ResolverKey:

@@ -10,28 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from probe.addresses import family_of, is_private
-from probe.failure import ANSWERED, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, UNEXPECTED_STATUS
-from probe.measuring.follow_up import resolver_of
+from probe.attempts import BARE_ACCEPT, is_met
+from probe.failure import ANSWERED, UNEXPECTED_STATUS
 from probe.measuring.measurer import Findings
+from probe.measuring.neutral_names import check_resolver, speaks_for_all
 from probe.model import (
     Access,
     Attempt,
     Endpoint,
-    Grade,
     Link,
     Neutral,
-    Resolution,
-    ResolverCheck,
     Target,
     Transport,
-    Via,
     Void,
 )
 from probe.net.vantage import LinkResolver, ResolverKey
 from probe.targets import BASELINE
-
-UNTRUTHFUL = frozenset({NXDOMAIN, NO_ANSWER, SERVFAIL, DNS_REFUSED, TIMEOUT})
-PROVEN = frozenset({Grade.BOUND, Grade.MARKED, Grade.CRYPTO})
 
 
 def conclude(
@@ -45,11 +39,13 @@ def conclude(
         for attempt in found.attempts
         if attempt.not_attempted is None and attempt.address is not None
     )
+    keys, found = _own_keys(resolvers), tuple(findings.values())
+    proxied = any(speaks_for_all(key, found) for key in keys)
     return Link(
         up=any(_proves_a_link(attempt) for attempt in _attempts(findings)),
         neutrals=neutrals,
-        resolvers=tuple(check_resolver(key, findings.values()) for key in _own_keys(resolvers)),
-        void=Void.PORTAL if is_portal(neutrals) else Void.VPN if tunnel else None,
+        resolvers=tuple(check_resolver(key, found) for key in keys),
+        void=Void.PORTAL if is_portal(neutrals) else Void.VPN if tunnel else Void.PROXY if proxied else None,
         declared=declared,
         detected=detected,
         behind=behind,
@@ -72,30 +68,25 @@ def neutral(target: str, attempt: Attempt) -> Neutral:
 
 
 def is_portal(neutrals: Sequence[Neutral]) -> bool:
-    """Plain HTTP is answered by somebody else, and no neutral name's certificate verifies."""
+    """Plain HTTP is answered by somebody else, and no neutral name's certificate verifies.
+
+    Some portals let a connectivity check through: then it takes certificates that were asked for and did not verify.
+    """
     http = [each.failure for each in neutrals if each.handshake == "http" and each.transport is Transport.TCP]
-    tls = [each.failure for each in neutrals if each.handshake == "tls"]
-    return UNEXPECTED_STATUS in http and None not in http and None not in tls
-
-
-def check_resolver(key: ResolverKey, findings: Iterable[Findings]) -> ResolverCheck:
-    """Truthful when it led to a neutral service that proved itself; untruthful when it fails most neutral names."""
-    hosts = failed = 0
-    proved = False
-    for found in findings:
-        asked = _questions(key, found)
-        hosts += len(asked)
-        failed += sum(_fails(questions) for questions in asked)
-        proved |= any(attempt.via is Via.SYSTEM and attempt.grade in PROVEN for attempt in found.attempts)
-    truthful = False if hosts and failed * 2 > hosts else True if proved else None
-    return ResolverCheck(resolver=key[0], index=key[1], truthful=truthful)
+    tls = [each.failure for each in neutrals if each.handshake == "tls" or each.transport is Transport.TLS]
+    return UNEXPECTED_STATUS in http and None not in tls and (None not in http or bool(tls))
 
 
 def usable_families(routed: frozenset[int], neutrals: Sequence[Neutral]) -> frozenset[int]:
     """Families with a route in which a neutral attempt was answered, or in which none was made."""
     tried = {each.family for each in neutrals}
-    answered = {each.family for each in neutrals if each.failure in ANSWERED}
+    answered = {each.family for each in neutrals if is_answered(each)}
     return frozenset(family for family in routed if family in answered or family not in tried)
+
+
+def is_answered(neutral: Neutral) -> bool:
+    """By somebody, rightly or not. A connection that was accepted is no answer: boxes on the way accept all."""
+    return neutral.failure in ANSWERED and neutral.handshake != BARE_ACCEPT
 
 
 def is_baseline(target: Target) -> bool:
@@ -112,21 +103,8 @@ def _attempts(findings: Mapping[str, Findings]) -> Iterable[Attempt]:
 
 
 def _proves_a_link(attempt: Attempt) -> bool:
-    return attempt.grade is not None and attempt.address is not None and not is_private(attempt.address)
+    return is_met(attempt) and attempt.address is not None and not is_private(attempt.address)
 
 
 def _own_keys(resolvers: Iterable[LinkResolver]) -> list[ResolverKey]:
     return list(dict.fromkeys(resolver.key for resolver in resolvers if not resolver.independent))
-
-
-def _questions(key: ResolverKey, found: Findings) -> list[list[Resolution]]:
-    """What this resolver was asked, by host."""
-    by_host: dict[str, list[Resolution]] = {}
-    for resolution in found.resolutions:
-        if resolver_of(resolution) == key:
-            by_host.setdefault(resolution.host, []).append(resolution)
-    return list(by_host.values())
-
-
-def _fails(questions: Iterable[Resolution]) -> bool:
-    return all(each.observation.failure in UNTRUTHFUL for each in questions)

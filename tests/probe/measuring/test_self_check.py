@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from probe.measuring import self_check as links
 from probe.measuring.measurer import Findings
 from probe.model import (
     Access,
     Attempt,
-    DnsFacts,
     Endpoint,
     Grade,
     Link,
@@ -20,13 +18,11 @@ from probe.model import (
     NotAttempted,
     Operation,
     Resolution,
-    ResolverCheck,
     Step,
     Transport,
-    Via,
     Void,
 )
-from probe.net.vantage import LinkResolver, numbered
+from probe.net.vantage import LinkResolver
 from tests.probe.builders import NOW_MS, attempt, endpoint, observation, target
 
 STUN = endpoint("stun", "203.0.113.4")
@@ -131,61 +127,6 @@ def test_no_portal_where_something_verifies_or_the_page_is_right() -> None:
 def test_a_tunnel_voids_and_a_portal_comes_first() -> None:
     assert conclude(found(passed(STUN)), tunnel=True).void is Void.VPN
     assert conclude(found(failed(HTTP, STATUS)), tunnel=True).void is Void.PORTAL
-
-
-# --- Resolvers ----------------------------------------------------------------------------------------------------
-
-
-def asked(host: str, failure: str | None, resolver: str = "isp") -> Resolution:
-    return Resolution(host=host, observation=observation(Step.DNS, failure, dns=DnsFacts(resolver=resolver)))
-
-
-def resolver_check(*resolutions: Resolution, attempts: tuple[Attempt, ...] = ()) -> bool | None:
-    link = conclude(found(*attempts, resolutions=resolutions), resolvers=[ISP, WORLD, ISP])
-    (check,) = link.resolvers  # the independent one is not the link's; two of one name are one
-    assert check.resolver == "isp"
-    return check.truthful
-
-
-def test_a_resolver_that_led_to_a_proof_is_truthful() -> None:
-    proof = passed(TLS, via=Via.SYSTEM)
-    assert resolver_check(asked("a.example", None), attempts=(proof,)) is True
-    assert resolver_check(asked("a.example", None), attempts=(passed(TLS, via=Via.INDEPENDENT),)) is None
-    assert (
-        resolver_check(asked("a.example", None), attempts=(passed(HTTP, grade=Grade.TRANSPORT, via=Via.SYSTEM),))
-        is None
-    )
-
-
-@pytest.mark.parametrize("failure", [NXDOMAIN, "dns_no_answer", "dns_servfail_error", "dns_refused_error", TIMEOUT])
-def test_a_resolver_that_fails_most_neutral_names_is_not(failure: str) -> None:
-    lies = (asked("a.example", failure), asked("b.example", failure), asked("c.example", None))
-    assert resolver_check(*lies) is False
-    assert resolver_check(*lies[1:]) is None  # half is not most
-    assert resolver_check(*lies, attempts=(passed(TLS, via=Via.SYSTEM),)) is False
-
-
-def test_a_name_fails_when_each_of_its_questions_does() -> None:
-    assert resolver_check(asked("a.example", None), asked("a.example", "dns_no_answer")) is None  # no IPv6, say
-
-
-def test_what_another_resolver_said_does_not_count() -> None:
-    assert resolver_check(asked("a.example", NXDOMAIN, resolver="world")) is None
-
-
-def test_two_resolvers_of_one_name_are_checked_apart() -> None:
-    """One of the operator's two servers may lie, and the other not."""
-    said = asked("a.example", NXDOMAIN), asked("a.example", None)
-    second = replace(said[1], observation=replace(said[1].observation, dns=DnsFacts(resolver="isp", resolver_index=1)))
-    link = conclude(found(resolutions=(said[0], second)), resolvers=numbered([ISP, SECOND, ISP]))
-    assert link.resolvers == (
-        ResolverCheck(resolver="isp", truthful=False),
-        ResolverCheck(resolver="isp", index=1, truthful=None),
-    )
-
-
-def test_without_questions_nothing_can_be_said() -> None:
-    assert conclude(resolvers=[ISP]).resolvers == (ResolverCheck(resolver="isp", truthful=None),)
 
 
 # --- Families -----------------------------------------------------------------------------------------------------
