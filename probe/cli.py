@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from probe import __version__
 from probe.addresses import is_address
+from probe.codecs.text import speak_plainly
 from probe.failure import UserError
 from probe.measuring.byte_budget import CYCLE_BYTES
 from probe.measuring.session import Settings
@@ -35,6 +36,7 @@ ACCESSES = [access.value for access in Access if access is not Access.UNKNOWN]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
+    speak_plainly(sys.stdout, sys.stderr)
     options = parser().parse_args(arguments)
     level = logging.DEBUG if options.verbose else logging.WARNING
     logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(message)s")

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from probe.codecs.text import utf8
 from probe.failure import UserError
 from probe.judge import Evidence, judge
 from probe.model import HOUR_MS, ControlMeasurement, Measurement, Network, Targets, Verdict
@@ -31,7 +32,7 @@ class Line(Struct):
 def read_controls(path: str, number: int) -> list[ControlMeasurement]:
     """The measurements in the JSON lines of a file. Raises UserError."""
     try:
-        lines = Path(path).read_bytes().splitlines()
+        lines = utf8(Path(path).read_bytes()).splitlines()
     except OSError as error:
         raise UserError(f"Cannot read the control file {path}: {error.strerror}.") from error
     found = parse_controls(lines, path, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -130,7 +131,16 @@ def advice(latest: Sequence[Verdict]) -> str:
 
 def _write(out: TextIO, kind: str, value: object, **more: Json) -> None:
     fields = {"type": kind, **msgspec.to_builtins(value), **more}
-    out.write(msgspec.json.encode(fields).decode() + "\n")
+    out.write(_encodable(msgspec.json.encode(fields).decode(), out) + "\n")
+
+
+def _encodable(text: str, out: TextIO) -> str:
+    """The same JSON; escaped where `out` has no character for it, since a near one would be another value."""
+    try:
+        text.encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(json.loads(text), separators=(",", ":"))
+    return text
 
 
 def byte_usage(cycle: Cycle) -> dict[str, ByteUsage]:

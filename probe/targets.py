@@ -21,6 +21,7 @@ from cryptography import x509
 from msgspec.structs import replace
 
 from probe.addresses import is_address
+from probe.codecs.text import utf8
 from probe.failure import UserError
 from probe.grades import expected_grade
 from probe.model import Combine, Endpoint, Expect, Fingerprint, Outage, Plane, Resolver, Target, Targets, Transport
@@ -62,13 +63,13 @@ def load(path: Path) -> Targets:
             body = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}; give the path of a targets file.") from error
-    return parse(body, str(path))
+    _check_size(body, str(path))
+    return parse(utf8(body), str(path))
 
 
 def parse(body: bytes, name: str) -> Targets:
     """The targets in `body`; `name` is what sentences call the file. Raises UserError and nothing else."""
-    if len(body) > MAX_BYTES:
-        raise UserError(f"{name} is larger than {MAX_BYTES} bytes; a targets file is a few kilobytes of YAML.")
+    _check_size(body, name)
     root = Section(name, "the file", compose(body, name), SECTIONS)
     authorities = dict(_authorities(root))
     targets = tuple(_target(*entry, authorities) for entry in root.sections("targets", "a target", TARGET_KEYS))
@@ -83,6 +84,11 @@ def parse(body: bytes, name: str) -> Targets:
         digest=hashlib.sha256(body).hexdigest(),
         body=body,
     )
+
+
+def _check_size(body: bytes, name: str) -> None:
+    if len(body) > MAX_BYTES:
+        raise UserError(f"{name} is larger than {MAX_BYTES} bytes; a targets file is a few kilobytes of YAML.")
 
 
 def _target(identity: str, block: Section, authorities: Mapping[str, str]) -> Target:

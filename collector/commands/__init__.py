@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from collector.commands import export, influx, local, rebuild, replay, serve, sip_echo
+from probe.codecs.text import speak_plainly
 from probe.failure import UserError
 
 EXIT_USER_ERROR = 2
@@ -38,6 +39,7 @@ TAKES_REST = "local"  # the words for its child, the probe
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
+    speak_plainly(sys.stdout, sys.stderr)
     parser = grammar()
     arguments, rest = parser.parse_known_args(words)
     if rest and arguments.command != TAKES_REST:

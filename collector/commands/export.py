@@ -18,6 +18,7 @@ from collector.package.export import Order, Say, export
 from collector.package.origin import OwnFiles, RunningCollector
 from collector.package.source import Source, Wanted
 from collector.package.writing import FORMATS
+from probe.codecs.text import utf8
 from probe.failure import UserError
 
 
@@ -68,7 +69,7 @@ def _wanted(arguments: argparse.Namespace, *, full: bool) -> Wanted:
 def read_token(path: Path) -> str:
     """The admin token that a file holds. Raises UserError."""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return utf8(path.read_bytes()).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The admin token cannot be read from {path}; it is in DATA/{TOKEN_FILE}.") from error
 

@@ -6,6 +6,7 @@ The caller looks an address up and forgets it: nothing here keeps, logs or raise
 from __future__ import annotations
 
 import csv
+import io
 import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Protocol
 
 import maxminddb
 
+from probe.codecs.text import utf8
 from probe.failure import UserError
 from probe.model import Json, Network
 
@@ -89,7 +91,7 @@ def read_networks(path: Path) -> Networks:
 
 def _read_csv(path: Path) -> list[tuple[Prefix, Network]]:
     rows: dict[Prefix, Network] = {}
-    with path.open(encoding="utf-8", newline="") as file:
+    with io.StringIO(utf8(path.read_bytes()).decode(), newline="") as file:
         lines = csv.reader(file)
         if next(lines, None) != COLUMNS:
             raise UserError(f"{path}, line 1: the heading must be `{','.join(COLUMNS)}`.")

@@ -18,6 +18,7 @@ from msgspec import Struct
 from yarl import URL
 
 from collector.front.source import is_loopback
+from probe.codecs.text import utf8
 from probe.failure import UserError
 
 TOKEN_FILE = "admin.token"
@@ -71,7 +72,7 @@ def admin_token(directory: Path) -> str:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        token = path.read_text().strip()
+        token = utf8(path.read_bytes()).decode(errors="replace").strip()
         if not token:
             raise UserError(f"{path} is empty: delete it, and another token is made.") from None
         return token

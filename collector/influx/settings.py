@@ -12,6 +12,7 @@ from pathlib import Path
 from yarl import URL
 
 from collector.influx.client import APIS, Server
+from probe.codecs.text import utf8
 from probe.failure import UserError
 
 URL_VARIABLE, TOKEN_VARIABLE, ORG_VARIABLE = "RINGBACK_INFLUX_URL", "RINGBACK_INFLUX_TOKEN", "RINGBACK_INFLUX_ORG"
@@ -67,7 +68,7 @@ def _token(path: Path | None, environment: Mapping[str, str]) -> str | None:
     token = environment.get(TOKEN_VARIABLE, "")
     if path is not None:
         try:
-            token = path.read_text(encoding="utf-8")
+            token = utf8(path.read_bytes()).decode()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"The file of --influx-token-file, {path}, cannot be read: {error}.") from error
     token = token.strip()

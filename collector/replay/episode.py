@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from collector.facts.networks import Prefix
 from collector.replay.techniques import TECHNIQUES
+from probe.codecs.text import utf8
 from probe.failure import UserError
 from probe.model import Access, Network
 from probe.strict_yaml import Section, compose
@@ -152,7 +153,7 @@ def load(name: str) -> Episode:
         raise UserError(f"Cannot read the episode {name}: {error.strerror}; give a file, or one of {known}.") from error
     if len(body) > MAX_BYTES:
         raise UserError(f"{path} is larger than {MAX_BYTES} bytes; an episode is a few kilobytes of YAML.")
-    return parse(body, path.stem, str(path))
+    return parse(utf8(body), path.stem, str(path))
 
 
 def parse(body: bytes, name: str, file: str) -> Episode:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from probe.addresses import family_of, is_address
 from probe.attempts import failing_addresses, is_at
+from probe.codecs.text import utf8
 from probe.failure import UserError
 from probe.measuring.self_check import is_baseline
 from probe.model import AlsoDial, Measurement, Targets
@@ -74,7 +75,7 @@ def read_file(path: str) -> list[AlsoDial]:
         raise UserError(f"The file {path} of --also is larger than {FILE_BYTES} bytes: give the results of one check.")
     if not data.strip():
         raise UserError(f"The file {path} of --also is empty: make it with `ringback check --format json`.")
-    return parse(data.splitlines(), path)
+    return parse(utf8(data).splitlines(), path)
 
 
 async def fetch(url: str) -> list[AlsoDial]:

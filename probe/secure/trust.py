@@ -19,6 +19,7 @@ from OpenSSL import crypto
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
 from probe.addresses import is_address
+from probe.codecs.text import utf8
 from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, Failed, UserError
 
 # X509_V_ERR codes (x509_vfy.h) that say that the chain ends in no root of ours; every other one is the certificate's.
@@ -59,7 +60,7 @@ def load_trust(authorities: Mapping[str, str], ca_file: str | None = None) -> Tr
 
 def _more_roots(ca_file: str) -> bytes:
     try:
-        pem = Path(ca_file).read_bytes()
+        pem = utf8(Path(ca_file).read_bytes())
         x509.load_pem_x509_certificates(pem)
     except OSError as error:
         raise UserError(f"Cannot read the CA file {ca_file}: {error.strerror}.") from error

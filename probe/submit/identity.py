@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from probe import durable
+from probe.codecs.text import utf8
 from probe.failure import UserError
 
 FILE = "identity.key"
@@ -41,7 +42,7 @@ def load_or_create(directory: Path, random_bytes: Callable[[int], bytes]) -> Ide
         durable.make_directory(directory)
         if not path.exists():
             durable.write(path, random_bytes(SEED_BYTES).hex().encode() + b"\n")
-        found = _TEXT.fullmatch(path.read_bytes())
+        found = _TEXT.fullmatch(utf8(path.read_bytes()))
     except OSError as error:
         raise UserError(f"Cannot keep the probe's key in {path}: {error.strerror}.") from error
     if found is None:
