@@ -9,6 +9,7 @@ from probe.judge.attempt.predicates import (
     began,
     fails,
     is_udp,
+    passes_beside,
     payload_fails,
     payload_unanswered,
     silent,
@@ -20,7 +21,7 @@ from probe.model import State, Step
 APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     Rule(
         "sip_dropped",
-        lambda case: sip_in_clear_fails(case) and case.twin_passed,
+        lambda case: sip_in_clear_fails(case) and passes_beside(case, "sip-twin"),
         State.IMPAIRED,
         "sip.drop",
         "call signalling (SIP) gets no answer, and the same bytes inverted do; a home router may be what drops it",
@@ -60,7 +61,7 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "allocate_dropped",
-        lambda case: fails(Step.TURN, TIMEOUT)(case) and case.binding_passed,
+        lambda case: fails(Step.TURN, TIMEOUT)(case) and passes_beside(case, "stun", "stun-4571"),
         State.LIKELY_BLOCKED,
         "turn.allocate.drop",
         "the relay answers plain STUN and not the request that opens a call, twice",
@@ -76,7 +77,7 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "dtls_hello_dropped",
-        lambda case: fails(Step.DTLS, TIMEOUT)(case) and case.other_hello_passed,
+        lambda case: fails(Step.DTLS, TIMEOUT)(case) and passes_beside(case, "dtls", "dtls-browser"),
         State.LIKELY_BLOCKED,
         "dtls.drop",
         "the same address answers another program's DTLS hello, and not this one, twice",
@@ -100,7 +101,7 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "quic_name_dropped",
-        lambda case: fails(Step.QUIC, TIMEOUT)(case) and case.other_name_passed,
+        lambda case: fails(Step.QUIC, TIMEOUT)(case) and passes_beside(case, "quic-other-name"),
         State.LIKELY_BLOCKED,
         "quic.sni.drop",
         "the same address answers QUIC with a neutral name, and not with the service's, twice",

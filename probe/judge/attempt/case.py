@@ -16,7 +16,7 @@ from probe.judge.evidence import Evidence
 from probe.judge.location import FailureLocation
 from probe.judge.name.case import forged_addresses, own_resolutions
 from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Transport, Via
-from probe.protocols import BINDINGS, HELLOS, comparable_neutrals
+from probe.protocols import comparable_neutrals
 
 
 class AttemptCase(Struct, frozen=True, kw_only=True):
@@ -39,13 +39,12 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     neutral_passed: bool
     neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
     neutral_altered: bool  # a neutral name's certificate was replaced too
-    binding_passed: bool  # plain STUN to the same address and port was answered
+    answered_beside: frozenset[
+        str
+    ]  # handshakes that were answered at the same address and port, over the same transport
     dialect_passed: bool  # the same request in other bytes was answered properly at the same address and port
     broken_off_twice: bool  # in round 1 the connection to this address was broken off at the same step
-    twin_passed: bool  # the same conversation with every bit inverted passed at the same address and port
     tcp_passed: bool  # a TCP connection to the same address was accepted
-    other_name_passed: bool  # QUIC with a neutral name to the same address and port was answered
-    other_hello_passed: bool  # DTLS with another program's hello to the same address and port was answered
     udp_passed: bool  # anything over UDP at the same address was answered
     clock_measured: bool
     location: FailureLocation | None  # where on the path it dies, if that is known
@@ -104,15 +103,12 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         neutral_passed=any(each.failure is None for each in neutrals),
         neutral_port_dead=_port_dead(neutrals, attempt.port),
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
-        binding_passed=any(_is_binding_beside(each, attempt) for each in evidence.measurement.attempts),
+        answered_beside=_answered_beside(evidence.measurement, attempt),
         dialect_passed=any(
             is_positive(each, endpoint) for each in in_other_dialects(attempt, evidence.measurement.attempts)
         ),
         broken_off_twice=evidence.earlier is not None and _was_broken_off(evidence.earlier, attempt),
-        twin_passed=any(_is_twin_beside(each, attempt) for each in evidence.measurement.attempts),
         tcp_passed=any(_connected(each, attempt.address) for each in evidence.measurement.attempts),
-        other_name_passed=any(_is_other_name_beside(each, attempt) for each in evidence.measurement.attempts),
-        other_hello_passed=any(_is_other_hello_beside(each, attempt) for each in evidence.measurement.attempts),
         udp_passed=any(_answers_udp(each, attempt.address) for each in evidence.measurement.attempts),
         clock_measured=evidence.measurement.clock_offset_ms is not None,
         location=location.of_attempt(evidence, attempt, last),
@@ -120,31 +116,17 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
     )
 
 
-def _is_binding_beside(other: Attempt, attempt: Attempt) -> bool:
-    """Plain STUN to the same address, port and transport, and it was answered."""
-    return other.handshake in BINDINGS and _is_answered_at(other, attempt)
-
-
-def _is_twin_beside(other: Attempt, attempt: Attempt) -> bool:
-    return other.handshake == "sip-twin" and _is_answered_at(other, attempt)
-
-
-def _is_answered_at(other: Attempt, attempt: Attempt) -> bool:
-    same = (other.address, other.port, other.transport) == (attempt.address, attempt.port, attempt.transport)
-    return same and other.grade is not None
+def _answered_beside(measurement: Measurement, attempt: Attempt) -> frozenset[str]:
+    """Other handshakes, experiments too. One path never stands for another over another transport."""
+    place = attempt.address, attempt.port, attempt.transport
+    others = (each for each in measurement.attempts if each.handshake != attempt.handshake)
+    answered = (each for each in others if each.grade is not None)
+    return frozenset(each.handshake for each in answered if (each.address, each.port, each.transport) == place)
 
 
 def _connected(other: Attempt, address: str | None) -> bool:
     opened = any(each.step is Step.TCP and each.failure is None for each in other.observations)
     return other.address == address and opened
-
-
-def _is_other_name_beside(other: Attempt, attempt: Attempt) -> bool:
-    return other.handshake == "quic-other-name" and _is_answered_at(other, attempt)
-
-
-def _is_other_hello_beside(other: Attempt, attempt: Attempt) -> bool:
-    return other.handshake in HELLOS - {attempt.handshake} and _is_answered_at(other, attempt)
 
 
 def _answers_udp(other: Attempt, address: str | None) -> bool:

@@ -60,10 +60,15 @@ def self_made(case: AttemptCase) -> bool:
     return case.failure == TLS_AUTHORITY and case.step is not Step.NOISE
 
 
+def passes_beside(case: AttemptCase, *handshakes: str) -> bool:
+    """One of these, at the same address and port and over the same transport, was answered."""
+    return not case.answered_beside.isdisjoint(handshakes)
+
+
 def is_let_in(case: AttemptCase) -> bool:
     """The service took the ClientHello, began to answer it, or answers the same in other bytes: it keeps nobody out."""
     took_it = case.step is Step.TLS and (hello_acknowledged(case) or bytes_received(case) > 0)
-    return took_it or case.dialect_passed or case.other_name_passed
+    return took_it or case.dialect_passed or passes_beside(case, "quic-other-name")
 
 
 def is_udp(case: AttemptCase) -> bool:
