@@ -14,6 +14,7 @@ from pathlib import Path
 import certifi
 import service_identity
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.utils import CryptographyDeprecationWarning
 from OpenSSL import crypto
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
@@ -22,16 +23,22 @@ from probe.addresses import is_address
 from probe.codecs.text import utf8
 from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, Failed, UserError
 
-# X509_V_ERR codes (x509_vfy.h) that say that the chain ends in no root of ours; every other one is the certificate's.
-NO_AUTHORITY = frozenset({2, 18, 19, 20, 21, 24, 27, 33})
+# X509_V_ERR codes (x509_vfy.h) of a certificate's own time: not yet valid, expired. Every other one says that no root
+# of ours vouches for the chain. (23, revoked, is never met: we load no revocation lists.)
+OUT_OF_DATE = frozenset({9, 10})
+NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
 
 PEM_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Trust:
-    """The public roots, more roots of the user's, and the services' own authorities by name."""
+    """The public roots, more roots of the user's, and the services' own authorities by name.
 
-    def __init__(self, public_pem: bytes, authorities: Mapping[str, str]) -> None:
+    `as_of_ms` is the date of the public roots: an authority that began later is unknown to them. None: not known.
+    """
+
+    def __init__(self, public_pem: bytes, authorities: Mapping[str, str], as_of_ms: int | None = None) -> None:
+        self.as_of_ms = as_of_ms
         self._public = _roots(public_pem)
         self._authorities = {name: _roots(pem.encode()) for name, pem in authorities.items()}
 
@@ -40,14 +47,32 @@ class Trust:
 
         Raises Failed with `ssl_unknown_authority`, `ssl_invalid_certificate` or `ssl_invalid_hostname`.
         """
+        if not chain:
+            raise Failed(TLS_AUTHORITY)
         own = self._authorities.get(ca, ()) if ca else ()
         pinned = bool(own) and _chain_error(chain, own, now_ms) is None
         if not pinned:
-            error = _chain_error(chain, (*self._public, *own), now_ms)
-            if error is not None:
-                raise Failed(TLS_AUTHORITY if error in NO_AUTHORITY else TLS_CERTIFICATE)
+            _verify_chain(chain, (*self._public, *own), now_ms)
         _verify_name(chain[0], host)
         return pinned
+
+    def contradicts(self, chain: Sequence[x509.Certificate], ca: str | None) -> bool:
+        """Some certificate of the chain names as its issuer one of our roots, or one that came along, and is not its.
+
+        Who copies an authority's name cannot copy its signature; an authority that we do not know yet, or a server
+        that sends half its chain, contradicts nobody.
+        """
+        roots = [root.to_cryptography() for root in (*self._public, *self._authorities.get(ca or "", ()))]
+        certificate = chain[0] if chain else None
+        for _ in chain:
+            assert certificate is not None
+            named = [root for root in roots if root.subject == certificate.issuer]
+            sent = [each for each in chain if each.subject == certificate.issuer and each is not certificate]
+            signers = [each for each in named or sent if _may_have_signed(each, certificate)]
+            if named or not signers:
+                return bool(named or sent) and not signers
+            certificate = signers[0]
+        return False
 
 
 def load_trust(authorities: Mapping[str, str], ca_file: str | None = None) -> Trust:
@@ -55,7 +80,16 @@ def load_trust(authorities: Mapping[str, str], ca_file: str | None = None) -> Tr
     pem = Path(certifi.where()).read_bytes()
     if ca_file is not None:
         pem += b"\n" + _more_roots(ca_file)
-    return Trust(pem, authorities)
+    return Trust(pem, authorities, _date_of(certifi.__version__))
+
+
+def _date_of(version: str) -> int | None:
+    """certifi's version is the date of Mozilla's list: 2026.10.18. None for another way of counting."""
+    try:
+        year, month, day = map(int, version.split(".")[:3])
+        return int(datetime(year, month, day, tzinfo=UTC).timestamp() * 1000)
+    except ValueError:
+        return None
 
 
 def _more_roots(ca_file: str) -> bytes:
@@ -84,8 +118,31 @@ def _root(block: bytes) -> crypto.X509 | None:
         return None  # one root less: what it signed is found unknown
 
 
-def _chain_error(chain: Sequence[x509.Certificate], roots: Sequence[crypto.X509], now_ms: int) -> int | None:
+def _verify_chain(chain: Sequence[x509.Certificate], roots: Sequence[crypto.X509], now_ms: int) -> None:
+    """Out of date is only what is sound but for its time: an old intermediate does not excuse a forged leaf."""
+    error = _chain_error(chain, roots, now_ms)
+    if error in OUT_OF_DATE and _chain_error(chain, roots, now_ms, NO_CHECK_TIME) is None:
+        raise Failed(TLS_CERTIFICATE)
+    if error is not None:
+        raise Failed(TLS_AUTHORITY)
+
+
+def _may_have_signed(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """What cannot be checked, a signature of a kind that we do not know, contradicts nobody."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except InvalidSignature:
+        return False
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return True
+    return True
+
+
+def _chain_error(
+    chain: Sequence[x509.Certificate], roots: Sequence[crypto.X509], now_ms: int, flags: int = 0
+) -> int | None:
     store = crypto.X509Store()
+    store.set_flags(flags)
     for root in roots:
         store.add_cert(root)
     store.set_time(datetime.fromtimestamp(now_ms / 1000, UTC))
@@ -105,5 +162,5 @@ def _verify_name(leaf: x509.Certificate, host: str) -> None:
             verify_certificate_hostname(leaf, host)
     except (service_identity.VerificationError, service_identity.CertificateError) as error:
         raise Failed(TLS_HOSTNAME) from error
-    except (ValueError, x509.DuplicateExtension) as error:  # its names cannot be read
-        raise Failed(TLS_CERTIFICATE) from error
+    except (ValueError, x509.DuplicateExtension) as error:  # names that cannot be read name nobody
+        raise Failed(TLS_HOSTNAME) from error

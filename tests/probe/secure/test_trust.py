@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from probe.failure import Failed, UserError
-from probe.secure.trust import Trust, load_trust
+from probe.secure.trust import Trust, _date_of, load_trust
 from tests.servers.certificates import DAY, Authority, Leaf
 
 NOW_MS = int(datetime.now(UTC).timestamp() * 1000)
@@ -100,7 +100,62 @@ def test_a_common_name_alone_is_no_name() -> None:
 
 def test_names_that_cannot_be_read_make_a_bad_certificate() -> None:
     broken = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x03\x82\x09x")
-    assert failure([with_extension(broken)]) in ("ssl_invalid_certificate", "ssl_unknown_authority")
+    assert failure([with_extension(broken)]) in ("ssl_invalid_hostname", "ssl_unknown_authority")
+
+
+# --- Who copies an authority's name -------------------------------------------------------------------------------
+
+
+COPYIST = Authority.create("Public root")
+CHAINS = [  # certificates, whether it contradicts
+    pytest.param(chain(COPYIST.leaf("chat.example")), True, id="a leaf in the root's name"),
+    pytest.param([*chain(COPYIST.leaf("chat.example")), COPYIST.certificate], True, id="with a root of the same name"),
+    pytest.param([*chain(FORGER.leaf("chat.example")), Authority.create("A censor").certificate], True, id="half"),
+    pytest.param(chain(FORGER.leaf("chat.example")), False, id="an authority that we do not know"),
+    pytest.param([*chain(FORGER.leaf("chat.example")), FORGER.certificate], False, id="the same, with its root"),
+    pytest.param([FORGER.certificate], False, id="signed by itself"),
+    pytest.param([], False, id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("certificates", "contradicts"), CHAINS)
+def test_a_copied_name_is_told_by_the_signature(certificates: list[x509.Certificate], contradicts: bool) -> None:
+    assert failure(certificates) == "ssl_unknown_authority"
+    assert TRUST.contradicts(certificates, None) is contradicts
+
+
+def test_a_genuine_chain_contradicts_nobody() -> None:
+    assert not TRUST.contradicts(chain(PUBLIC.leaf("chat.example")), None)
+    assert not TRUST.contradicts(chain(OWN.leaf("chat.example")), "service")
+
+
+@pytest.mark.parametrize("days", [-3, 0, 3])
+def test_a_forged_chain_is_not_merely_out_of_date(days: int) -> None:
+    """OpenSSL says the first thing that it finds, maybe the time of a genuine certificate beside a forged one."""
+    leaf = COPYIST.leaf("chat.example", since=datetime.now(UTC) - DAY, lasts=2 * DAY)
+    assert failure(chain(leaf), now_ms=NOW_MS + days * 86_400_000) == "ssl_unknown_authority"
+
+
+def test_a_leaf_that_an_expired_intermediate_did_not_sign_is_forged() -> None:
+    root = signer("A root", None, lasts=9 * DAY)
+    old = signer("Old intermediate", root, lasts=DAY / 2)
+    trust = Trust(root.pem, {})
+    forged = [*chain(Authority.create("Old intermediate").leaf("chat.example")), old.certificate]
+    with pytest.raises(Failed, match="ssl_unknown_authority"):
+        trust.verify(forged, "chat.example", None, NOW_MS)
+    assert trust.contradicts(forged, None)
+    with pytest.raises(Failed, match="ssl_invalid_certificate"):
+        trust.verify([*chain(old.leaf("chat.example")), old.certificate], "chat.example", None, NOW_MS)
+
+
+def signer(name: str, by: Authority | None, lasts: timedelta) -> Authority:
+    """A root, or an authority `by` another."""
+    key, start = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC) - DAY
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    issuer = by.certificate.subject if by else subject
+    builder = x509.CertificateBuilder(issuer, subject, key.public_key(), 9, start, start + lasts)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return Authority(builder.sign(by.key if by else key, hashes.SHA256()), key)
 
 
 # --- Loading --------------------------------------------------------------------------------------------------
@@ -136,3 +191,10 @@ def test_a_ca_file_without_a_certificate_is_the_users_mistake(tmp_path: Path, co
 def test_a_ca_file_that_cannot_be_read_is_the_users_mistake(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="Cannot read the CA file"):
         load_trust({}, str(tmp_path / name))
+
+
+def test_the_public_roots_know_their_date() -> None:
+    as_of_ms = load_trust({}).as_of_ms
+    assert as_of_ms is not None
+    assert _date_of("2026.10.18") == 1_792_281_600_000
+    assert [_date_of(version) for version in ("7.2", "2026.13.1", "main")] == [None] * 3
