@@ -21,7 +21,7 @@ from probe.measuring import self_check as links
 from probe.measuring.allocate_budget import Budget
 from probe.measuring.byte_budget import ByteBudget
 from probe.measuring.clock import clock_offset_ms
-from probe.measuring.follow_up import app_attempts, led_astray, second_round
+from probe.measuring.follow_up import app_attempts, led_astray, second_round, shows_a_stranger
 from probe.measuring.measurer import Findings, Measurer, RoundResult, observations
 from probe.measuring.session import Progress, Session, Settings, open_session
 from probe.measuring.watch import watching
@@ -101,6 +101,8 @@ def needs_second_round(target: Target, findings: Findings) -> bool:
     if led_astray(target, findings):
         return True
     tried = [attempt for attempt in app_attempts(findings) if attempt.handshake not in FACTS_ONLY]
+    if any(map(shows_a_stranger, tried)):
+        return True
     over_udp = primary_of(attempt for attempt in tried if attempt.transport is Transport.UDP)
     over_tcp = primary_of(attempt for attempt in tried if attempt.transport is not Transport.UDP)
     ways = [way for way in (over_udp, over_tcp) if way]
@@ -136,6 +138,7 @@ async def _self_check(session: Session) -> SelfCheck:
         declared=settings.declared,
         detected=detect_access(settings.root, before.interface),
         behind=settings.behind,
+        trust_store_ms=session.instruments.trust.as_of_ms,
     )
     link = conclude(findings)
     return SelfCheck(

@@ -32,6 +32,7 @@ UNEXPECTED_REPLY = "unexpected_reply"  # not OONI's: bytes came that are not the
 UNEXPECTED_STATUS = "http_unexpected_status_code"
 
 CERTIFICATE_FAILURES = frozenset({TLS_HOSTNAME, TLS_AUTHORITY, TLS_CERTIFICATE})
+ANOTHERS_CERTIFICATE = frozenset({TLS_HOSTNAME, TLS_AUTHORITY})
 BROKEN_OFF = frozenset({RESET, EOF, "connection_aborted"})  # by RST or FIN, whoever sent it
 ANSWERED = CERTIFICATE_FAILURES | {None, UNEXPECTED_STATUS, UNEXPECTED_REPLY}  # somebody did, rightly or not
 

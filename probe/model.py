@@ -308,6 +308,7 @@ class TlsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     issuer_sha256: str | None = None  # of the issuer's name, as encoded in the leaf
     alert: str | None = None  # the peer's alert, if it sent one
     hello_acknowledged: bool | None = None  # by the other end's TCP, when nothing came back; None: not known
+    contradicted: bool = False  # the chain names an authority whose key has not signed it
 
 
 class StunFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -493,6 +494,8 @@ class Neutral(Struct, frozen=True, kw_only=True, omit_defaults=True):
     family: int  # 4 or 6
     failure: str | None
     operation: Operation | None = None
+    sends: int = 1  # how often its request was said until it was answered; over TCP 2 if the SYN was sent again
+    flights: int = 0  # how many times the other end had to speak, and did, one after the other
 
 
 class ResolverCheck(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -514,6 +517,7 @@ class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detected: Access = Access.UNKNOWN  # seen on the device
     behind: Access = Access.UNKNOWN  # said by the volunteer: what the WiFi or Ethernet hangs on
     lag_ms: int = 0  # the worst lateness of the probe's own event loop in this cycle
+    trust_store_ms: int | None = None  # the date of the roots by which certificates were verified; None: not known
 
 
 class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -46,7 +46,7 @@ SHARED = (
     *("judge", "codecs", "flows", "explain"),
 )
 WORDS = ("probe.model", "probe.failure", "probe.addresses")
-FACTS = (*WORDS, "probe.protocols", "probe.grades", "probe.attempts")
+FACTS = (*WORDS, "probe.protocols", "probe.grades", "probe.attempts", "probe.flights")
 MEASURING = (
     *("probe.net", "probe.secure", "probe.handshakes", "probe.measuring", "probe.flows", "probe.path"),
     *("probe.targets", "probe.strict_yaml", "probe.cycle", "probe.daemon", "probe.submit"),

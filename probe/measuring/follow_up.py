@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from probe.addresses import family_of, is_private
 from probe.attempts import is_met
 from probe.failure import (
+    ANOTHERS_CERTIFICATE,
     BROKEN_OFF,
     CERTIFICATE_FAILURES,
     DNS_MISBEHAVING,
@@ -28,6 +29,7 @@ from probe.failure import (
     NXDOMAIN,
     REFUSED,
     SERVFAIL,
+    UNEXPECTED_STATUS,
     is_in_clear,
     is_unanswered,
 )
@@ -57,6 +59,19 @@ def second_round(target: Target, findings: Findings | None = None) -> Target:
     astray = led_astray(target, findings) if findings else []
     others += [Endpoint(host=host, port=HTTPS_PORT, transport=Transport.TCP, handshake="tls") for host in astray]
     return replace(target, endpoints=(*target.endpoints, *(each for each in others if identity(each) not in known)))
+
+
+def shows_a_stranger(attempt: Attempt) -> bool:
+    """Another's certificate, a block page, or in clear a page that is not the expected one: once is nothing.
+
+    What it may accuse by has to repeat, also where the service answers at other addresses.
+    """
+    return any(
+        each.failure in ANOTHERS_CERTIFICATE
+        or (each.http is not None and each.http.fingerprint is not None)
+        or (each.failure == UNEXPECTED_STATUS and attempt.transport is Transport.TCP)
+        for each in attempt.observations
+    )
 
 
 def led_astray(target: Target, findings: Findings) -> list[str]:

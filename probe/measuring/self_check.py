@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from probe.addresses import family_of, is_private
 from probe.attempts import BARE_ACCEPT, is_met
 from probe.failure import ANSWERED, UNEXPECTED_STATUS
+from probe.flights import flights, sends
 from probe.measuring.measurer import Findings
 from probe.measuring.neutral_names import check_resolver, speaks_for_all
 from probe.model import (
@@ -30,7 +31,7 @@ from probe.targets import BASELINE
 
 def conclude(
     findings: Mapping[str, Findings], resolvers: Iterable[LinkResolver], *, tunnel: bool, declared: Access,
-    detected: Access, behind: Access,
+    detected: Access, behind: Access, trust_store_ms: int | None = None,
 ) -> Link:  # fmt: skip
     """The link as the baseline targets (id → findings) show it."""
     neutrals = tuple(
@@ -49,6 +50,7 @@ def conclude(
         declared=declared,
         detected=detected,
         behind=behind,
+        trust_store_ms=trust_store_ms,
     )
 
 
@@ -64,6 +66,8 @@ def neutral(target: str, attempt: Attempt) -> Neutral:
         family=family_of(attempt.address),
         failure=last.failure if last else None,
         operation=last.operation if last else None,
+        sends=sends(attempt.observations),
+        flights=flights(each for each in attempt.observations if each.failure is None),
     )
 
 

@@ -7,6 +7,7 @@ from probe.judge.attempt.case import AttemptCase
 from probe.judge.attempt.predicates import (
     UDP_STEPS,
     began,
+    dialect_passed_twice,
     fails,
     is_udp,
     passes_beside,
@@ -37,18 +38,18 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "payload_recognised_reset",
-        lambda case: payload_fails(*BROKEN_OFF)(case) and case.dialect_passed and case.broken_off_twice,
+        lambda case: payload_fails(*BROKEN_OFF)(case) and dialect_passed_twice(case) and case.broken_off_twice,
         State.BLOCKED,
         "tcp.payload.reset",
-        "the connection is broken off, twice, when the app says it in one form, and not when it does in another",
+        "the connection is broken off when the app says it in one form, and not when it does in another, both twice",
         "One thing was changed, the bytes of the same request to the same address: a paired comparison.",
     ),
     Rule(
         "payload_recognised_dropped",
-        lambda case: payload_unanswered(case) and case.dialect_passed,
+        lambda case: payload_unanswered(case) and dialect_passed_twice(case),
         State.BLOCKED,
         "tcp.payload.drop",
-        "what the app says in one form stays unanswered, twice, and is answered when it says the same in another",
+        "what the app says in one form stays unanswered, and is answered when it says the same in another, both twice",
         "One thing was changed, the bytes of the same request to the same address: a paired comparison.",
     ),
     Rule(
@@ -77,11 +78,13 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "dtls_hello_dropped",
-        lambda case: fails(Step.DTLS, TIMEOUT)(case) and passes_beside(case, "dtls", "dtls-browser"),
+        lambda case: (
+            fails(Step.DTLS, TIMEOUT)(case) and not began(case) and passes_beside(case, "dtls", "dtls-browser")
+        ),
         State.LIKELY_BLOCKED,
         "dtls.drop",
         "the same address answers another program's DTLS hello, and not this one, twice",
-        "Two shapes of hello, one address, in one round.",
+        "Two shapes of hello, one address, in one round; a hello that was answered was not dropped.",
     ),
     Rule(
         "dtls_dropped",
@@ -101,7 +104,7 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "quic_name_dropped",
-        lambda case: fails(Step.QUIC, TIMEOUT)(case) and passes_beside(case, "quic-other-name"),
+        lambda case: fails(Step.QUIC, TIMEOUT)(case) and not began(case) and passes_beside(case, "quic-other-name"),
         State.LIKELY_BLOCKED,
         "quic.sni.drop",
         "the same address answers QUIC with a neutral name, and not with the service's, twice",

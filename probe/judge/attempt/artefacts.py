@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from probe.failure import CERTIFICATE_FAILURES, PERMISSION_DENIED, TLS_CERTIFICATE
 from probe.judge.attempt.case import AttemptCase
-from probe.judge.attempt.predicates import is_unanswered, of_another, self_made, shows_blockpage
+from probe.judge.attempt.predicates import (
+    blockpage_before,
+    contradicted,
+    is_strangers,
+    is_unanswered,
+    of_another,
+    self_made,
+    shown_before,
+    shows_blockpage,
+)
 from probe.judge.controls import Control
 from probe.judge.evidence import ADD_A_CONTROL, Rule
 from probe.judge.location import FailureLocation
@@ -41,11 +50,19 @@ ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "blockpage",
-        shows_blockpage,
+        lambda case: shows_blockpage(case) and blockpage_before(case),
         State.BLOCKED,
         "http.blockpage",
-        "a known block page answered",
+        "a known block page answered, twice",
         "A fingerprint with a source in the targets file settles it alone, also with the status that was expected.",
+    ),
+    Rule(
+        "blockpage_once",
+        shows_blockpage,
+        State.INSUFFICIENT,
+        None,
+        "a known block page answered, once: a second look is needed",
+        "Once is nothing, for whatever accuses.",
     ),
     Rule(
         "complete",
@@ -160,12 +177,39 @@ ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
         "Its chain ends in a root that we trust: nobody but the service had it issued.",
     ),
     Rule(
+        "leaf_differs",
+        lambda case: of_another(case) and case.same_issuer_elsewhere and not contradicted(case),
+        State.IMPAIRED,
+        None,
+        "another certificate than elsewhere, of the same issuer: an edge of the service's own may well show it",
+        "Each edge of a CDN has its own, and one that is set up wrongly another customer's, or half a chain. Who only "
+        "copies the issuer's name is told by the signature, where that issuer's own came along or is a root of ours.",
+    ),
+    Rule(
+        "trust_store_old",
+        lambda case: self_made(case) and case.trust_store_old and not contradicted(case),
+        State.INSUFFICIENT,
+        None,
+        "the certificate's authority is not known here, and the list of authorities may be older than it",
+        "A list from 18 months before, or without a date, takes a new authority for a forger: update the program.",
+    ),
+    Rule(
+        "anothers_certificate_once",
+        lambda case: is_strangers(case) and not shown_before(case),
+        State.INSUFFICIENT,
+        None,
+        "somebody else's certificate was presented, once: a second look is needed",
+        "Once is nothing, for whatever accuses.",
+    ),
+    Rule(
         "tls_mitm",
-        lambda case: self_made(case) or (of_another(case) and case.answered_elsewhere),
+        is_strangers,
         State.BLOCKED,
         "tls.mitm",
-        "somebody else's certificate is presented in the service's name",
+        "somebody else's certificate is presented in the service's name, twice",
         "Signed by nobody whom we trust, or for another name, or by another root than the one that the service has had "
-        "pinned, at an address that is the service's elsewhere.",
+        "pinned, at an address that is the service's elsewhere. A certificate by a root that we trust, for the right "
+        "name, is `complete`, whatever controls were shown: services change their authorities and have several at "
+        "once, so that difference alone tells nothing, unless the service's own authority is pinned: `other_mark`.",
     ),
 )

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of
-from probe.attempts import in_other_dialects, is_of
+from probe.attempts import is_of
 from probe.failure import ANSWERED, BROKEN_OFF, CERTIFICATE_FAILURES, is_transient
 from probe.grades import is_positive
 from probe.judge import controls, location
+from probe.judge.attempt import certificates, dialogues, rounds
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.location import FailureLocation
@@ -33,6 +34,9 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     calibrated: bool
     answered_elsewhere: bool  # this very address answered a control, or another network of the country
     same_leaf_elsewhere: bool  # a control was shown the same certificate
+    same_issuer_elsewhere: bool  # a control got through with another certificate of the same issuer
+    trust_store_old: bool  # the roots may be older than the authority; also where their date is not known
+    before: tuple[Attempt, ...]  # round 1 at the same endpoint, in the same family
     failed_twice: bool  # in round 1 nothing was got at this endpoint either
     opened_before: bool  # in round 1 the TCP connection to this address was accepted
     family_usable: bool
@@ -43,6 +47,9 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
         str
     ]  # handshakes that were answered at the same address and port, over the same transport
     dialect_passed: bool  # the same request in other bytes was answered properly at the same address and port
+    dialect_passed_before: bool  # in round 1 too
+    equal_passed: bool  # a neutral over the same carrier finished a handshake of as many flights
+    loss_seen: bool  # neutrals had to say something again, or failed, in this round or the one before
     broken_off_twice: bool  # in round 1 the connection to this address was broken off at the same step
     tcp_passed: bool  # a TCP connection to the same address was accepted
     udp_passed: bool  # anything over UDP at the same address was answered
@@ -97,6 +104,9 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
         answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,
         same_leaf_elsewhere=controls.leaf_of(last) in controls.leaves_seen(endpoint, evidence.controls),
+        same_issuer_elsewhere=certificates.issuer_of(last) in certificates.issuers_seen(endpoint, evidence.controls),
+        trust_store_old=certificates.may_be_too_old(evidence.measurement),
+        before=rounds.before(evidence, attempt),
         failed_twice=evidence.earlier is not None and _had_failed(evidence.earlier, attempt),
         opened_before=evidence.earlier is not None and _had_opened(evidence.earlier, attempt),
         family_usable=_family_usable(evidence.measurement, attempt),
@@ -104,9 +114,10 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         neutral_port_dead=_port_dead(neutrals, attempt.port),
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
         answered_beside=_answered_beside(evidence.measurement, attempt),
-        dialect_passed=any(
-            is_positive(each, endpoint) for each in in_other_dialects(attempt, evidence.measurement.attempts)
-        ),
+        dialect_passed=rounds.passed_in_a_dialect(evidence.measurement, attempt, endpoint),
+        dialect_passed_before=rounds.passed_in_a_dialect(evidence.earlier, attempt, endpoint),
+        equal_passed=dialogues.equal_passed(evidence.measurement, attempt),
+        loss_seen=dialogues.loss_seen(evidence, attempt, _neutrals),
         broken_off_twice=evidence.earlier is not None and _was_broken_off(evidence.earlier, attempt),
         tcp_passed=any(_connected(each, attempt.address) for each in evidence.measurement.attempts),
         udp_passed=any(_answers_udp(each, attempt.address) for each in evidence.measurement.attempts),

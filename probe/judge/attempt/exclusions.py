@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from probe.failure import BROKEN_OFF, REFUSED, UNEXPECTED_STATUS
+from probe.failure import BROKEN_OFF, REFUSED
 from probe.judge.attempt.case import AttemptCase
 from probe.judge.attempt.predicates import (
     READABLE_STEPS,
+    began,
     in_a_session,
     is_let_in,
     is_udp,
     is_unanswered,
-    relay_refuses,
 )
 from probe.judge.evidence import Rule
 from probe.judge.location import FailureLocation
+from probe.judge.refusals import is_refused_in_words, is_refused_inside
 from probe.model import State
 from probe.protocols import PAYLOAD_STEPS
 
@@ -36,15 +37,16 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "service_refusal",
-        relay_refuses,
+        lambda case: is_refused_in_words(case.attempt),
         State.IMPAIRED,
         "service.refusal",
-        "the relay answered, and refused in an unexpected way",
-        "The reply carries our transaction id; a refusal by the service is no interference.",
+        "the service answered, and refused in the words of its own protocol",
+        "An error of MTProto's, XMPP's, TURN's, DTLS' or QUIC's own is an answer, and a refusal no interference. In "
+        "clear somebody else may have said it: neither does that accuse, nor is it `ok`.",
     ),
     Rule(
         "session_refusal",
-        lambda case: in_a_session(case) and case.failure == UNEXPECTED_STATUS,
+        lambda case: is_refused_inside(case.attempt),
         State.IMPAIRED,
         "service.refusal",
         "the service itself answered, inside a verified session, otherwise than it is known to",
@@ -113,6 +115,23 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
         None,
         "it was refused or broken off, once: a second look is needed",
         "A server that is too busy, or restarts, does that to whoever comes.",
+    ),
+    Rule(
+        "begun_without_equal",
+        lambda case: is_udp(case) and began(case) and not case.equal_passed,
+        State.INSUFFICIENT,
+        None,
+        "the handshake began and was not finished, and no neutral one of as many steps was finished on this link",
+        "One answer that comes does not show that three in a row do: bursts of loss, or a NAT that moves a flow to "
+        "another port, stop whatever takes longer than the neutral that passed.",
+    ),
+    Rule(
+        "begun_on_a_lossy_link",
+        lambda case: began(case) and case.loss_seen,
+        State.INSUFFICIENT,
+        None,
+        "the handshake began and was not finished, and neutral services show that this link loses packets",
+        "Something neutral had to be said again, or passed in one round and not in the other.",
     ),
     Rule(
         "refused_at_the_service",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from probe import failure
-from probe.failure import BROKEN_OFF, REFUSED, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME, UNEXPECTED_REPLY
+from probe.failure import ANOTHERS_CERTIFICATE, BROKEN_OFF, REFUSED, TIMEOUT, TLS_AUTHORITY
 from probe.judge.attempt.case import AttemptCase
-from probe.model import Operation, Step, Transport
+from probe.model import Attempt, Step, Transport
 from probe.protocols import CERTIFIED, OVER_TLS, PAYLOAD_STEPS
 
 
@@ -52,7 +52,7 @@ def sip_in_clear_fails(case: AttemptCase) -> bool:
 
 
 def of_another(case: AttemptCase) -> bool:
-    return case.failure in (TLS_AUTHORITY, TLS_HOSTNAME)
+    return case.failure in ANOTHERS_CERTIFICATE
 
 
 def self_made(case: AttemptCase) -> bool:
@@ -60,15 +60,34 @@ def self_made(case: AttemptCase) -> bool:
     return case.failure == TLS_AUTHORITY and case.step is not Step.NOISE
 
 
+def contradicted(case: AttemptCase) -> bool:
+    """The certificate names an authority whose key has not signed it: no edge of the service's has one like that."""
+    return bool(case.last and case.last.tls and case.last.tls.contradicted)
+
+
+def is_strangers(case: AttemptCase) -> bool:
+    """A certificate that is not the service's, as far as one round tells."""
+    return self_made(case) or (of_another(case) and case.answered_elsewhere)
+
+
+def shown_before(case: AttemptCase) -> bool:
+    """In round 1 somebody showed another's certificate there, too."""
+    return any(each.observations and each.observations[-1].failure in ANOTHERS_CERTIFICATE for each in case.before)
+
+
 def passes_beside(case: AttemptCase, *handshakes: str) -> bool:
     """One of these, at the same address and port and over the same transport, was answered."""
     return not case.answered_beside.isdisjoint(handshakes)
 
 
+def dialect_passed_twice(case: AttemptCase) -> bool:
+    return case.dialect_passed and case.dialect_passed_before
+
+
 def is_let_in(case: AttemptCase) -> bool:
     """The service took the ClientHello, began to answer it, or answers the same in other bytes: it keeps nobody out."""
     took_it = case.step is Step.TLS and (hello_acknowledged(case) or bytes_received(case) > 0)
-    return took_it or case.dialect_passed or passes_beside(case, "quic-other-name")
+    return took_it or case.dialect_passed or passes_beside(case, "quic-other-name", "tls-other-name")
 
 
 def is_udp(case: AttemptCase) -> bool:
@@ -81,22 +100,29 @@ def in_a_session(case: AttemptCase) -> bool:
 
 
 def began(case: AttemptCase) -> bool:
-    """The server's first message of DTLS came."""
-    facts = case.last.dtls if case.last else None
-    return facts is not None and (facts.hello_verify or facts.server_hello)
+    """The other end had answered, and the handshake still had to be finished."""
+    last = case.last
+    if last is None or last.failure not in BROKEN_OFF | {TIMEOUT}:
+        return False
+    over_udp = bool(last.dtls and (last.dtls.hello_verify or last.dtls.server_hello))
+    over_udp |= bool(last.quic and (last.quic.initial or last.quic.retry))
+    over_tcp = case.step is Step.TLS and (last.bytes_received > 0 or hello_acknowledged(case))
+    return over_udp or over_tcp or (case.step in PAYLOAD_STEPS and in_a_session(case))
 
 
 def shows_blockpage(case: AttemptCase) -> bool:
+    return is_blockpage(case.attempt)
+
+
+def is_blockpage(attempt: Attempt) -> bool:
     """Inside a verified session a page is the service's, whatever it mentions."""
-    page = case.last.http if case.last else None
-    in_clear = case.attempt.transport not in OVER_TLS
+    page = attempt.observations[-1].http if attempt.observations else None
+    in_clear = attempt.transport not in OVER_TLS
     return in_clear and page is not None and bool(page.fingerprint)
 
 
-def relay_refuses(case: AttemptCase) -> bool:
-    """Over UDP only what carries our transaction id is read at all; in a stream anything may come."""
-    understood = is_udp(case) or (case.last is not None and case.last.operation is Operation.DECODE)
-    return understood and fails(Step.TURN, UNEXPECTED_REPLY)(case)
+def blockpage_before(case: AttemptCase) -> bool:
+    return any(map(is_blockpage, case.before))
 
 
 def refused_by_icmp(case: AttemptCase) -> tuple[str, ...]:

@@ -56,7 +56,13 @@ def neutral(handshake: str, failure: str | None = None, port: int = 443, family:
 
 
 NEUTRALS = (neutral("tls"), neutral("http", port=80), neutral("stun", port=3478))
-LINK = Link(up=True, neutrals=NEUTRALS, resolvers=(ResolverCheck(resolver=ISP, truthful=True),))
+STARTED_MS = 1_000_000_000_000
+LINK = Link(
+    up=True,
+    neutrals=NEUTRALS,
+    resolvers=(ResolverCheck(resolver=ISP, truthful=True),),
+    trust_store_ms=STARTED_MS - 40 * 86_400_000,
+)
 
 
 def seen(step: Step, failure: str | None = None, **fields: Any) -> Observation:
@@ -115,7 +121,7 @@ def measurement(target: Target, *attempts: Attempt, **fields: Any) -> Measuremen
         "target": target.id,
         "cycle": "22" * 16,
         "round": 1,
-        "started_ms": 1_000_000_000_000,
+        "started_ms": STARTED_MS,
         "clock_offset_ms": 0,
         "link": LINK,
         "attempts": attempts,

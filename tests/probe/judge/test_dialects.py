@@ -170,7 +170,7 @@ def test_a_bound_answer_is_not_the_services() -> None:
 
 
 def test_another_key_at_an_address_that_proves_the_services_elsewhere() -> None:
-    given = whatsapp(noise(TLS_AUTHORITY, leaf="bb"))
+    given = whatsapp(noise(TLS_AUTHORITY, leaf="bb"), rounds=2)
     assert conclusion(given) == ("tls_mitm", State.BLOCKED, "tls.mitm")
 
 
@@ -291,4 +291,4 @@ def test_a_proxy_that_takes_every_connection_accuses_nobody() -> None:
 
 def test_a_block_page_settles_it() -> None:
     page = HttpFacts(status=200, fingerprint="wall")
-    assert conclusion(whatsapp(web_server(HERE, page))) == ("blockpage", State.BLOCKED, "http.blockpage")
+    assert conclusion(whatsapp(web_server(HERE, page), rounds=2)) == ("blockpage", State.BLOCKED, "http.blockpage")

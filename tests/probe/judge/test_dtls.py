@@ -47,9 +47,29 @@ def test_dtls_that_is_dropped_where_other_udp_passes() -> None:
     assert judged(fails(TIMEOUT), fails(TIMEOUT, BROWSER), beside)[1:] == (State.LIKELY_BLOCKED, "dtls.drop")
 
 
-@pytest.mark.parametrize("facts", [DtlsFacts(hello_verify=True), DtlsFacts(server_hello=True)])
+BEGUN = [DtlsFacts(hello_verify=True), DtlsFacts(server_hello=True), DtlsFacts(hello_verify=True, server_hello=True)]
+NEUTRAL_DTLS = replace(neutral("stun", port=5349), handshake="dtls", flights=3)
+AS_LONG = replace(LINK, neutrals=(*LINK.neutrals, NEUTRAL_DTLS))
+
+
+@pytest.mark.parametrize("facts", BEGUN)
 def test_a_handshake_that_is_cut_off(facts: DtlsFacts) -> None:
-    assert judged(fails(TIMEOUT, dtls=facts)) == ("dtls_dropped", State.LIKELY_BLOCKED, "dtls.drop")
+    """(This accused beside one-flight STUN alone, and so every line that loses much.)"""
+    assert judged(fails(TIMEOUT, dtls=facts))[:2] == ("begun_without_equal", State.INSUFFICIENT)
+    assert judged(fails(TIMEOUT, dtls=facts), link=AS_LONG) == ("dtls_dropped", State.LIKELY_BLOCKED, "dtls.drop")
+
+
+@pytest.mark.parametrize("facts", BEGUN)
+def test_a_hello_that_was_answered_is_not_dropped(facts: DtlsFacts) -> None:
+    beside = passes(BROWSER)
+    assert judged(fails(TIMEOUT, dtls=facts), beside)[1] is State.INSUFFICIENT
+    assert judged(fails(TIMEOUT, dtls=facts), beside, link=AS_LONG)[0] == "dtls_dropped"
+
+
+@pytest.mark.parametrize("change", [{"failure": TIMEOUT}, {"flights": 2}, {"family": 6}, {"transport": "tcp"}])
+def test_a_neutral_that_is_no_equal(change: dict[str, Any]) -> None:
+    link = replace(LINK, neutrals=(*LINK.neutrals, replace(NEUTRAL_DTLS, **change)))
+    assert judged(fails(TIMEOUT, dtls=BEGUN[2]), link=link)[0] == "begun_without_equal"
 
 
 def test_alone_only_the_endpoint_can_be_named() -> None:

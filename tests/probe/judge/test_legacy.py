@@ -62,7 +62,7 @@ def test_a_denied_name_that_resolves_elsewhere_is_a_standing_ban() -> None:
 
 def test_a_block_page_is_a_standing_ban() -> None:
     page = attempt(TLS, seen(Step.HTTP, "http_unexpected_status_code", http=HttpFacts(fingerprint="om-block")))
-    assert judge(given(page, alive=False)).mechanism == "http.blockpage"
+    assert judge(given(page, rounds=2, alive=False)).mechanism == "http.blockpage"
 
 
 @pytest.mark.parametrize("failed", SILENCES)

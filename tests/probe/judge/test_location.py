@@ -169,7 +169,7 @@ def test_a_silent_router_is_silent_for_neutrals_too() -> None:
 
 def test_the_homes_proxy_shows_its_certificate() -> None:
     opened = sweep(Step.TCP, *[ANSWER] * 6)
-    given = located(CHAT, tls_fails(TLS_AUTHORITY, leaf="cc" * 32), opened, rounds=1)
+    given = located(CHAT, tls_fails(TLS_AUTHORITY, leaf="cc" * 32), opened)
     assert conclusion(given) == ("tls_read_at_home", State.IMPAIRED, "local.tls")
 
 
@@ -196,12 +196,12 @@ def test_a_proxy_that_opens_every_connection_excuses_no_ban_of_a_name() -> None:
 
 def test_an_interceptor_in_the_network_shows_its_own() -> None:
     opened = sweep(Step.TCP, HOME, EDGE, *[ANSWER] * 4)
-    given = located(CHAT, tls_fails(TLS_AUTHORITY, leaf="cc" * 32), opened, rounds=1)
+    given = located(CHAT, tls_fails(TLS_AUTHORITY, leaf="cc" * 32), opened)
     assert conclusion(given) == ("tls_mitm", State.BLOCKED, "tls.mitm")
 
 
 def test_an_interceptor_abroad_is_an_artefact_all_the_same() -> None:
-    given = located(CHAT, tls_fails(TLS_AUTHORITY, leaf="cc" * 32), HELLO_PASSES, rounds=1)
+    given = located(CHAT, tls_fails(TLS_AUTHORITY, leaf="cc" * 32), HELLO_PASSES)
     assert judge(given).rule == "tls_mitm"
 
 

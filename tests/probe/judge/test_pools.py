@@ -51,7 +51,7 @@ def test_a_block_page_with_the_expected_status_is_no_success() -> None:
     facts = HttpFacts(status=200, fingerprint="ministry")
     genuine = attempt(PAGE, seen(Step.TCP), seen(Step.HTTP), grade=Grade.TRANSPORT)
     shown = attempt(PAGE, seen(Step.TCP), seen(Step.HTTP, http=facts), grade=Grade.TRANSPORT)
-    verdict = judge(evidence(target, shown, controls=[control(measurement(target, genuine))]))
+    verdict = judge(evidence(target, shown, rounds=2, controls=[control(measurement(target, genuine))]))
     assert (verdict.state, verdict.mechanism) == (State.BLOCKED, "http.blockpage")
 
 

@@ -94,7 +94,8 @@ def test_silence_needs_two_rounds_and_neutral_quic(more: dict[str, Any], rule: s
 
 def test_a_forged_certificate_is_one_over_quic_too() -> None:
     forged = fails(TLS_AUTHORITY, tls=TlsFacts(leaf_sha256="cc" * 32))
-    assert judged(forged, rounds=1)[1:] == (State.BLOCKED, "tls.mitm")
+    assert judged(forged)[1:] == (State.BLOCKED, "tls.mitm")
+    assert judged(forged, rounds=1)[:2] == ("anothers_certificate_once", State.INSUFFICIENT)
 
 
 @pytest.mark.parametrize("failure", [TLS_FAILED, UNEXPECTED_REPLY, "quic_incompatible_version"])

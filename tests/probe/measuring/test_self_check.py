@@ -91,7 +91,15 @@ def test_a_dns_error_is_no_link() -> None:
 def test_neutrals_say_how_each_attempt_went() -> None:
     link = conclude(found(passed(STUN), failed(TLS, address="2001:db8::44")))
     assert link.neutrals == (
-        Neutral(target="baseline/0", handshake="stun", transport=Transport.UDP, port=3478, family=4, failure=None),
+        Neutral(
+            target="baseline/0",
+            handshake="stun",
+            transport=Transport.UDP,
+            port=3478,
+            family=4,
+            failure=None,
+            flights=1,
+        ),
         Neutral(
             target="baseline/0",
             handshake="tls",

@@ -77,8 +77,8 @@ ACCUSATIONS = [
     pytest.param(
         tls_fails(TIMEOUT, received=90), 2, "tls_reply_dropped", State.LIKELY_BLOCKED, "tls.reply.drop", id="reply cut"
     ),
-    pytest.param(tls_fails(TLS_HOSTNAME, leaf=OTHER), 1, "tls_mitm", State.BLOCKED, "tls.mitm", id="other name"),
-    pytest.param(tls_fails(TLS_AUTHORITY, leaf=OTHER), 1, "tls_mitm", State.BLOCKED, "tls.mitm", id="other authority"),
+    pytest.param(tls_fails(TLS_HOSTNAME, leaf=OTHER), 2, "tls_mitm", State.BLOCKED, "tls.mitm", id="other name"),
+    pytest.param(tls_fails(TLS_AUTHORITY, leaf=OTHER), 2, "tls_mitm", State.BLOCKED, "tls.mitm", id="other authority"),
     pytest.param(tcp_fails(TIMEOUT), 2, "ip_drop", State.LIKELY_BLOCKED, "ip.drop", id="SYN dropped"),
     pytest.param(tcp_fails(REFUSED), 2, "ip_reset", State.LIKELY_BLOCKED, "ip.reset", id="SYN reset"),
     pytest.param(tcp_fails(HOST_UNREACHABLE), 2, "ip_reject", State.LIKELY_BLOCKED, "ip.reject", id="ICMP"),
@@ -289,7 +289,8 @@ def test_a_local_firewall() -> None:
 
 def test_a_known_block_page_settles_it_alone() -> None:
     page = attempt(TLS, seen(Step.HTTP, "http_unexpected_status_code", http=HttpFacts(fingerprint="a country's")))
-    assert conclusion(evidence(CHAT, page, controls=())) == ("blockpage", State.BLOCKED, "http.blockpage")
+    assert conclusion(evidence(CHAT, page, rounds=2, controls=())) == ("blockpage", State.BLOCKED, "http.blockpage")
+    assert conclusion(evidence(CHAT, page, controls=())) == ("blockpage_once", State.INSUFFICIENT, None)
 
 
 def test_what_no_rule_explains_accuses_nobody() -> None:
