@@ -3,7 +3,10 @@
 The first public hop is the first router with a public address that said anything to any packet, failing or neutral; one
 with an address between carriers and customers (RFC 6598) is the carrier's as well, and on a device that is itself on a
 cellular network any router is. A packet that dies before it, while a neutral one that goes as far draws a word from it
-or from a router behind it, counts as stopped at home, and so does one that is answered no further away.
+or from a router behind it, counts as stopped at home, and so does one that is answered no further away. Where more than
+one private router stands before the first public hop, only what the first of them stops is certainly the home's: the
+others may be a campus's, or an operator's own in 10/8. Whose they are tells a device that is itself on a cellular
+network, or a public hop before them; until then nobody is accused, and no home named.
 
 A packet that a router of another country's network has seen got out of the line's own. Whether it was then the service
 that kept silent, or somebody who stands on the way back, cannot be told from here; who resets or rejects it out there
@@ -37,11 +40,15 @@ PUBLIC_HOPS = frozenset({HopKind.PUBLIC, HopKind.NEAR})
 CARRIER_HOPS = PUBLIC_HOPS | {HopKind.SHARED}
 ANSWERS = frozenset({ReplyKind.ANSWER, ReplyKind.RESET, ReplyKind.REJECTED})
 COMPARED_ALIKE = frozenset({Step.TCP, Step.TLS, Step.HTTP})  # with neutrals that say the same kind of thing
+FIRST_ROUTER = 1  # its TTL
 ALSO_BY = {Step.TURN: Step.STUN}  # a relay that leaves a Binding unanswered too is followed by that
 
 
 class FailureLocation(StrEnum):
     HOME = "home"  # at or before the first public hop
+    BETWEEN = "between"  # before it too, but behind the first router: the home's or the operator's own
+    INSIDE = "inside"  # it is refused where a neutral packet was still in the line's own network, behind the home
+    OUTSIDE = "outside"  # a public router has seen it, and what is behind that one is not known
     LEFT = "left"  # it got out of the line's own network, and then nothing came
     BEYOND = "beyond"  # it is answered, wrongly, from beyond that network
     SERVICE = "service"  # the same, from exactly as far away as the service is
@@ -58,7 +65,11 @@ def of_attempt(evidence: Evidence, attempt: Attempt, last: Observation | None) -
         return FailureLocation.HOME
     steps = (last.step, ALSO_BY.get(last.step, last.step))
     found = (sweep for step in steps for sweep in _followed(sweeps, attempt, step))
-    return next((_at_home(each, evidence) or _abroad(each, evidence) for each in found), None)
+    return next((_place(each, evidence) for each in found), None)
+
+
+def _place(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
+    return _at_home(sweep, evidence) or _abroad(sweep, evidence) or _behind_the_home(sweep, evidence)
 
 
 def _opened_at_home(evidence: Evidence, attempt: Attempt) -> FailureLocation | None:
@@ -71,7 +82,7 @@ def of_name(evidence: Evidence, host: str) -> FailureLocation | None:
     """Of a name's resolution: at home or not known, for whose a resolver is the judge knows by its own address."""
     sweeps = evidence.measurement.sweeps
     places = [_at_home(each, evidence) for each in sweeps if each.step is Step.DNS and each.host == host]
-    return next((place for place in places if place), None)
+    return FailureLocation.HOME if any(places) else None
 
 
 def _followed(sweeps: Iterable[Sweep], attempt: Attempt, step: Step) -> list[Sweep]:
@@ -90,9 +101,35 @@ def _at_home(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
     answered, passed = _answered_at(sweep), {ttl for ttl in _neutrals_exceeded(sweep, sweeps) if ttl >= first.ttl}
     if answered is not None:  # a resolver may itself be the first public hop: then it answers neutral questions there
         at_it = answered == first.ttl and first.kind in PUBLIC_HOPS and passed
-        return FailureLocation.HOME if answered < first.ttl or at_it else None
+        return _before(first, answered - 1) if answered < first.ttl else FailureLocation.HOME if at_it else None
     silent = {hop.ttl for hop in sweep.hops if hop.came is ReplyKind.SILENCE}
-    return FailureLocation.HOME if max(_exceeded(sweep), default=0) < first.ttl and silent & passed else None
+    last = max(_exceeded(sweep), default=0)
+    return _before(first, last) if last < first.ttl and silent & passed else None
+
+
+def _before(first: Hop, passed: int) -> FailureLocation:
+    """`passed`: the last router that surely saw it, and maybe let it go on, before the first public hop."""
+    others = first.ttl - 1 > FIRST_ROUTER
+    return FailureLocation.BETWEEN if others and passed >= FIRST_ROUTER else FailureLocation.HOME
+
+
+def _behind_the_home(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
+    first = _first_hop(evidence.measurement, sweep.family)
+    if first is None or sweep.neutral or any(hop.came is ReplyKind.ANSWER for hop in sweep.hops):
+        return None
+    refused = _answered_at(sweep)
+    if refused is not None and first.ttl < refused <= _still_inside(evidence, sweep.family):
+        return FailureLocation.INSIDE
+    return FailureLocation.OUTSIDE if max(_exceeded(sweep), default=0) >= first.ttl else None
+
+
+def _still_inside(evidence: Evidence, family: int) -> int:
+    """The furthest that a neutral packet was seen inside the line's own network; 0 where that is not known."""
+    own = evidence.network.asn
+    sweeps = [each for each in evidence.measurement.sweeps if each.neutral and each.family == family]
+    hops = [hop for sweep in sweeps for hop in _exceeded(sweep).values()]
+    known = [(hop.ttl, evidence.networks.get(hop.prefix or "", Network()).asn) for hop in hops]
+    return max((ttl for ttl, asn in known if own and asn == own), default=0)
 
 
 def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:

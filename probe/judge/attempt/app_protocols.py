@@ -26,7 +26,8 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
         State.IMPAIRED,
         "sip.drop",
         "call signalling (SIP) gets no answer, and the same bytes inverted do; a home router may be what drops it",
-        "Our own server, the same address and port, twice. It says what is dropped, and not where.",
+        "Our own server, the same address and port, twice. It says what is dropped, and not by whom, also where a "
+        "sweep sees it far beyond the home: a router's SIP helper may spoil what it lets pass, and nobody answer that.",
     ),
     Rule(
         "sip_unanswered",
@@ -34,7 +35,8 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
         State.IMPAIRED,
         None,
         "a SIP server that answers elsewhere does not answer SIP in clear: a home router may be what drops it",
-        "Neither the bytes, the port nor the address can be named, and routers' SIP helpers are often broken.",
+        "Neither the bytes, the port nor the address can be named, and routers' SIP helpers are often broken, over TCP "
+        "as over UDP: they spoil what they let pass, so that no sweep clears them.",
     ),
     Rule(
         "payload_recognised_reset",

@@ -169,6 +169,15 @@ ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
         "The same packet with a small TTL, beside a neutral one that passes there; design, section 4.",
     ),
     Rule(
+        "stopped_between",
+        lambda case: case.location is FailureLocation.BETWEEN,
+        State.IMPAIRED,
+        None,
+        "it is stopped between the first router and the first public one: at home, on a campus, or by the operator",
+        "Private addresses, 10/8 among them, are homes' and campuses' as well as operators' own: a device that is on a "
+        "cellular network itself, or a public hop before them, would tell.",
+    ),
+    Rule(
         "certificate_expired",
         lambda case: case.failure == TLS_CERTIFICATE,
         State.IMPAIRED,

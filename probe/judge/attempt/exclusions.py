@@ -11,12 +11,16 @@ from probe.judge.attempt.predicates import (
     is_let_in,
     is_udp,
     is_unanswered,
+    refused_under_its_address,
 )
 from probe.judge.evidence import Rule
 from probe.judge.location import FailureLocation
 from probe.judge.refusals import is_refused_in_words, is_refused_inside
 from probe.model import State
 from probe.protocols import PAYLOAD_STEPS
+
+# Where a refusal comes from that may be the service's: a router of another country has seen the packet.
+AS_FAR_AS_THE_SERVICE = (FailureLocation.SERVICE, FailureLocation.BEYOND)
 
 EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
     Rule(
@@ -62,11 +66,21 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "refused_by_target",
-        lambda case: case.last is not None and case.last.icmp is not None and case.last.icmp.from_target,
+        lambda case: refused_under_its_address(case) and case.location in AS_FAR_AS_THE_SERVICE,
         State.IMPAIRED,
         "service.refusal",
-        "the service's own address refused it by ICMP",
-        "An ICMP error from the target itself shows that the path is open.",
+        "the service's own address refused it by ICMP, from beyond this network",
+        "An ICMP error from the target itself shows that the path is open; that it is the target's the sweep shows, "
+        "for whoever drops a packet can write any sender (Linux' own reject on a bridge writes the target).",
+    ),
+    Rule(
+        "refused_under_its_address",
+        lambda case: refused_under_its_address(case) and case.location is not FailureLocation.INSIDE,
+        State.IMPAIRED,
+        None,
+        "it is refused by ICMP under the service's address: by the service, or by somebody on the way in its name",
+        "Without a sweep that shows from how far it comes, neither is named. One that comes from inside this network "
+        "is judged as any other device's.",
     ),
     Rule(
         "regional_fault_not_excluded",
@@ -75,6 +89,15 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
         None,
         "this address was not reached from elsewhere: a fault of the service in this region is not excluded",
         "design, section 4: before `likely_blocked`, the failing address itself must have answered somebody.",
+    ),
+    Rule(
+        "port_dead_behind_the_home",
+        lambda case: case.neutral_port_dead and is_udp(case) and case.location is FailureLocation.OUTSIDE,
+        State.IMPAIRED,
+        "udp.port.drop",
+        "neutral services on this port do not answer either, on other ports they do; it is stopped behind the home",
+        "The network drops this port, whoever is meant: networks do so against amplification, too. That calls on it "
+        "die is said; that a service is meant is not, of one line: what all services share is for a cell to say.",
     ),
     Rule(
         "port_dead_for_neutrals",

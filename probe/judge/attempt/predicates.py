@@ -125,6 +125,11 @@ def blockpage_before(case: AttemptCase) -> bool:
     return any(map(is_blockpage, case.before))
 
 
+def refused_under_its_address(case: AttemptCase) -> bool:
+    """An ICMP error whose sender says that it is the service."""
+    return case.last is not None and case.last.icmp is not None and case.last.icmp.from_target
+
+
 def refused_by_icmp(case: AttemptCase) -> tuple[str, ...]:
     """Over UDP a refusal is an ICMP error; over TCP it is a reset."""
     return (REFUSED,) if is_udp(case) else ()

@@ -469,7 +469,7 @@ def test_an_icmp_refusal_on_the_way_and_one_by_the_target() -> None:
     on_the_way = turn_fails(REFUSED, icmp=IcmpFacts(type=3, code=3, from_target=False))
     assert conclusion(evidence(CALL, on_the_way, rounds=2)) == ("ip_reject", State.LIKELY_BLOCKED, "ip.reject")
     by_target = turn_fails(REFUSED, icmp=IcmpFacts(type=3, code=3, from_target=True))
-    assert conclusion(evidence(CALL, by_target)) == ("refused_by_target", State.IMPAIRED, "service.refusal")
+    assert conclusion(evidence(CALL, by_target)) == ("refused_under_its_address", State.IMPAIRED, None)
 
 
 def test_a_relay_that_refuses_in_another_way() -> None:
