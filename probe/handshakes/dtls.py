@@ -15,6 +15,7 @@ from __future__ import annotations
 from functools import partial
 
 from probe.addresses import is_address
+from probe.handshakes.tls import verified
 from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import SEND_OFFSETS
 from probe.model import Endpoint, Grade, Operation, Step
@@ -26,16 +27,16 @@ LIMIT = 10.0  # seconds
 
 async def handshake(trace: Trace, endpoint: Endpoint, hello: Hello = PION) -> Grade:
     """Shakes hands, and verifies where there is something to verify by. Raises StepFailed."""
-    pinned = False
+    grade = Grade.BOUND
     async with trace.step(Step.DTLS, LIMIT + 1) as record:
         session = await _session(trace, record, endpoint, hello)
         await session.shake_hands(record, trace.scaled(LIMIT), _offsets(trace))
         record.operation = Operation.VERIFY
         if endpoint.server_name is not None or endpoint.ca is not None:
-            name, instruments = endpoint.server_name or endpoint.host, trace.instruments
-            pinned = instruments.trust.verify(session.chain, name, endpoint.ca, instruments.now_ms())
+            name = endpoint.server_name or endpoint.host
+            grade = verified(trace, record, session.chain, name, endpoint.ca)
     await session.close()
-    return Grade.CRYPTO if pinned else Grade.BOUND
+    return grade
 
 
 async def first_answer(trace: Trace, endpoint: Endpoint) -> Grade:

@@ -19,6 +19,7 @@ from aioquic.quic.events import StreamReset
 from probe.addresses import is_address
 from probe.codecs.http_page import BODY_LIMIT, Page
 from probe.failure import UNEXPECTED_STATUS, Failed
+from probe.handshakes.tls import verified
 from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Expect, Grade, Operation, Step
 from probe.net.dialer import Datagrams
@@ -36,12 +37,11 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         session = QuicSession(datagrams, None if is_address(name) else name, H3_ALPN)
         await session.shake_hands(record, trace.scaled(LIMIT))
         record.operation = Operation.VERIFY
-        instruments = trace.instruments
-        pinned = instruments.trust.verify(session.chain, name, endpoint.ca, instruments.now_ms())
+        grade = verified(trace, record, session.chain, name, endpoint.ca)
     if endpoint.expect != Expect():
         await _get(trace, session, datagrams, endpoint)
     await session.close()
-    return Grade.CRYPTO if pinned else Grade.BOUND
+    return grade
 
 
 async def _get(trace: Trace, session: QuicSession, datagrams: Datagrams, endpoint: Endpoint) -> None:

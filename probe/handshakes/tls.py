@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cryptography import x509
+
 from probe.addresses import is_address
+from probe.failure import Failed
 from probe.handshakes import tcp
 from probe.handshakes.trace import Trace
-from probe.model import Endpoint, Grade, Operation, Step
+from probe.model import Endpoint, Grade, Operation, Step, TlsFacts
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord
 from probe.secure.tls import TlsStream
@@ -47,6 +50,15 @@ async def secured_within(
     inside = TlsStream(stream, None if is_address(name) else name, alpn)  # RFC 6066: no address in the SNI
     await inside.shake_hands(record)
     record.operation = Operation.VERIFY
-    instruments = trace.instruments
-    pinned = instruments.trust.verify(inside.chain, name, ca, instruments.now_ms())
-    return inside, Grade.CRYPTO if pinned else Grade.BOUND
+    return inside, verified(trace, record, inside.chain, name, ca)
+
+
+def verified(trace: Trace, record: StepRecord, chain: Sequence[x509.Certificate], name: str, ca: str | None) -> Grade:
+    """What the chain proves; whether it contradicts an authority that it names is kept. Raises Failed."""
+    trust = trace.instruments.trust
+    try:
+        pinned = trust.verify(chain, name, ca, trace.instruments.now_ms())
+    except Failed:
+        record.amend(TlsFacts, contradicted=trust.contradicts(chain, ca))
+        raise
+    return Grade.CRYPTO if pinned else Grade.BOUND

@@ -10,16 +10,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 from OpenSSL import SSL, crypto
 
-from probe.failure import TLS_CERTIFICATE, Failed
+from probe.failure import TLS_AUTHORITY, Failed
 from probe.model import TlsFacts
 
 
 def peer_chain(connection: SSL.Connection) -> list[x509.Certificate]:
-    """The certificates that the peer sent, its own first. Raises Failed(`ssl_invalid_certificate`)."""
+    """The certificates that the peer sent, its own first.
+
+    Raises Failed(`ssl_unknown_authority`): no root vouches for one that cannot be read.
+    """
     try:
         return list(connection.get_peer_cert_chain(as_cryptography=True) or [])
     except (ValueError, x509.InvalidVersion) as error:  # OpenSSL reads more than cryptography does
-        raise Failed(TLS_CERTIFICATE) from error
+        raise Failed(TLS_AUTHORITY) from error
 
 
 def certificate_facts(facts: TlsFacts, chain: Sequence[x509.Certificate]) -> TlsFacts:

@@ -41,7 +41,7 @@ class TlsStream:
 
     @property
     def chain(self) -> list[x509.Certificate]:
-        """The certificates that the peer sent, its own first. Raises Failed(`ssl_invalid_certificate`)."""
+        """The certificates that the peer sent, its own first. Raises Failed(`ssl_unknown_authority`)."""
         return peer_chain(self._connection)
 
     async def shake_hands(self, record: StepRecord) -> None:

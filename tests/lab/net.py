@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -209,4 +210,4 @@ class Lab:
         self.targets_file.write_text(targets_yaml(signal_pem))
         self.networks_file.write_text(networks_csv())
         self.targets = parse(self.targets_file.read_bytes(), str(self.targets_file))
-        self.trust = Trust(self.ca_file.read_bytes(), self.targets.authorities)
+        self.trust = Trust(self.ca_file.read_bytes(), self.targets.authorities, as_of_ms=int(time.time() * 1000))

@@ -101,6 +101,14 @@ def test_a_certificate_is_verified_where_there_is_something_to_verify_by(
     assert seen.last.tls.leaf_sha256
 
 
+@pytest.mark.parametrize(("authority", "contradicted"), [(Authority.create("Public root"), True), (FORGER, False)])
+def test_a_copied_name_is_kept_as_a_contradiction(authority: Authority, contradicted: bool) -> None:
+    seen = spoken(DtlsPeer(authority.leaf("relay.example")), NAMED)
+    assert seen.failure == "ssl_unknown_authority"
+    assert seen.last.tls is not None
+    assert seen.last.tls.contradicted is contradicted
+
+
 def test_what_is_lost_is_sent_again_on_our_schedule() -> None:
     peer = DtlsPeer(LEAF, cookie=False, deaf=3)
     seen = spoken(peer)

@@ -143,6 +143,14 @@ def test_a_certificate_that_is_refused_is_kept(leaf: Leaf, failure: str) -> None
     assert seen.last.tls.leaf_sha256 == leaf_hash(leaf)
 
 
+@pytest.mark.parametrize(("authority", "contradicted"), [(Authority.create("Public root"), True), (FORGER, False)])
+def test_a_copied_name_is_kept_as_a_contradiction(authority: Authority, contradicted: bool) -> None:
+    seen = spoken(authority.leaf("chat.example"))
+    assert seen.failure == "ssl_unknown_authority"
+    assert seen.last.tls is not None
+    assert seen.last.tls.contradicted is contradicted
+
+
 def test_another_protocol_is_refused_with_an_alert() -> None:
     seen = spoken(alpn="smb")
     assert (seen.grade, seen.failure, seen.last.operation) == (None, "ssl_failed_handshake", Operation.READ)

@@ -27,6 +27,7 @@ from tests.scripted import ScriptedDialer, Tcp
 from tests.servers.certificates import DAY, Authority, Leaf
 
 PUBLIC, OWN, FORGER = (Authority.create(name) for name in ("Public root", "The service's own", "A censor"))
+COPYIST = Authority.create("Public root")  # in name only
 NOW_MS = int(datetime.now(UTC).timestamp() * 1000)
 DAY_MS = 86_400_000
 ALERT = bytes.fromhex("15030300020250")  # fatal, internal_error
@@ -129,12 +130,20 @@ async def test_a_certificate_that_is_refused_is_kept(make: Callable[[], Leaf], f
     assert seen.last.tls.version == "TLSv1.3"
 
 
-async def test_a_certificate_that_makes_no_sense_is_a_bad_one_and_is_kept(tmp_path: Path) -> None:
+async def test_a_copied_name_is_kept_as_a_contradiction(tmp_path: Path) -> None:
+    for authority, contradicted in ((COPYIST, True), (FORGER, False)):
+        seen = await shaken(authority.leaf("chat.example"), tmp_path)
+        assert seen.failure == "ssl_unknown_authority"
+        assert seen.last.tls is not None
+        assert seen.last.tls.contradicted is contradicted
+
+
+async def test_a_certificate_that_cannot_be_read_is_nobodys_and_is_kept(tmp_path: Path) -> None:
     leaf = PUBLIC.leaf("chat.example")
     der = x509.load_pem_x509_certificate(leaf.certificate).public_bytes(Encoding.DER)
     odd = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), 1)  # of version 8
     seen = await shaken(Leaf(ssl.DER_cert_to_PEM_cert(odd).encode(), leaf.key), tmp_path)
-    assert (seen.grade, seen.failure, seen.last.operation) == (None, "ssl_invalid_certificate", Operation.VERIFY)
+    assert (seen.grade, seen.failure, seen.last.operation) == (None, "ssl_unknown_authority", Operation.VERIFY)
     assert seen.last.tls is not None
     assert seen.last.tls.leaf_sha256 == hashlib.sha256(odd).hexdigest()
 
