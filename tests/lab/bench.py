@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from collector.facts.networks import read_networks
 from probe.measuring.session import Settings as ProbeSettings
-from probe.model import Access, ControlMeasurement, Network
+from probe.model import Access, ControlMeasurement, Measurement, Network
 from probe.net.vantage import describe_resolver
 from tests.lab import plan
 from tests.lab.fork import Change, Order, Result
 from tests.lab.model import Entry, Run, Stage
 from tests.lab.settings import Settings, device_of, lay_out, resolver_addresses
-from tests.lab.situation import Situation, controls_of, of_control, situation, world_key
+from tests.lab.situation import PAST, Situation, controls_of, minutes_of, of_control, situation, world_key
 
 
 def network_of(operator: str) -> Network:
@@ -65,22 +68,27 @@ class LabBench:
         return Order(
             namespace=line.namespace,
             targets=self.lab.targets,
-            trust=self.lab.trust,
+            trust=self.lab.old_trust if settings.trust == "old" else self.lab.trust,
             seed=f"{run.entry}:{run.operator}:{run.access}:{run.seed}",
             settings=self.probe_settings(run, settings, line.resolvers),
             skew_ms=settings.clock_skew_ms,
             scale=settings.scale or self._scale,
-            controls=tuple(controls or ()),
+            controls=around(controls or (), now_ms()),
             keep=self.keep or controls is None,
             change=self._change(settings),
+            freezes=settings.freezes,
+            clock_steps=settings.clock_steps,
+            files=settings.files,
             network=network_of(settings.egress or run.operator),
             networks=self._networks,
         )
 
     def told(self, control: Run, result: Result) -> list[ControlMeasurement]:
-        network = network_of(control.operator)
+        network, times = network_of(control.operator), minutes_of(self._of_run(control), control)
         return [
-            ControlMeasurement(key=control.operator, network=network, measurement=each) for each in result.measurements
+            ControlMeasurement(key=control.operator, network=network, measurement=each)
+            for minutes in times
+            for each in placed(result.measurements, minutes)
         ]
 
     def situation(self, run: Run) -> Situation:
@@ -98,7 +106,7 @@ class LabBench:
         )
 
     def _of_run(self, run: Run) -> Situation:
-        return situation(self._entries[run.entry], run)
+        return situation(self._entries[run.entry.removesuffix(PAST)], run)
 
     def _root(self, settings: Settings, run: Run) -> Path:
         return self._device_root(device_of(settings, plan.ACCESSES[run.access]))
@@ -117,6 +125,24 @@ class LabBench:
         if settings.changes_after is None:
             return None
         return Change(after=settings.changes_after, device=settings.changes_to)
+
+
+def placed(measurements: Sequence[Measurement], minutes: int) -> list[Measurement]:
+    """As if the cycle had begun so many minutes after 1970, by its corrected clock."""
+    began = min((each.started_ms + (each.clock_offset_ms or 0) for each in measurements), default=0)
+    return [replace(each, started_ms=each.started_ms - began + minutes * 60_000) for each in measurements]
+
+
+def around(controls: Sequence[ControlMeasurement], now: int) -> tuple[ControlMeasurement, ...]:
+    """Controls placed from 1970 on, placed around now: measured once, they are of the hour of every run."""
+    return tuple(
+        replace(each, measurement=replace(each.measurement, started_ms=each.measurement.started_ms + now))
+        for each in controls
+    )
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def nat_stages(settings: Settings) -> list[Stage]:

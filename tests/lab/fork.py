@@ -58,6 +58,9 @@ class Order(Struct, frozen=True, kw_only=True):
     controls: tuple[ControlMeasurement, ...] = ()
     keep: bool = False  # the measurements too
     change: Change | None = None
+    freezes: tuple[float, float] | None = None  # after so many seconds, for so many
+    clock_steps: tuple[float, int] | None = None  # after so many seconds, by so many ms
+    files: int | None = None  # descriptors that may be open
     network: Network = Network()  # whose the line is, and
     networks: Networks | None = None  # the table by which a collector names networks; None judges as a probe does
 
@@ -101,6 +104,8 @@ def run(order: Order) -> Result:
     started = time.monotonic()
     try:
         enter(order.namespace)
+        if order.files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (order.files, order.files))
         cycle = asyncio.run(measured(order))
         verdicts = judge_all(cycle.measurements, order.targets, order.controls, whereabouts(order, cycle))
     except Exception:
@@ -127,6 +132,9 @@ def whereabouts(order: Order, cycle: Cycle) -> NetworkTable:
 async def measured(order: Order) -> Cycle:
     if order.change is not None:
         asyncio.get_running_loop().call_later(order.change.after, lay_out, order.settings.root, order.change.device)
+    if order.freezes is not None:
+        after, seconds = order.freezes
+        asyncio.get_running_loop().call_later(after, time.sleep, seconds)
     return await run_cycle(order.targets, instruments(order), order.settings, AllocateBudget(), silent, SocketSweeper())
 
 
@@ -136,7 +144,7 @@ def instruments(order: Order) -> Instruments:
     return Instruments(
         dialer=SocketDialer(),
         clock=time.monotonic,
-        wall_ms=skewed(order.skew_ms),
+        wall_ms=skewed(order.skew_ms, order.clock_steps),
         random_bytes=dice.randbytes,
         new_uid=lambda: dice.randbytes(16).hex(),
         trust=order.trust,
@@ -144,8 +152,10 @@ def instruments(order: Order) -> Instruments:
     )
 
 
-def skewed(by_ms: int) -> Callable[[], int]:
-    return lambda: time.time_ns() // 1_000_000 + by_ms
+def skewed(by_ms: int, steps: tuple[float, int] | None) -> Callable[[], int]:
+    """A device's clock: wrong from the beginning on, or set while it measures."""
+    began, (after, step_ms) = time.monotonic(), steps or (0.0, 0)
+    return lambda: time.time_ns() // 1_000_000 + by_ms + (step_ms if time.monotonic() - began >= after else 0)
 
 
 def silent(done: int, whole: int, target: str) -> None:

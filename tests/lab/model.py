@@ -49,6 +49,7 @@ class Expected:
     state: str
     mechanism: str | None = None
     not_yet: str = ""  # the handshake or call flow that this waits for; counted apart, never as right
+    or_open: bool = False  # `insufficient` is as right: of a line so bad that a cycle may conclude nothing
 
 
 Draw = Callable[[Random], Sequence[Stage]]

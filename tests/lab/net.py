@@ -38,6 +38,7 @@ from tests.lab.targets import networks_csv, targets_yaml
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
+OLD_MS = 3 * 365 * 86_400_000  # of a device's authorities, where they are old
 PREFIX = "lab"  # of namespaces, before the id of the process whose they are
 START_SECONDS, END_SECONDS = PATIENCE / 2, PATIENCE / 4
 # Hides that the line's device is a TUN, which looks like a VPN's, in the mounts that `ip netns exec` makes.
@@ -96,6 +97,7 @@ class Lab:
     networks_file: Path
     targets: Targets
     trust: Trust
+    old_trust: Trust  # of a device that has not been brought up to date for years
 
     def __init__(self, directory: Path, slots: int = 60, servers: bool = True) -> None:
         """`directory` is for configurations and logs. Without servers there are no targets, for tests of the path."""
@@ -210,4 +212,6 @@ class Lab:
         self.targets_file.write_text(targets_yaml(signal_pem))
         self.networks_file.write_text(networks_csv())
         self.targets = parse(self.targets_file.read_bytes(), str(self.targets_file))
-        self.trust = Trust(self.ca_file.read_bytes(), self.targets.authorities, as_of_ms=int(time.time() * 1000))
+        now_ms, known = int(time.time() * 1000), self.targets.authorities
+        self.trust = Trust(self.ca_file.read_bytes(), known, as_of_ms=now_ms)
+        self.old_trust = Trust((directory / "old-ca.pem").read_bytes(), known, as_of_ms=now_ms - OLD_MS)

@@ -29,7 +29,11 @@ RELAYS = {  # realm and port → numbers
 PINNED = "chat.signal.example"  # its certificate is of the service's own authority
 WEB_NAMES = tuple(name for name in plan.NAMES if not name.startswith(("turn.", "stun.", "e1.", "e2.")))
 WEB = tuple(sorted({plan.NAMES[name] for name in WEB_NAMES}))
-SPECIAL_WEB = (plan.BLOCK_PAGE, plan.EXPIRED, plan.ROTATED, plan.PORTAL, plan.PROXY, plan.RENAMED)
+SPECIAL_WEB = (
+    *(plan.BLOCK_PAGE, plan.EXPIRED, plan.ROTATED, plan.PORTAL, plan.PROXY, plan.RENAMED),
+    *(plan.COPYCAT, plan.OTHER_EDGE),
+)
+YOUNG = ("www.viber.example",)  # whose certificates are of a public authority that old devices do not know
 
 
 def in_world(*numbers: int) -> list[str]:
@@ -67,5 +71,5 @@ def addresses() -> list[str]:
     """Everything that somebody has in the world; a free one for the collector too."""
     relays: Iterable[int] = {number for numbers in RELAYS.values() for number in numbers}
     spoken = {number for places in SPEAKERS.values() for numbers, _ in places for number in numbers}
-    others = (plan.RETIRED, plan.COLLECTOR)
+    others = (plan.RETIRED, plan.COLLECTOR, plan.CROWDED)
     return [*in_world(*{*WEB, *SPECIAL_WEB, *relays, *spoken, *others}), *caches(), *all_resolvers()]

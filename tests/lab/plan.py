@@ -53,6 +53,9 @@ RETIRED = 84  # a host that is up and serves nothing any more: closed ports, ICM
 PROXY = 85  # an antivirus's: certificates for every name by an authority that only this device trusts
 RENAMED = 86  # a genuine certificate, for another name
 FOREIGN_RESOLVER = 87  # truthful, in another network than the line's, and not known by name
+COPYCAT = 88  # certificates for every name, by an authority that bears the genuine one's name
+OTHER_EDGE = 89  # genuine certificates of the younger public authority, other ones than elsewhere
+CROWDED = 90  # Telegram's, which says that it is asked too much (-429)
 IN_ISP = 80  # in each operator's prefixes: a cache that serves every name like the service's own web servers
 # Every server of the world is also at the same number of OTHER_V4 and OTHER_V6: a second site, a CDN's other edge.
 RELAY_REALMS = {

@@ -77,6 +77,8 @@ def outcome(expected: Expected, said: Said, *, harmless: bool) -> str:
         return "false_accusation"
     if expected.not_yet:
         return "not_yet"
+    if expected.or_open and said.state == "insufficient":
+        return "right"
     if said.state != expected.state:
         return "wrong_state"
     if said.mechanism == expected.mechanism:

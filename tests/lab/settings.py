@@ -49,18 +49,25 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clock_skew_ms: int = 0  # how much its clock is ahead
     resolvers: tuple[str, ...] = ("operator",)  # those of its resolv.conf: see resolver_addresses; or an address
     device: Device | None = None  # that the default route leads into; None: what fits the access
+    freezes: tuple[float, float] | None = None  # seconds after which, and for how many, nothing on it runs
+    clock_steps: tuple[float, int] | None = (
+        None  # seconds after which somebody sets its clock ahead, and by how many ms
+    )
+    files: int | None = None  # the most descriptors that a process may have open
+    trust: Literal["new", "old"] = "new"  # old: from before the younger of the lab's two authorities
     changes_after: float | None = None  # seconds, after which the default route leads into another device
     changes_to: Device = "wwan0"
     declared: str | None = None  # the access that the volunteer says; None: the true one
     scale: float | None = None  # of the probe's limits, where the outcome depends on them; None: the runner's choice
     # Those who look on
-    controls: Literal["live", "dead", "one", "disagree", "none"] = "live"
+    controls: Literal["live", "dead", "one", "disagree", "none", "died", "stale"] = "live"
     spares_controls: bool = False  # the world's stages hold for the country only: a vendor's choice
     collector: Literal["live", "dead"] = "live"
 
 
 # `controls`: live, both measure the same world · dead, both measured without a link · one, the second is missing
-# · disagree, the second meets what the line meets and the first does not · none, there are none.
+# · disagree, the second meets what the line meets and the first does not · none, there are none · died, both measured
+# before the world became what it is, and afterwards · stale, both measured before that, and not since.
 
 
 def parse(settings: Mapping[str, Any]) -> Settings:

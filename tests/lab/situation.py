@@ -7,7 +7,7 @@ access. The world is drawn with few of the seeds, so that its controls can be me
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -26,7 +26,13 @@ MOODS = {  # Settings.controls → how each control fares
     "one": (ALIVE,),
     "disagree": (ALIVE, AS_THE_LINE),
     "none": (),
+    "died": (ALIVE, ALIVE),
+    "stale": (ALIVE, ALIVE),
 }
+PAST = "@before"  # of an entry: how it was before the world became what the entry says
+BEFORE_AND_AFTER = (-20, 20)  # minutes between the line's failure and what a control saw: what it saw counts for both
+TIMES: Mapping[str, tuple[int, ...]] = {"died": (10,), "stale": ()}  # Settings.controls → of the world as it is
+PAST_TIMES: Mapping[str, tuple[int, ...]] = {"died": (-40,), "stale": (-40,)}  # of the world before
 NO_LINK = (Stage("link.loss", {"fraction": 1.0, "direction": "both"}),)
 
 
@@ -40,9 +46,14 @@ class Situation:
     settings: Settings
 
 
+PEACE = Situation((), (), (), Settings())  # nothing anywhere
+
+
 def situation(entry: Entry, run: Run) -> Situation:
     """Of a run on a line of the country, or elsewhere."""
     settings = parse(entry.settings)
+    if run.entry.endswith(PAST):
+        return Situation((), (), (), settings)
     seed = run.seed % WORLD_SEEDS if entry.at == "world" and not settings.spares_controls else run.seed
     drawn = tuple(entry.draw(Random(f"{entry.name}:{seed}")))
     return Situation(
@@ -64,14 +75,32 @@ def of_control(of_run: Situation, operator: str) -> Situation:
 
 def controls_of(of_run: Situation, run: Run) -> list[Run]:
     """The cycles of its controls."""
-    moods = MOODS[of_run.settings.controls]
-    return [Run(run.entry, operator, CONTROL_ACCESS, run.seed) for operator, _ in zip(CONTROLS, moods, strict=False)]
+    how = of_run.settings.controls
+    entries = [run.entry] * bool(TIMES.get(how, BEFORE_AND_AFTER)) + [run.entry + PAST] * bool(PAST_TIMES.get(how))
+    return [
+        Run(entry, operator, CONTROL_ACCESS, run.seed)
+        for entry in entries
+        for operator, _ in zip(CONTROLS, MOODS[how], strict=False)
+    ]
+
+
+def minutes_of(of_run: Situation, control: Run) -> tuple[int, ...]:
+    """When, from a line's failure on, a control saw what it sees in this cycle."""
+    how = of_run.settings.controls
+    return PAST_TIMES[how] if control.entry.endswith(PAST) else TIMES.get(how, BEFORE_AND_AFTER)
 
 
 def world_key(of_run: Situation, run: Run) -> str:
     """The same for all runs whose controls see the same."""
-    seen = [of_control(of_run, control.operator) for control in controls_of(of_run, run)]
-    return json.dumps([[_data(each.home), _data(each.censor), _data(each.world)] for each in seen], default=str)
+    seen = [
+        (
+            minutes_of(of_run, control),
+            of_control(of_run if not control.entry.endswith(PAST) else PEACE, control.operator),
+        )
+        for control in controls_of(of_run, run)
+    ]
+    stages = [[when, _data(each.home), _data(each.censor), _data(each.world)] for when, each in seen]
+    return json.dumps(stages, default=str)
 
 
 def _data(stages: Sequence[Stage]) -> list[list[object]]:

@@ -81,6 +81,13 @@ def test_a_portal_lets_dns_through_and_nothing_else() -> None:
     assert back(resetting, segment(SYN)).flags & RST
 
 
+def test_a_portal_spares_connectivity_checks() -> None:
+    portal = made("home.portal", location="http://login.hotel.example/", spares=(SERVER,))
+    assert unchanged(portal, segment(SYN, 80))
+    assert unchanged(portal, reply(SYN | ACK, 80), up=False)
+    assert back(portal, segment(SYN, 80, server=OTHER)).flags & SYN
+
+
 @pytest.mark.parametrize(("server", "proxy"), [(SERVER, OTHER), (SERVER6, OTHER6)])
 def test_a_tls_proxy_speaks_in_the_servers_name(server: str, proxy: str) -> None:
     through = made("home.tls_proxy", to=TO)
@@ -136,6 +143,20 @@ def test_a_quota_of_ports_is_used_up() -> None:
 
 
 # --- The link ---------------------------------------------------------------------------------------------------
+
+
+def test_a_nat_that_rebinds_forgets_the_port_before() -> None:
+    nat = made("home.rebinding", period=2.0)
+    (first,) = nat(datagram(3478), True, 100.0)
+    outer = parse(first.packet).source_port
+    answer = udp(end(SERVER, 3478), end(LINE, outer), b"hello")
+    (came,) = nat(answer, False, 100.1)
+    assert parse(came.packet).destination_port == 40000
+    (second,) = nat(datagram(3478), True, 102.5)
+    assert parse(second.packet).source_port != outer
+    assert list(nat(answer, False, 102.6)) == []
+    assert unchanged(nat, query("www.neutral.example"))
+    assert unchanged(nat, segment(SYN))
 
 
 def test_some_packets_arrive_twice() -> None:
@@ -213,6 +234,15 @@ def test_a_relay_answers_an_allocate_with_an_error_of_its_own() -> None:
     assert message.error_code == 403
     assert stun.answers(request, message)
     assert unchanged(relay, datagram(3478, stun.binding_request(bytes(range(12)))))
+
+
+def test_bytes_stand_behind_a_relays_answers() -> None:
+    trailing = made("service.trailing", addresses=(SERVER,), bytes=4)
+    message = bytes.fromhex("010100002112a442") + bytes(12)  # an empty response to a Binding
+    (fate,) = trailing(udp(end(SERVER, 3478), end(LINE, 40000), message), False, 0.0)
+    assert parse(fate.packet).payload == message + bytes(4)
+    assert unchanged(trailing, udp(end(OTHER, 3478), end(LINE, 40000), message), up=False)
+    assert unchanged(trailing, datagram(3478, message))
 
 
 @pytest.mark.parametrize(("by", "flags"), [("reset", RST | ACK), ("close", FIN | ACK)])

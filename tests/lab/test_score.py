@@ -52,6 +52,8 @@ def entry(**expected: Expected) -> Entry:
         (Expected("degraded", "partial"), said("blocked", "ip.drop"), False, "wrong_state"),
         (Expected("degraded"), said("blocked", "ip.drop"), True, "false_accusation"),
         (Expected("degraded"), said("degraded"), True, "right"),
+        (Expected("ok", or_open=True), said("insufficient"), True, "right"),
+        (Expected("ok", or_open=True), said("impaired"), True, "wrong_state"),
         (LATER, said("likely_blocked", "rtp.drop"), False, "not_yet"),
         (LATER, said("insufficient"), False, "not_yet"),
         (Expected("ok", not_yet="QUIC"), said("blocked", "ip.drop"), True, "false_accusation"),

@@ -11,7 +11,16 @@ import pytest
 from tests.lab.model import Entry, Run, Stage
 from tests.lab.plan import CONTROLS
 from tests.lab.settings import Settings
-from tests.lab.situation import NO_LINK, WORLD_SEEDS, controls_of, of_control, situation, world_key
+from tests.lab.situation import (
+    NO_LINK,
+    PAST,
+    WORLD_SEEDS,
+    controls_of,
+    minutes_of,
+    of_control,
+    situation,
+    world_key,
+)
 
 
 def draw(random: Random) -> Sequence[Stage]:
@@ -70,7 +79,22 @@ def test_how_controls_fare() -> None:
 
 
 def test_how_many_controls_there_are() -> None:
-    counts = {"live": 2, "dead": 2, "disagree": 2, "one": 1, "none": 0}
+    counts = {"live": 2, "dead": 2, "disagree": 2, "one": 1, "none": 0, "stale": 2}
     for mood, count in counts.items():
         of = situation(entry(controls=mood), run())
         assert [control.operator for control in controls_of(of, run())] == [*CONTROLS[:count]]
+
+
+def test_controls_stand_on_both_sides_of_a_failure() -> None:
+    of = situation(entry("world"), run())
+    assert [minutes_of(of, control) for control in controls_of(of, run())] == [(-20, 20), (-20, 20)]
+
+
+def test_the_world_was_another_when_controls_measured_before() -> None:
+    of = situation(entry("world", controls="died"), run())
+    now, past = controls_of(of, run())[:2], controls_of(of, run())[2:]
+    assert [minutes_of(of, control) for control in (*now, *past)] == [(10,), (10,), (-40,), (-40,)]
+    assert {control.entry for control in past} == {"late" + PAST}
+    assert of_control(situation(entry("world", controls="died"), past[0]), "control1").world == ()
+    assert of_control(situation(entry("world", controls="died"), now[0]), "control1").world == of.world
+    assert key(entry("world", controls="died"), run()) != key(entry("world"), run())

@@ -7,6 +7,8 @@ servers, with keys of the lab's. It says `ready` once all of them answer, and en
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +33,7 @@ from tests.servers.unbound import unbound
 NEEDS = ("iproute2", "coturn", "caddy", "unbound")
 ALIASES = 60  # of a genuine certificate, which make it some 3 kB long
 ROOT = Path(__file__).parents[2]
+PUBLIC, SIGNAL = "Public authority of the lab", "Signal's own authority"
 CHAT_PORT = 5222  # where the block page's server takes connections too, whatever is then said
 PAGES = {
     plan.BLOCK_PAGE: ("<title>Access to this site is forbidden</title>This is a simulation.", 403),
@@ -70,9 +73,11 @@ class Site:
     page: tuple[str, int] | None = None  # instead of what a genuine server answers in plain HTTP
 
 
-def sites(public: Authority, signal: Authority) -> list[Site]:
+def sites(public: Authority, signal: Authority, younger: Authority) -> list[Site]:
     """The genuine ones and those that go wrong, which have one certificate for all names but the pinned one."""
-    genuine: dict[tuple[str, ...], Leaf] = {(name,): public.leaf(name, *_aliases(name)) for name in _others()}
+    genuine: dict[tuple[str, ...], Leaf] = {
+        (name,): (younger if name in places.YOUNG else public).leaf(name, *_aliases(name)) for name in _others()
+    }
     genuine[PINNED,] = signal.leaf(PINNED, *_aliases(PINNED))
     replaced, replaced_signal, forger, antivirus = map(
         Authority.create, ("Public authority, 2nd generation", "Signal, 2nd", "Ministry", "Antivirus Web Shield")
@@ -83,6 +88,8 @@ def sites(public: Authority, signal: Authority) -> list[Site]:
         plan.PROXY: _pair(antivirus, antivirus),
         plan.BLOCK_PAGE: {_every_name(): forger.leaf(*_every_name()), (PINNED,): forger.leaf(PINNED)},
         plan.PORTAL: {_others(): forger.leaf("portal.hotel.example"), (PINNED,): forger.leaf("portal.hotel.example")},
+        plan.COPYCAT: _pair(*map(Authority.create, (PUBLIC, SIGNAL))),  # the genuine ones' names, and keys of its own
+        plan.OTHER_EDGE: _pair(younger, signal),
         plan.RENAMED: {_others(): public.leaf("www.renamed.example"), (PINNED,): signal.leaf("new.signal.example")},
     }
     everywhere = (*places.in_world(*places.WEB), *places.caches())
@@ -127,11 +134,15 @@ def _plain(port: int, addresses: Sequence[str], page: tuple[str, int] | None) ->
 
 
 def web(directory: Path) -> AbstractContextManager[Any]:
-    """Writes the authorities too, which probes are to trust: ca.pem and signal.pem beside the servers' directories."""
-    public, signal = Authority.create("Public authority of the lab"), Authority.create("Signal's own authority")
-    (directory.parent / "ca.pem").write_bytes(public.pem)
+    """Writes the authorities too, which probes are to trust: ca.pem and signal.pem beside the servers' directories.
+
+    old-ca.pem is what was trusted before the younger of the two public authorities was there.
+    """
+    public, signal, younger = map(Authority.create, (PUBLIC, SIGNAL, "Younger public authority"))
+    (directory.parent / "ca.pem").write_bytes(public.pem + younger.pem)
+    (directory.parent / "old-ca.pem").write_bytes(public.pem)
     (directory.parent / "signal.pem").write_bytes(signal.pem)
-    all_sites = sites(public, signal)
+    all_sites = sites(public, signal, younger)
     path = directory / "Caddyfile"
     path.write_text(caddyfile(all_sites, directory))
     questions = [f"{kind}:{where(site.addresses[-1], port)}" for site in all_sites for kind, port in KINDS]
@@ -151,6 +162,8 @@ def servers(directory: Path) -> Iterator[AbstractContextManager[Any]]:
     yield unbound(_own(directory, "resolvers"), names, places.all_resolvers(), 53)
     yield noise_server(_own(directory, "noise"), places.spoken_at("noise"))
     yield mtproto_server(_own(directory, "mtproto"), places.spoken_at("mtproto"))
+    crowded = [(address, 443) for address in places.in_world(plan.CROWDED)]
+    yield mtproto_server(_own(directory, "mtproto-crowded"), crowded, guise="refusing")
     for module, question, form in SPEAKERS:
         yield _speaker(_own(directory, question), module, question, form)
     for (realm, port), numbers in places.RELAYS.items():
@@ -171,6 +184,8 @@ def _own(directory: Path, name: str) -> Path:
 
 
 def main(namespace: str, directory: Path) -> None:
+    with contextlib.suppress(PermissionError):
+        os.nice(-10)  # the world is not the device that is busy; only real root may ask for it
     tun.enter(namespace)
     with ExitStack() as stack:
         with ThreadPoolExecutor(8) as pool:  # at once, since each is mostly waited for

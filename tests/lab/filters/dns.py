@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 from tests.lab.filters.aim import Aim, aim, is_of, passes
@@ -10,6 +11,8 @@ from tests.lab.packets import TTL, View, dns_answer, dns_question, packed, parse
 
 QTYPES = {"A": 1, "AAAA": 28}
 SIZES = {1: 4, 28: 16}  # qtype → bytes of an address
+QUESTION = 12  # where it begins, behind the header
+TRUNCATED = 0x02  # TC, in the header's third byte
 RCODES = {"NOERROR": 0, "SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
 
 
@@ -33,9 +36,10 @@ class Questions:
 def make_answer(parameters: Parameters, random: Random) -> Filter:
     """`keep`: the question goes on, so that the true answer comes second. No address of the asked family: no answer.
 
-    `ttl` is the packet's, `answer_ttl` the answer's.
+    `ttl` is the packet's, `answer_ttl` the answer's. `times`: of each question only the first so often.
     """
-    questions = Questions(parameters)
+    questions, times = Questions(parameters), parameters.get("times")
+    answered: Counter[bytes] = Counter()  # by what was asked of whom
     rcode = RCODES[parameters.get("rcode", "NOERROR")]
     given = parameters.get("address", ())
     addresses = [packed(address) for address in ([given] if isinstance(given, str) else given)]
@@ -46,11 +50,30 @@ def make_answer(parameters: Parameters, random: Random) -> Filter:
         asked = questions.asked(view, up)
         if asked is None:
             return passes(packet, up)
+        if times is not None:
+            question = view.destination + view.payload[QUESTION:].lower()
+            answered[question] += 1
+            if answered[question] > times:
+                return passes(packet, up)
         fitting = tuple(address for address in addresses if len(address) == SIZES[asked])
         lie = Fate(reply_udp(view, dns_answer(view.payload, rcode, fitting, answer_ttl), ttl), False)
         return [lie, Fate(packet, up)] if keep else [lie]
 
     return answer
+
+
+def make_truncated(parameters: Parameters, random: Random) -> Filter:
+    """Over UDP the answer is said to be too long: the question is to be asked again over TCP (RFC 7766, section 5)."""
+    questions = Questions(parameters)
+
+    def truncate(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if questions.asked(view, up) is None:
+            return passes(packet, up)
+        answer = dns_answer(view.payload)
+        return [Fate(reply_udp(view, answer[:2] + bytes((answer[2] | TRUNCATED,)) + answer[3:]), False)]
+
+    return truncate
 
 
 def make_silent(parameters: Parameters, random: Random) -> Filter:

@@ -6,10 +6,11 @@ from random import Random
 
 from tests.lab.filters.aim import aim, passes
 from tests.lab.model import Fate, Filter, Parameters
-from tests.lab.packets import ACK, SYN, TTL, V4, packed, parse, readdressed, reset_back, unreachable
+from tests.lab.packets import ACK, SYN, TTL, V4, packed, parse, readdressed, reply_tcp, reset_back, unreachable
 
 HOP, HOP6 = "10.65.0.1", "2001:db8:ffff::1"  # an inner router of an operator
 CODES6 = {0: 0, 1: 3, 3: 4, 9: 1, 10: 1, 13: 1}  # codes of ICMP's type 3 → of ICMPv6's type 1
+INITIAL = 2_000_000  # the first sequence number of whoever opens in a server's name
 End = tuple[bytes, int]  # address and port
 
 
@@ -32,19 +33,36 @@ def make_reset(parameters: Parameters, random: Random) -> Filter:
 
 
 def make_reject(parameters: Parameters, random: Random) -> Filter:
-    """ICMP destination unreachable from a router on the way; `code` is IPv4's, IPv6 gets its like."""
+    """ICMP destination unreachable from a router on the way; `code` is IPv4's, IPv6 gets its like.
+
+    `forged`: in the name of whom the packet was sent to, as Linux' bridges and transparent boxes do.
+    """
     meant = aim({**parameters, "direction": "up"})
     code, ttl = parameters.get("code", 13), parameters.get("ttl", TTL)
     hop, hop6 = packed(parameters.get("hop", HOP)), packed(parameters.get("hop6", HOP6))
+    forged = parameters.get("forged", False)
 
     def reject(packet: bytes, up: bool, now: float) -> list[Fate]:
         view = parse(packet)
         if not meant(view, up):
             return passes(packet, up)
-        error = unreachable(view, hop, code, ttl) if view.version == V4 else unreachable(view, hop6, CODES6[code], ttl)
-        return [Fate(error, False)]
+        router, its_code = (hop, code) if view.version == V4 else (hop6, CODES6[code])
+        return [Fate(unreachable(view, view.destination if forged else router, its_code, ttl), False)]
 
     return reject
+
+
+def make_opens(parameters: Parameters, random: Random) -> Filter:
+    """A box opens connections in the server's name, and lets nothing through: as a SYN proxy does that says no."""
+    meant = aim({**parameters, "direction": "up"}, "tcp")
+
+    def open_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if not meant(view, up):
+            return passes(packet, up)
+        return [Fate(reply_tcp(view, b"", SYN | ACK, INITIAL), False)] if view.flags & (SYN | ACK) == SYN else []
+
+    return open_
 
 
 def make_redirect(parameters: Parameters, random: Random) -> Filter:

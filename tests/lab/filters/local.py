@@ -34,6 +34,7 @@ from tests.lab.packets import (
 
 DNS, HTTP, SIP = 53, 80, 5060
 NO_ROUTE = 0  # code of ICMP unreachable, in both families
+FIRST_PORT, PORTS = 16_384, 32_768  # of a NAT that gives others
 INITIAL = 1_000_000  # the portal's first sequence number
 REDIRECT = "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -42,13 +43,17 @@ REDIRECT = "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\nConnectio
 
 
 def make_portal(parameters: Parameters, random: Random) -> Filter:
-    """`location`: where every page leads to · `others`: `drop` or `reset` for TCP that is not HTTP. DNS passes."""
+    """`location`: where every page leads to · `others`: `drop` or `reset` for TCP that is not HTTP. DNS passes.
+
+    `spares`: addresses of connectivity checks, which it lets through so that devices stay on the network.
+    """
+    spared = frozenset(map(packed, parameters.get("spares", ())))
     page = REDIRECT.format(parameters["location"]).encode()
     resets = parameters.get("others", "drop") == "reset"
 
     def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
         view = parse(packet)
-        if view.far(up)[1] == DNS:
+        if view.far(up)[1] == DNS or view.far(up)[0] in spared:
             return passes(packet, up)
         if not up or view.protocol != TCP or view.flags & RST:
             return []
@@ -144,6 +149,26 @@ def make_udp_quota(parameters: Parameters, random: Random) -> Filter:
         if up and len(open_) < parameters["flows"]:
             open_.add(view.near(up))
         return passes(packet, up) if view.near(up) in open_ else []
+
+    return filter_
+
+
+def make_rebinding(parameters: Parameters, random: Random) -> Filter:
+    """A NAT gives every UDP flow another port each `period` seconds, and forgets the one before. DNS is not kept."""
+    period, began = parameters["period"], random.random() * parameters["period"]
+    open_: dict[int, tuple[int, tuple[bytes, int]]] = {}  # outer port → in which period, and whose it was
+
+    def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if view.protocol != UDP or view.far(up)[1] == DNS:
+            return passes(packet, up)
+        current = int((now + began) / period)
+        if up:
+            outer = FIRST_PORT + (view.source_port * 7919 + current * 104_729) % PORTS
+            open_[outer] = current, view.near(up)
+            return passes(readdressed(packet, source=(view.source, outer)), up)
+        then, near = open_.get(view.destination_port, (None, view.near(up)))
+        return passes(readdressed(packet, destination=near), up) if then == current else []
 
     return filter_
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dns.flags
 import dns.message
 import dns.rcode
 import pytest
@@ -36,6 +37,19 @@ def told(filter_: Filter, packet: bytes) -> dns.message.Message:
 
 def addresses(answer: dns.message.Message) -> list[str]:
     return [rdata.to_text() for rrset in answer.answer for rdata in rrset]
+
+
+def test_a_resolver_fails_once() -> None:
+    fails = made("dns.answer", names=(NAME,), rcode="SERVFAIL", times=1)
+    assert told(fails, query(NAME)).rcode() == dns.rcode.SERVFAIL
+    assert passes(fails, query(NAME))
+    assert told(fails, query(NAME, "AAAA")).rcode() == dns.rcode.SERVFAIL
+
+
+def test_a_resolver_asks_to_be_asked_over_tcp() -> None:
+    answer = told(made("dns.truncated", names=(NAME,)), query(NAME))
+    assert answer.flags & dns.flags.TC
+    assert addresses(answer) == []
 
 
 @pytest.mark.parametrize("rcode", ["NXDOMAIN", "SERVFAIL", "REFUSED"])

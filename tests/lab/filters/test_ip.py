@@ -72,6 +72,21 @@ def test_a_router_rejects_with_the_code_of_the_family(server: str, code: int, ex
     assert packet[:28] in view.raw  # what was rejected is quoted
 
 
+@pytest.mark.parametrize("server", [SERVER, SERVER6])
+def test_a_box_rejects_in_the_servers_own_name(server: str) -> None:
+    reject = made("ip.reject", addresses=(server,), forged=True)
+    ((view, up),) = views(reject(tcp_up(flags=SYN, server=server), True, 0.0))
+    assert (view.source, up) == (packed(server), False)
+
+
+def test_a_box_opens_connections_and_lets_nothing_through() -> None:
+    opens = made("tcp.opens", addresses=(SERVER,))
+    ((view, up),) = views(opens(tcp_up(flags=SYN), True, 0.0))
+    assert (view.source, view.flags, view.ack, up) == (packed(SERVER), SYN | ACK, 1001, False)
+    assert list(opens(tcp_up(b"hello"), True, 0.0)) == []
+    assert passes(opens, tcp_up(flags=SYN, server=OTHER))
+
+
 def test_what_comes_back_is_not_rejected() -> None:
     assert passes(made("ip.reject", addresses=(SERVER,)), udp_down(b"x"), up=False)
 

@@ -72,6 +72,16 @@ def test_a_request_is_answered_with_a_page_in_the_sites_place() -> None:
     assert passes(block, hello_up("www.viber.example"))
 
 
+def test_a_cache_says_how_old_its_page_is() -> None:
+    cached = made("http.cached", addresses=(SERVER,), age=7200)
+    ((view, up),) = views(cached(tcp_up(GET, port=80), True, 0.0))
+    assert view.payload.startswith(b"HTTP/1.1 204 No Content\r\nDate: ")
+    assert b"\r\nAge: 7200\r\n" in view.payload
+    assert (view.source, up) == (packed(SERVER), False)
+    assert passes(cached, tcp_up(GET, port=80, server=OTHER))
+    assert passes(cached, tcp_up(flags=SYN, port=80))
+
+
 def test_pages_are_http() -> None:
     for page, status in (("http://blocked.example/", 302), ("Denied.", 403)):
         client = h11.Connection(h11.CLIENT)

@@ -6,7 +6,7 @@ from random import Random
 
 from tests.lab.filters.aim import PROTOCOLS, passes
 from tests.lab.model import Fate, Filter, Parameters
-from tests.lab.packets import ACK, FIN, SYN, TCP, UDP, packed, parse, reply_tcp, reply_udp, reset_back, unreachable
+from tests.lab.packets import ACK, FIN, SYN, TCP, UDP, packed, parse, reply_tcp, reply_udp, reset_back, udp, unreachable
 
 ALLOCATE, ALLOCATE_ERROR = 0x0003, 0x0113
 ERROR_CODE = 0x0009
@@ -38,6 +38,20 @@ def make_turn_error(parameters: Parameters, random: Random) -> Filter:
         if not up or view.protocol != UDP or view.destination not in addresses or not is_allocate(view.payload):
             return passes(packet, up)
         return [Fate(reply_udp(view, error_reply(view.payload, code)), False)]
+
+    return filter_
+
+
+def make_trailing(parameters: Parameters, random: Random) -> Filter:
+    """Relays at `addresses` send some bytes behind each STUN message, which no reader need look at."""
+    addresses = frozenset(map(packed, parameters["addresses"]))
+    trailing = bytes(parameters.get("bytes", 4))
+
+    def filter_(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        if up or view.protocol != UDP or view.source not in addresses or view.payload[4:8] != COOKIE:
+            return passes(packet, up)
+        return passes(udp(view.far(up), view.near(up), view.payload + trailing, view.ttl), up)
 
     return filter_
 

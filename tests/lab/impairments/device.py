@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.lab.impairments.words import ALL, INSUFFICIENT
+from tests.lab import plan
+from tests.lab.impairments.words import ALL, IMPAIRED, INSUFFICIENT, OPEN, in_place_of
 from tests.lab.model import Entry
 from tests.lab.techniques.aims import always, same, stage
 
@@ -28,6 +29,50 @@ def wrong_clock(words: str, skew_ms: int) -> Entry:
 
 
 ENTRIES = (
+    Entry(
+        "device.freezes",
+        "The phone's system freezes the program for some seconds while it waits for answers.",
+        "Android's freezer and Doze; a paused virtual machine",
+        always(),
+        # What came meanwhile was not read: a cycle that was suspended concludes nothing (design, section 3).
+        expected=same(INSUFFICIENT, *ALL),
+        settings={"freezes": (1.5, 14.0)},
+    ),
+    Entry(
+        "device.clock-steps",
+        "The device's clock is set, an hour ahead, while it measures.",
+        "a phone that finds its network's time; NTP's first step",
+        always(),
+        expected=same(INSUFFICIENT, *ALL),
+        settings={"clock_steps": (1.5, HOUR_MS)},
+    ),
+    Entry(
+        "device.out-of-files",
+        "The device gives the program few file descriptors, so that sockets cannot be had.",
+        "RLIMIT_NOFILE; EMFILE at old phones and at crowded servers",
+        always(),
+        # Our own failing is never the service's: what could not be tried is not attempted.
+        expected=OPEN,
+        settings={"files": 48},
+    ),
+    Entry(
+        "device.old-trust",
+        "The device's authorities are years old; Viber's site shows everybody a certificate of a younger one.",
+        "the end of a cross-signature, Let's Encrypt 2021; trust stores that are not brought up to date",
+        always(),
+        expected=same(IMPAIRED, "viber/web"),
+        settings={"trust": "old"},
+    ),
+    Entry(
+        "device.old-trust-other-edge",
+        "The same, and the edge that serves this country shows another certificate of that authority.",
+        "CDNs have a certificate for each edge; style.md, trap 5",
+        always(*in_place_of(plan.VIBER_WEB, plan.OTHER_EDGE)),
+        # Another leaf by the issuer that controls saw is no forgery (design, section 4).
+        expected=same(IMPAIRED, "viber/web"),
+        at="world",
+        settings={"trust": "old", "spares_controls": True},
+    ),
     *(wrong_clock(words, skew_ms) for words, skew_ms in CLOCKS.items()),
     Entry(
         "device.clock-unmeasured",

@@ -15,6 +15,7 @@ from tests.lab.impairments.words import (
     EVERY_NAME,
     INSUFFICIENT,
     LOCAL_RESOLVER,
+    OPEN,
     OVER_UDP,
     RESOLVERS,
     SERVICE_NUMBERS,
@@ -25,6 +26,7 @@ from tests.lab.model import Entry, Stage
 from tests.lab.techniques.aims import always, everywhere, same, stage
 
 EVERY_SERVICE = everywhere(*SERVICE_NUMBERS)
+GARDENS = ("10.10.10.10", "198.18.0.66", "28.0.0.66")
 ROUTER = ("192.168.1.1", "fe80::1")
 CELLULAR = ("3g", "4g")
 
@@ -56,6 +58,11 @@ def nat64(random: Random) -> Sequence[Stage]:
         stages.append(stage("dns.answer", names=(name,), address=(synthesised,)))
         stages.append(stage("redirect", addresses=(synthesised,), to=v6))
     return stages
+
+
+def walled_garden(random: Random) -> Sequence[Stage]:
+    """Of IPv4 alone; there is no IPv6 in it."""
+    return [stage("dns.answer", names=EVERY_NAME, address=(random.choice(GARDENS),), resolvers=RESOLVERS)]
 
 
 def failing(random: Random) -> Sequence[Stage]:
@@ -91,6 +98,25 @@ ENTRIES = (
         drawn(bursts),
         {"p": "0.01–0.02", "r": "0.2–0.33"},
         at="link",
+    ),
+    Entry(
+        "line.bursts-20",
+        "The link loses every fifth packet, several in a row.",
+        "a second simulated country, whose only false accusations were these; ooni section 4.2",
+        drawn(lambda random: stage("link.burst", p=random.uniform(0.06, 0.08), r=random.uniform(0.25, 0.3))),
+        {"p": "0.06–0.08", "r": "0.25–0.3"},
+        OPEN,
+        at="link",
+        settings={"scale": 1.0},
+    ),
+    Entry(
+        "line.rebinding-nat",
+        "A NAT gives every flow over UDP another port every few seconds, also in the middle of a handshake.",
+        "a second simulated country; RFC 4787, section 4.3",
+        drawn(lambda random: stage("home.rebinding", period=random.uniform(1.0, 3.0))),
+        {"period": "1–3 s"},
+        OPEN,
+        at="home",
     ),
     Entry(
         "line.latency",
@@ -242,6 +268,15 @@ ENTRIES = (
         {"bytes": "1280–1420"},
         same(INSUFFICIENT, *BY_TLS),
         at="link",
+    ),
+    Entry(
+        "line.walled-garden",
+        "The bill is unpaid or the quota used up: the operator's resolver leads every name to one address of its own.",
+        "hotspots and prepaid plans; proxies at home that make addresses up (198.18.0.0/15, 28.0.0.0/8)",
+        walled_garden,
+        {"address": f"one of {', '.join(GARDENS)}"},
+        # Neutral names are led there too: it means nobody (design, section 4). Literal addresses pass.
+        expected=same(LOCAL_RESOLVER, *BY_NAME),
     ),
     Entry(
         "line.slow-resolver",

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from random import Random
 
 from tests.lab import places, plan
-from tests.lab.impairments.words import drawn, led_to
+from tests.lab.impairments.words import RESOLVERS, drawn, led_to
 from tests.lab.model import Entry, Stage
-from tests.lab.settings import FOREIGN_RESOLVER
+from tests.lab.settings import FOREIGN_RESOLVER, HOME_RESOLVER
 from tests.lab.techniques.aims import always, everywhere, stage
 
+HOME = HOME_RESOLVER
+CHECK = everywhere(plan.PORTAL_CHECK)
+RELAYS = tuple(number for numbers in plan.RELAY_REALMS.values() for number in numbers)
 RELAY = "turn.signal.example"
 SITES = ("web.whatsapp.example", "www.viber.example", "web.telegram.example", "chat.signal.example", RELAY)
 
@@ -35,6 +38,12 @@ def foreign_resolver(random: Random) -> Sequence[Stage]:
 def v6_of_one_service_dead(random: Random) -> Sequence[Stage]:
     dead = everywhere(random.choice((plan.WHATSAPP_WEB, plan.VIBER_WEB, plan.TELEGRAM_WEB)))[1:]
     return [stage("ip.drop", addresses=dead)]
+
+
+def aaaa_denied(random: Random) -> Sequence[Stage]:
+    rcode = random.choice(("NXDOMAIN", "SERVFAIL", "REFUSED"))
+    names = ("web.whatsapp.example", "chat.signal.example")
+    return [stage("dns.answer", names=names, qtypes=("AAAA",), rcode=rcode)]
 
 
 ENTRIES = (
@@ -175,6 +184,68 @@ ENTRIES = (
         "The operator's resolver answers whoever was asked, and tells the truth.",
         "endpoints-and-dpi C.4 T03, guard; transparent DNS proxies of mobile operators",
         always(stage("redirect", addresses=None, ports=(53,), to=places.resolvers(plan.OPERATORS["iam"])[0])),
+        mild=True,
+    ),
+    Entry(
+        "mild.pi-hole-beside-the-operator",
+        "The device asks a filter at home and the operator's resolver; the filter denies two services' names.",
+        "resolv.conf with two servers; Pi-hole with a second resolver set by DHCP",
+        always(
+            stage("dns.answer", names=("whatsapp.example", "telegram.example"), resolvers=(HOME,), rcode="NXDOMAIN"),
+            stage("redirect", addresses=(HOME,), ports=(53,), to=plan.WORLD_V4.format(plan.RESOLVER)),
+        ),
+        # What the operator's resolver gives leads to the services: who denies is the home's, and it hinders nobody.
+        at="home",
+        settings={"resolvers": ("home", "operator")},
+        mild=True,
+    ),
+    Entry(
+        "mild.aaaa-unanswered",
+        "A router at home forgets questions for IPv6 addresses.",
+        "RFC 4074, section 4.1",
+        always(stage("dns.silent", names=("example",), qtypes=("AAAA",))),
+        at="home",
+        mild=True,
+    ),
+    Entry(
+        "mild.aaaa-denied",
+        "Who asks for IPv6 addresses of a service is told, everywhere, that the name does not exist or cannot be had.",
+        "RFC 4074, section 4.2; docker/for-mac#5088; systemd#5553",
+        aaaa_denied,
+        {"rcode": "one of NXDOMAIN | SERVFAIL | REFUSED"},
+        at="world",
+        mild=True,
+    ),
+    Entry(
+        "mild.servfail-once",
+        "The operator's resolver fails for a name that it has not asked for yet, and knows it the second time.",
+        "resolvers with a cold cache behind a slow path",
+        always(stage("dns.answer", names=("web.telegram.example",), rcode="SERVFAIL", resolvers=RESOLVERS, times=1)),
+        mild=True,
+    ),
+    Entry(
+        "mild.truncated-dns",
+        "Resolvers say over UDP that the answer is too long, and give it over TCP.",
+        "RFC 7766, section 5; DNS answers of large services, and resolvers under attack",
+        always(stage("dns.truncated", names=("example",))),
+        at="world",
+        mild=True,
+    ),
+    Entry(
+        "mild.trailing-bytes",
+        "Relays send some bytes behind their answers.",
+        "a public report: TURN's 401 with bytes behind it",
+        drawn(lambda random: stage("service.trailing", addresses=everywhere(*RELAYS), bytes=random.choice((1, 4, 12)))),
+        {"bytes": "one of 1 | 4 | 12"},
+        at="world",
+        mild=True,
+    ),
+    Entry(
+        "mild.cached-check",
+        "A cache answers the connectivity check with a page that is hours old, and says how old.",
+        "captured headers of detectportal.firefox.com (Age: 16062); testssl/testssl.sh#2032",
+        drawn(lambda random: stage("http.cached", addresses=CHECK, age=random.randint(3_600, 20_000))),
+        {"age": "3600–20000 s"},
         mild=True,
     ),
     Entry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.lab import plan
-from tests.lab.impairments.words import IMPAIRED, INSUFFICIENT
+from tests.lab.impairments.words import DOWN, IMPAIRED, INSUFFICIENT
 from tests.lab.model import Entry, Stage
 from tests.lab.techniques.aims import always, everywhere, same, stage
 
@@ -56,6 +56,25 @@ ENTRIES = (
         expected=same(INSUFFICIENT, *AMISS),
         at="world",
         settings={"controls": "one"},
+    ),
+    Entry(
+        "observers.first-hour-of-an-outage",
+        "Services go out of order for everybody: controls got through forty minutes ago, and fail ten minutes later.",
+        "every worldwide outage; design, section 4 (controls in time)",
+        always(*amiss()),
+        # What counts is what a control saw nearest in time, and nobody gets through.
+        expected=same(DOWN, *AMISS),
+        at="world",
+        settings={"controls": "died"},
+    ),
+    Entry(
+        "observers.controls-are-late",
+        "Services have gone out of order, and no control has measured since: all got through forty minutes before.",
+        "the first minutes of an outage; design, section 4 (an older success waits for a newer control)",
+        always(*amiss()),
+        expected=same(INSUFFICIENT, *AMISS),
+        at="world",
+        settings={"controls": "stale"},
     ),
     Entry(
         "observers.controls-disagree",

@@ -43,6 +43,11 @@ def portal(random: Random) -> Stage:
     return stage("home.portal", location=LOGIN, others=random.choice(("drop", "reset")))
 
 
+def portal_with_check(random: Random) -> Stage:
+    how = random.choice(("drop", "reset"))
+    return stage("home.portal", location=LOGIN, others=how, spares=everywhere(plan.PORTAL_CHECK))
+
+
 def web_to(address: str) -> Stage:
     return stage("redirect", addresses=None, ports=(80, 443), protocol="tcp", to=address)
 
@@ -104,6 +109,15 @@ ENTRIES = (
         # What has a name is reached over IPv6; of what is known by an IPv4 address nothing can be said, but on TLS's
         # port, where the portal is seen to answer for everybody.
         expected=same(INSUFFICIENT, *BY_ADDRESS) | same(LOCAL_TLS, "telegram/chat"),
+        at="home",
+    ),
+    Entry(
+        "home.portal-spares-check",
+        "A captive portal lets the connectivity check through, so that devices stay, and nothing else.",
+        "portals that answer or pass generate_204; a public report",
+        drawn(portal_with_check),
+        {"others": "TCP beside HTTP: one of drop | reset"},
+        same(INSUFFICIENT, *ALL),
         at="home",
     ),
     Entry(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from tests.lab import plan
+from tests.lab import places, plan
 from tests.lab.impairments.words import DOWN, IMPAIRED, REFUSED, drawn, in_place_of, led_to
 from tests.lab.model import Entry, Stage
 from tests.lab.techniques.aims import always, everywhere, same, stage
@@ -61,6 +61,17 @@ def refusing_relays(random: Random) -> Stage:
     return stage("service.refuses", addresses=addresses, protocol="udp", code=random.choice((3, 10, 13)))
 
 
+def wrong_cache(random: Random) -> Sequence[Stage]:
+    v4, v6 = places.at_operator(plan.OPERATORS["iam"], plan.IN_ISP)
+    led = stage("dns.answer", names=("www.viber.example",), address=(v4, v6))
+    shown = [
+        stage("redirect", addresses=(cache,), to=other)
+        for cache, other in zip((v4, v6), everywhere(plan.RENAMED), strict=True)
+    ]
+    return [led, *shown]
+
+
+LEGAL = "Unavailable for legal reasons (simulated)."
 CHATS = everywhere(plan.WHATSAPP_CHAT, plan.WHATSAPP_CHAT_2, plan.TELEGRAM_CHAT, plan.VIBER_CHAT)
 CHATS_BY_TLS = everywhere(plan.SIGNAL_CHAT, plan.MESSENGER_CHAT)
 
@@ -209,6 +220,52 @@ ENTRIES = (
         "OONI badSSLWithWrongServerName; probe#2517",
         always(led_to("www.viber.example", plan.RENAMED, plan.WORLD_V4, plan.WORLD_V6)),
         expected=same(IMPAIRED, "viber/web"),
+        at="world",
+        settings=COUNTRY_ONLY,
+    ),
+    Entry(
+        "service.wrong-cache",
+        "The operator's cache of a CDN shows another customer's genuine certificate for Viber's site.",
+        "OONI badSSLWithWrongServerName; caches inside operators (FNA, GGC)",
+        wrong_cache,
+        expected=same(IMPAIRED, "viber/web"),
+        settings={"operators": ("iam",)},
+    ),
+    Entry(
+        "service.signatures-broken",
+        "The signatures of Telegram's zone are broken: resolvers that check them fail, the country's and a public one.",
+        "DNSSEC outages; SERVFAIL of validating resolvers alone",
+        always(stage("dns.answer", names=("telegram.example",), rcode="SERVFAIL")),
+        # A resolver that is nobody's here fails in the same way.
+        expected=same(IMPAIRED, "telegram/web"),
+        at="world",
+        settings=COUNTRY_ONLY,
+    ),
+    Entry(
+        "service.opens-and-is-silent",
+        "Messenger's balancer accepts this country's connections and has nobody behind it.",
+        "SYN proxies before a service that is down in one region",
+        always(stage("tcp.opens", addresses=everywhere(plan.MESSENGER_CHAT))),
+        expected=same(IMPAIRED, "messenger/chat"),
+        at="world",
+        settings=COUNTRY_ONLY,
+    ),
+    Entry(
+        "service.says-too-much",
+        "Telegram's servers say that they are asked too much from here (-429).",
+        "MTProto's transport errors; many lines behind one address of a carrier's NAT",
+        always(*in_place_of(plan.TELEGRAM_CHAT, plan.CROWDED)),
+        expected=same(REFUSED, "telegram/chat"),
+        at="world",
+        settings=COUNTRY_ONLY,
+    ),
+    Entry(
+        "service.451",
+        "Viber answers plain requests from this country with 451, and serves its site over TLS.",
+        "RFC 7725; services that keep a law, or that do not know better",
+        always(
+            stage("http.blockpage", names=("viber.example",), page=LEGAL, status="451 Unavailable For Legal Reasons")
+        ),
         at="world",
         settings=COUNTRY_ONLY,
     ),

@@ -29,6 +29,9 @@ RESOLVERS = tuple(address for operator in plan.OPERATORS.values() for address in
 
 # What is said where nothing may be said; with the mechanisms of the volunteer's own premises.
 INSUFFICIENT = Expected("insufficient")
+OPEN = {  # of a line on which a cycle may fail to conclude anything, and may not say anything that is not so
+    target: Expected("insufficient" if target in CALLS else "ok", or_open=True) for target in ALL
+}
 DOWN = Expected("down")
 IMPAIRED = Expected("impaired")
 LOCAL_RESOLVER = Expected("impaired", "local.resolver")

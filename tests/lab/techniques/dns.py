@@ -25,6 +25,7 @@ from tests.lab.techniques.aims import (
 LIE_TTLS = (1, 3600)
 LIE_TTL = {"answer_ttl": "1–3600 s"}
 BOGONS = ("10.10.34.34", "10.10.34.35", "127.0.0.1", "192.168.1.1", "0.0.0.0")
+BOGONS6 = ("d0::11", "::1", "fe80::1", "2001:2::34")
 BLOCK_PAGE = everywhere(plan.BLOCK_PAGE)
 DENIED = Expected("blocked", "dns.nxdomain")
 FORGED = Expected("blocked", "dns.forged")
@@ -62,6 +63,20 @@ def to_bogon(random: Random) -> Sequence[Stage]:
     names, lie = (*WHATSAPP, "chat.signal.example"), random.randint(*LIE_TTLS)
     bogon = random.choice(BOGONS)
     return [stage("dns.answer", names=names, address=(bogon,), answer_ttl=lie, resolvers=RESOLVERS)]
+
+
+def to_bogons_of_both(random: Random) -> Sequence[Stage]:
+    """Censors answer both questions; what is no service's in IPv6 looks odder than 10.0.0.0/8."""
+    bogons = (random.choice(BOGONS), random.choice(BOGONS6))
+    names = ("web.whatsapp.example", "chat.signal.example")
+    return [stage("dns.answer", names=names, address=bogons, answer_ttl=60, resolvers=RESOLVERS)]
+
+
+def raced_in_ipv6(random: Random) -> Sequence[Stage]:
+    """Only who asks for IPv6 is lied to, with an address at which nobody answers."""
+    lie = {"address": (plan.OTHER_V6.format(plan.DEAD),), "answer_ttl": random.randint(*LIE_TTLS)}
+    names = ("web.whatsapp.example",)
+    return [stage("dns.answer", names=names, qtypes=("AAAA",), keep=True, **lie, **hidden_ttl(random))]
 
 
 def relayed(random: Random) -> Sequence[Stage]:
@@ -142,6 +157,24 @@ ENTRIES = (
         to_bogon,
         LIE_TTL | {"address": f"one of {' | '.join(BOGONS)}"},
         same(FORGED, "whatsapp/chat", "whatsapp/web", "signal/chat"),
+    ),
+    Entry(
+        "dns.forged.bogon.both",
+        "The operator's resolver leads names to addresses that no service can have, one of each family.",
+        "ooni/backend#543 (Iran: 10.10.34.36 and d0::11)",
+        to_bogons_of_both,
+        {"address": f"one of {' | '.join((*BOGONS, *BOGONS6))}"},
+        # What is odd about one family never hides the forgery in the other.
+        same(FORGED, "whatsapp/web", "signal/chat"),
+    ),
+    Entry(
+        "dns.injected.ipv6",
+        "A box races the true answer of those who ask for IPv6, with an address at which nobody answers.",
+        "endpoints-and-dpi C.4 T03 and T43",
+        raced_in_ipv6,
+        LIE_TTL | {"ttl": "40–250"},
+        # IPv4 is clean, so the service is reached; two different answers to one question are an artefact all the same.
+        same(Expected("degraded", "partial"), "whatsapp/web"),
     ),
     Entry(
         "dns.forged.relaying",

@@ -74,6 +74,21 @@ def relays_rejected(random: Random) -> Sequence[Stage]:
     return [stage("ip.reject", addresses=addresses, protocol="udp", code=random.choice(UDP_CODES))]
 
 
+def rejected_in_its_name(random: Random) -> Sequence[Stage]:
+    """The error seems to come from the service itself, as transparent boxes make it."""
+    addresses = everywhere(plan.SIGNAL_CHAT, plan.VIBER_CHAT)
+    return [stage("ip.reject", addresses=addresses, protocol="tcp", code=random.choice(TCP_CODES), forged=True)]
+
+
+def relays_rejected_in_their_name(random: Random) -> Sequence[Stage]:
+    addresses = everywhere(*plan.TELEGRAM_RELAYS)
+    return [stage("ip.reject", addresses=addresses, protocol="udp", code=random.choice(UDP_CODES), forged=True)]
+
+
+def opened(random: Random) -> Sequence[Stage]:
+    return [stage("tcp.opens", addresses=everywhere(plan.SIGNAL_CHAT, plan.MESSENGER_CHAT))]
+
+
 ENTRIES = (
     Entry(
         "ip.drop.literal",
@@ -153,5 +168,30 @@ ENTRIES = (
         relays_rejected,
         {"code": "one of 1 | 3 | 9 | 10 | 13"},
         same(REJECTED, "telegram/call"),
+    ),
+    Entry(
+        "ip.reject.forged",
+        "A box of the operator's rejects TCP to Signal's and Viber's servers by ICMP in the servers' own name.",
+        "Linux' bridge reject; transparent boxes; endpoints-and-dpi C.4 T41",
+        rejected_in_its_name,
+        {"code": "one of 0 | 1 | 9 | 10 | 13"},
+        # It is answered nearer than the service is, which a sweep shows.
+        same(REJECTED, "signal/chat", "viber/chat"),
+    ),
+    Entry(
+        "ip.reject.relay.forged",
+        "A box of the operator's rejects UDP to Telegram's relays by ICMP in the relays' own name.",
+        "Linux' bridge reject; transparent boxes; endpoints-and-dpi C.4 T41",
+        relays_rejected_in_their_name,
+        {"code": "one of 1 | 3 | 9 | 10 | 13"},
+        same(REJECTED, "telegram/call"),
+    ),
+    Entry(
+        "tcp.syn-proxy",
+        "A box of the operator's opens connections to Signal and Messenger in their name, and lets nothing through.",
+        "a second simulated country (SYN proxies); endpoints-and-dpi C.4 T04",
+        opened,
+        # Silence after the hello is not about the name: another one at the same address is left unanswered as well.
+        expected=same(DROPPED, "signal/chat", "messenger/chat"),
     ),
 )

@@ -55,6 +55,14 @@ def intercepted(random: Random) -> Sequence[Stage]:
     ]
 
 
+def copied(random: Random) -> Sequence[Stage]:
+    """To a machine whose authority bears the name of the genuine one."""
+    return [
+        stage("redirect", addresses=(address,), ports=(443,), protocol="tcp", to=forger, to_port=443)
+        for address, forger in zip(everywhere(plan.TELEGRAM_WEB), everywhere(plan.COPYCAT), strict=True)
+    ]
+
+
 def intercepted_v4(random: Random) -> Sequence[Stage]:
     address, forger = everywhere(plan.WHATSAPP_WEB)[0], everywhere(plan.BLOCK_PAGE)[0]
     return [stage("redirect", addresses=(address,), ports=(443,), protocol="tcp", to=forger, to_port=443)]
@@ -107,6 +115,14 @@ ENTRIES = (
         "endpoints-and-dpi C.4 T28 (Kazakhstan)",
         intercepted,
         expected=same(Expected("blocked", "tls.mitm"), "signal/chat"),
+    ),
+    Entry(
+        "tls.mitm.copied-names",
+        "Connections to Telegram's site end at a machine whose authority bears the name of the genuine one.",
+        "endpoints-and-dpi C.4 T28; a certificate that copies the issuer's name",
+        copied,
+        # No name makes an authority: its key did not sign this.
+        expected=same(Expected("blocked", "tls.mitm"), "telegram/web"),
     ),
     Entry(
         "tls.mitm.v4",
