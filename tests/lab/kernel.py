@@ -28,8 +28,8 @@ from tests.servers.unbound import unbound
 
 NEEDS = ("root", "iproute2", "nftables", "iptables", "coturn", "caddy", "unbound", "dnsmasq-base")
 OPERATOR = plan.OPERATORS["iam"]
-INSIDE, PUBLIC = "100.64.100.{}", "198.18.100.{}"  # before and behind the operator's NAT
-SHARED_V4, LINES_V6 = "198.18.100.1-198.18.100.4", "2001:db8:a:ff00::/56"
+INSIDE, PUBLIC = "100.64.100.{}", "30.18.100.{}"  # before and behind the operator's NAT
+SHARED_V4, LINES_V6 = "30.18.100.1-30.18.100.4", "2001:db8:a:ff00::/56"
 LINE_V6 = "2001:db8:a:ff{:02x}::2"
 LIARS = "100.64.101.{}", "2001:db8:a:fe00::{}"
 CGNAT = f"""\

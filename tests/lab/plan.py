@@ -1,7 +1,9 @@
 """Who has which address and name in the lab: a country with three operators modelled on Morocco's, and the world.
 
-The prefixes are reserved for benchmarks and documentation, so that the lab can never be taken for a real network; the
-product treats them as public. Numbers and names of operators are the real ones, the lines are simulated.
+The world's prefixes are reserved for documentation; the product treats those as public. Of IPv4 they are too few for
+operators, and those for benchmarks are no public addresses (proxies at home make names up in them): so the operators
+have a corner of 30.0.0.0/8, which the lab never lets out. Numbers and names of operators are the real ones, the lines
+are simulated.
 """
 
 from __future__ import annotations
@@ -9,12 +11,12 @@ from __future__ import annotations
 from tests.lab.model import Access, Operator
 
 OPERATORS = {
-    "iam": Operator("Maroc Telecom", 36903, "MA", "198.18.0.0/17", "2001:db8:a::/48", "198.18.0.53"),
-    "orange": Operator("Orange", 36925, "MA", "198.18.128.0/17", "2001:db8:b::/48", "198.18.128.53"),
-    "inwi": Operator("inwi", 36884, "MA", "198.19.0.0/17", "2001:db8:c::/48", "198.19.0.53"),
-    "elsewhere": Operator("Elsewhere Telecom", 64496, "XE", "198.19.128.0/18", "2001:db8:d::/48", "198.19.128.53"),
-    "control1": Operator("First Control", 64501, "XA", "198.19.192.0/19", "2001:db8:e1::/48", "198.19.192.53"),
-    "control2": Operator("Second Control", 64502, "XB", "198.19.224.0/19", "2001:db8:e2::/48", "198.19.224.53"),
+    "iam": Operator("Maroc Telecom", 36903, "MA", "30.18.0.0/17", "2001:db8:a::/48", "30.18.0.53"),
+    "orange": Operator("Orange", 36925, "MA", "30.18.128.0/17", "2001:db8:b::/48", "30.18.128.53"),
+    "inwi": Operator("inwi", 36884, "MA", "30.19.0.0/17", "2001:db8:c::/48", "30.19.0.53"),
+    "elsewhere": Operator("Elsewhere Telecom", 64496, "XE", "30.19.128.0/18", "2001:db8:d::/48", "30.19.128.53"),
+    "control1": Operator("First Control", 64501, "XA", "30.19.192.0/19", "2001:db8:e1::/48", "30.19.192.53"),
+    "control2": Operator("Second Control", 64502, "XB", "30.19.224.0/19", "2001:db8:e2::/48", "30.19.224.53"),
 }
 COUNTRY = ("iam", "orange", "inwi")
 CONTROLS = ("control1", "control2")

@@ -17,7 +17,7 @@ from tests.lab.packets import ACK, FIN, PSH, RST, SYN, View, packed, parse, tcp,
 LINE, SERVER, OTHER = "10.64.1.7", "203.0.113.13", "203.0.113.66"
 LINE6, SERVER6, OTHER6 = "2001:db8:a::7", "2001:db8:113::13", "2001:db8:113::66"
 TO = (OTHER, OTHER6)
-RESOLVER = "198.18.0.53"
+RESOLVER = "30.18.0.53"
 
 
 def made(name: str, **parameters: Any) -> Filter:
@@ -115,11 +115,11 @@ def test_only_some_ports_are_let_through() -> None:
 
 
 def test_a_sip_alg_rewrites_the_lines_address_and_nothing_else() -> None:
-    alg = made("home.sip_alg", public="198.18.0.9")
+    alg = made("home.sip_alg", public="30.18.0.9")
     options = f"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP {LINE}:40000\r\n\r\n".encode()
     (fate,) = alg(datagram(5060, options), True, 0.0)
-    assert parse(fate.packet).payload == options.replace(LINE.encode(), b"198.18.0.9")
-    assert fate.packet == datagram(5060, options.replace(LINE.encode(), b"198.18.0.9"))
+    assert parse(fate.packet).payload == options.replace(LINE.encode(), b"30.18.0.9")
+    assert fate.packet == datagram(5060, options.replace(LINE.encode(), b"30.18.0.9"))
     assert unchanged(alg, datagram(3478, options))
     assert unchanged(alg, segment(SYN, 5060))
 

@@ -10,9 +10,9 @@ from tests.lab import packets
 from tests.lab.nat import Manner, Nat
 from tests.lab.packets import SYN, View, packed, parse
 
-INNER, OUTER = packed("10.64.0.9"), packed("198.18.0.200")
+INNER, OUTER = packed("10.64.0.9"), packed("30.18.0.200")
 ONE, OTHER = (packed("203.0.113.73"), 3478), (packed("203.0.113.74"), 3478)
-HOP = packed("198.18.0.2")
+HOP = packed("30.18.0.2")
 
 
 def nat(**manner: object) -> Nat:

@@ -156,7 +156,7 @@ def test_no_two_lines_have_an_address_in_common(lab: Lab) -> None:
 def test_hops_answer_in_order_up_to_the_server(lab: Lab, access: str) -> None:
     line = lab.line("iam", access, seed=1)
     first = {"4g": ["10.64.0.1"], "wifi": ["192.168.1.1"], "adsl": []}[access]
-    hops = [*first, "198.18.0.1", "198.18.0.2", "192.0.2.1"]
+    hops = [*first, "30.18.0.1", "30.18.0.2", "192.0.2.1"]
     assert trace(line, ECHO) == (hops + [ECHO] * 6)[:6]
     assert trace(line, ECHO6).index(ECHO6) == len(hops)
     lab.release(line)
@@ -203,7 +203,7 @@ def test_an_unknown_filter_is_told_and_costs_no_slot(lab: Lab) -> None:
 
 
 def test_resolvers_are_the_operators_or_those_that_were_asked_for(lab: Lab) -> None:
-    for chosen, told in ((None, "198.18.128.53"), (["203.0.113.53"], "203.0.113.53")):
+    for chosen, told in ((None, "30.18.128.53"), (["203.0.113.53"], "203.0.113.53")):
         line = lab.line("orange", "wifi", resolver=chosen, seed=1)
         conf = subprocess.run(line.command("cat", "/etc/resolv.conf"), capture_output=True, text=True, check=True)
         assert line.resolvers == (told,)

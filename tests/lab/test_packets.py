@@ -15,7 +15,7 @@ from tests.lab.packets import ACK, FIN, ICMP, ICMP6, PSH, RST, SYN, TCP, UDP, pa
 
 LINE = {4: packed("10.64.0.9"), 6: packed("2001:db8:a:100::2")}
 SERVER = {4: packed("203.0.113.7"), 6: packed("2001:db8:113::7")}
-HOP = {4: packed("198.18.0.1"), 6: packed("2001:db8:a::1")}
+HOP = {4: packed("30.18.0.1"), 6: packed("2001:db8:a::1")}
 families = pytest.mark.parametrize("family", [4, 6])
 
 

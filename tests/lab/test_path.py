@@ -16,7 +16,7 @@ from tests.lab.path import Hops, Path, Place
 
 LINE = {4: packed("10.64.0.9"), 6: packed("2001:db8:a:100::2")}
 SERVER = {4: packed("203.0.113.7"), 6: packed("2001:db8:113::7")}
-NEAR = [packed("10.64.0.1"), packed("198.18.0.1")]
+NEAR = [packed("10.64.0.1"), packed("30.18.0.1")]
 NEAR6 = [packed("2001:db8:a::3"), packed("2001:db8:a::1")]
 
 

@@ -14,7 +14,7 @@ from tests.lab.settings import Settings, device_of, lay_out, parse, resolver_add
 
 def test_an_ordinary_run_says_nothing() -> None:
     assert parse({}) == Settings()
-    assert resolver_addresses(Settings(), OPERATORS["inwi"]) == ("198.19.0.53",)
+    assert resolver_addresses(Settings(), OPERATORS["inwi"]) == ("30.19.0.53",)
 
 
 def test_lists_of_a_rerun_are_read_as_well() -> None:

@@ -15,7 +15,7 @@ from tests.lab.packets import ACK, PSH, SYN, View, packed, parse, tcp, udp
 
 LINE, SERVER, OTHER = "10.64.1.7", "203.0.113.13", "203.0.113.66"
 LINE6, SERVER6, OTHER6 = "2001:db8:a::7", "2001:db8:113::13", "2001:db8:113::66"
-RESOLVER, WORLD_RESOLVER = "198.18.0.53", "203.0.113.53"
+RESOLVER, WORLD_RESOLVER = "30.18.0.53", "203.0.113.53"
 PORT = 40001  # the line's
 
 

@@ -272,7 +272,7 @@ ENTRIES = (
         "mild.sip-alg",
         "The router rewrites the addresses in SIP, which no target speaks yet.",
         "endpoints-and-dpi C.4 T33 and C.5 no. 12",
-        always(stage("home.sip_alg", public="198.18.0.9")),
+        always(stage("home.sip_alg", public="30.18.0.9")),
         at="home",
         mild=True,
     ),

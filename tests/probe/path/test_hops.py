@@ -33,6 +33,11 @@ def answered_ttls(sender: str, own: frozenset[str] = BEHIND_NAT | V6) -> Hop:
         ("2001:db8:7:8::1", HopKind.NEAR, None),
         ("2001:db8:8::1", HopKind.PUBLIC, "2001:db8:8::/48"),
         ("fe80::1", HopKind.PRIVATE, None),
+        ("192.0.0.1", HopKind.PRIVATE, None),  # the device's own end of 464XLAT, or a home router's of DS-Lite
+        ("198.18.0.1", HopKind.PRIVATE, None),  # a proxy at home
+        ("64:ff9b::10.0.0.1", HopKind.PRIVATE, None),  # IPv4 routers behind a translator
+        ("64:ff9b::100.64.0.1", HopKind.SHARED, None),
+        ("d0::1", HopKind.PRIVATE, None),
     ],
 )
 def test_a_router_is_described_and_not_named(sender: str, kind: HopKind, prefix: str | None) -> None:
