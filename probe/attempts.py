@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from probe import protocols
 from probe.addresses import is_address, is_public
+from probe.failure import is_own
 from probe.model import AlsoDial, Attempt, AttemptVerdict, Endpoint, Measurement, Step, Via
 
 P = TypeVar("P", AttemptVerdict, Attempt)
@@ -53,6 +54,11 @@ def in_other_dialects(attempt: Attempt, others: Iterable[Attempt]) -> list[Attem
     ]
 
 
+def is_by_us(attempt: Attempt) -> bool:
+    """It ended by this device's own doing: whoever was dialled has not failed."""
+    return bool(attempt.observations) and is_own(attempt.observations[-1].failure)
+
+
 def primary_of(attempts: Iterable[P]) -> list[P]:
     """The attempts that are not secondary; where all are, all."""
     every = list(attempts)
@@ -87,4 +93,6 @@ def failing_addresses(measurement: Measurement) -> tuple[AlsoDial, ...]:
 
 def _failed(attempt: Attempt) -> bool:
     last = attempt.observations[-1] if attempt.observations else None
-    return attempt.via in GIVEN_BY and last is not None and last.failure is not None and last.step not in NEVER
+    if last is None or last.failure is None or is_own(last.failure):
+        return False
+    return attempt.via in GIVEN_BY and last.step not in NEVER

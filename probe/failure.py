@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import re
+import traceback
 
 from probe.model import Observation, Resolution, Step, Transport
 
@@ -19,6 +20,10 @@ NETWORK_UNREACHABLE = "network_unreachable"
 PROHIBITED = "administratively_prohibited"  # not OONI's
 PERMISSION_DENIED = "permission_denied"
 INTERRUPTED = "interrupted"
+UNKNOWN_FAILURE = "unknown_failure"  # a fault of ours, with the class of its exception
+ADDRESS_NOT_AVAILABLE = "address_not_available"
+FAMILY_NOT_SUPPORTED = "address_family_not_supported"
+NETWORK_DOWN = "network_down"
 NXDOMAIN = "dns_nxdomain_error"
 SERVFAIL = "dns_servfail_error"
 DNS_REFUSED = "dns_refused_error"
@@ -36,6 +41,9 @@ ANOTHERS_CERTIFICATE = frozenset({TLS_HOSTNAME, TLS_AUTHORITY})
 BROKEN_OFF = frozenset({RESET, EOF, "connection_aborted"})  # by RST or FIN, whoever sent it
 ANSWERED = CERTIFICATE_FAILURES | {None, UNEXPECTED_STATUS, UNEXPECTED_REPLY}  # somebody did, rightly or not
 
+OWN = frozenset(
+    {INTERRUPTED, ADDRESS_NOT_AVAILABLE, FAMILY_NOT_SUPPORTED, NETWORK_DOWN}
+)  # this device's, nobody else's
 UNANSWERED = frozenset({TIMEOUT, HOST_UNREACHABLE, NETWORK_UNREACHABLE, PROHIBITED})
 REFUSED_BY_SOMEBODY = frozenset({Step.TCP, Step.DNS})  # a refusal there is an answer: a reset, or a server's
 
@@ -60,11 +68,11 @@ ERRNOS = {
     errno.EHOSTUNREACH: HOST_UNREACHABLE,
     errno.EHOSTDOWN: HOST_UNREACHABLE,
     errno.ENETUNREACH: NETWORK_UNREACHABLE,
-    errno.ENETDOWN: "network_down",
+    errno.ENETDOWN: NETWORK_DOWN,
     errno.ENETRESET: "network_reset",
     errno.ETIMEDOUT: TIMEOUT,
-    errno.EADDRNOTAVAIL: "address_not_available",
-    errno.EAFNOSUPPORT: "address_family_not_supported",
+    errno.EADDRNOTAVAIL: ADDRESS_NOT_AVAILABLE,
+    errno.EAFNOSUPPORT: FAMILY_NOT_SUPPORTED,
     errno.EACCES: PROHIBITED,  # over IPv6 an ICMP error (type 1, codes 1, 5 and 6); a local firewall says EPERM
     errno.EPERM: PERMISSION_DENIED,
     errno.EMSGSIZE: "message_size",
@@ -81,7 +89,29 @@ def classify(error: BaseException) -> str:
         return EOF
     if isinstance(error, OSError) and error.errno in ERRNOS:
         return ERRNOS[error.errno]
-    return f"unknown_failure: {type(error).__name__}"
+    return f"{UNKNOWN_FAILURE}: {type(error).__name__}"
+
+
+def is_fault(error: BaseException) -> bool:
+    """Ours: a mistake of the program, or a device that has no more sockets, ports or memory to give.
+
+    What the table knows comes from the network, but for what of it is said of this device's own addresses.
+    """
+    if isinstance(error, Failed | TimeoutError | EOFError):
+        return False
+    if isinstance(error, OSError):
+        return error.errno not in ERRNOS or error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return True
+
+
+def is_own(failure: str | None) -> bool:
+    """A failure that says nothing of anybody else: we were interrupted, or at fault ourselves."""
+    return failure is not None and (failure in OWN or failure.startswith(UNKNOWN_FAILURE))
+
+
+def fault_text(error: BaseException) -> str:
+    """A fault for the log: its class and where, without its words, which may carry addresses."""
+    return "".join([*traceback.format_tb(error.__traceback__), type(error).__name__])
 
 
 def is_unanswered(observation: Observation) -> bool:

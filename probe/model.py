@@ -141,7 +141,7 @@ class NotAttempted(Vocabulary):
     NOT_MEASURABLE = "not_measurable"
     COOLDOWN = "cooldown"
     BUDGET = "budget"
-    DEADLINE = "deadline"
+    INTERNAL = "internal"  # a fault of ours: a mistake, or a device that is out of sockets or memory
     UNKNOWN = "unknown"
 
 

@@ -202,6 +202,17 @@ class Hourglass(asyncio.SelectorEventLoop):
         return self.now
 
 
+def freeze_at(at: float, seconds: float) -> None:
+    """The whole process stands still for so long, `at` seconds from now; its clock goes on, and nobody listens."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Hourglass)
+
+    def stand_still() -> None:
+        loop.now += seconds
+
+    loop.call_later(at, stand_still)
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=Hourglass) as runner:
         return runner.run(work)

@@ -21,6 +21,7 @@ from collector.warehouse.tables import (
     verdict_row,
 )
 from probe.attempts import failing_addresses, is_at
+from probe.failure import is_own
 from probe.model import HOUR_MS, Access, AlsoDial, Measurement, Network, Observation, Verdict
 
 
@@ -72,13 +73,18 @@ def _failing(hour: int, cases: Iterable[Case]) -> list[FailingRow]:
 
 
 def _steps(target: str, hour: int, judged: Iterable[_Judged]) -> list[StepRow]:
-    """Where handshakes got to. Not those of controls, nor where a portal or a VPN answered for the network."""
+    """Where handshakes got to. Not those of controls, nor where a portal or a VPN answered for the network.
+
+    A step at which the probe itself was interrupted or at fault got nowhere, and tells of nobody.
+    """
     outcomes: dict[tuple[Network, Access, bool, str], Counter[bool]] = {}
     for each in judged:
         record, measurement = each.case.record, each.case.record.measurement
         if each.case.is_control or not record.clock_known or measurement.link.void is not None:
             continue
         for seen in _observations(measurement):
+            if is_own(seen.failure):
+                continue
             place = (record.network, each.access, measurement.simulated, seen.step.value)
             outcomes.setdefault(place, Counter())[seen.failure is None] += 1
     return [step_row(target, hour, *place, passed=seen[True], failed=seen[False]) for place, seen in outcomes.items()]

@@ -7,21 +7,32 @@ stays open until `finish()`: `linger()` keeps a socket listening in the backgrou
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from msgspec import Struct
 
-from probe.failure import classify
+from probe.failure import BROKEN_OFF, INTERRUPTED, TIMEOUT, classify, fault_text, is_fault
 from probe.model import Fingerprint, Observation, Operation, Step
 from probe.net.clock import Anchor
 from probe.net.dialer import Datagrams, Dialer, Stream
 from probe.net.record import StepRecord
+from probe.net.waiting import StallWatch
 from probe.secure.trust import Trust
+
+logger = logging.getLogger(__name__)
 
 
 class StepFailed(Exception):
-    """The step failed and is recorded; there is nothing left to do but to end the handshake."""
+    """The step failed and is recorded; there is nothing left to do but to end the handshake.
+
+    `by_us`: it was a fault of ours, so that nothing was measured.
+    """
+
+    def __init__(self, *, by_us: bool = False) -> None:
+        super().__init__()
+        self.by_us = by_us
 
 
 class Instruments(Struct, frozen=True, kw_only=True):
@@ -52,6 +63,12 @@ class Instruments(Struct, frozen=True, kw_only=True):
         return self.wall_ms() - self.device_ms()
 
 
+def _failure(error: Exception, stood_still: bool) -> str:
+    """Silence that nobody listened to is none, and a peer hangs up on whoever stands still."""
+    failure = classify(error)
+    return INTERRUPTED if stood_still and failure in BROKEN_OFF | {TIMEOUT} else failure
+
+
 class Trace:
     """Records the steps of one attempt, in the order in which they started; times count from `origin`."""
 
@@ -64,16 +81,24 @@ class Trace:
 
     @asynccontextmanager
     async def step(self, step: Step, limit: float) -> AsyncIterator[StepRecord]:
-        """One layer of a handshake, at most `limit` seconds. Raises StepFailed after recording a failure."""
+        """One layer of a handshake, at most `limit` seconds. Raises StepFailed after recording a failure.
+
+        It ends in success, in a failure of the other end or of the way there, at its limit, or by a fault of ours.
+        """
         record = StepRecord(step, self.instruments.clock())
         self._records.append(record)
+        watch = StallWatch(self.scaled(limit))
         try:
-            async with asyncio.timeout(self.scaled(limit)):
-                yield record
+            with watch:
+                async with asyncio.timeout(self.scaled(limit)):
+                    yield record
             record.failure = None
         except Exception as error:
-            record.failure = classify(error)
-            raise StepFailed from error
+            record.failure = _failure(error, watch.stood_still)
+            by_us = is_fault(error)
+            if by_us:
+                logger.error("A fault of ours at the step %s:\n%s", step, fault_text(error))
+            raise StepFailed(by_us=by_us) from error
         finally:
             record.settle(self.instruments.clock())
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from probe.failure import TIMEOUT, Failed, classify
 from probe.net.dialer import Datagrams
 from probe.net.record import StepRecord
+from probe.net.waiting import Unanswered
 
 # Seconds since the first time, of the same bytes. Denser than RFC 8489 section 6.2.1, so that loss at random is not
 # taken for silence: at 30 % each way, one request in a hundred would get no answer.
@@ -32,10 +32,10 @@ class Transaction(Generic[T]):
     match: Callable[[bytes], T | None]
     sends: int = 0
     unmatched: int = 0
-    failure: str = TIMEOUT
+    unanswered: Unanswered = field(default_factory=Unanswered)
 
     async def run(self, record: StepRecord, give_up: float, scale: float) -> T:
-        """The answer. Raises Failed with the ICMP error that came, or with a timeout after `give_up` seconds."""
+        """The answer. After `give_up` seconds raises Failed, as an ICMP error or a timeout, or our own fault."""
         start = asyncio.get_running_loop().time()
         offsets = [offset for offset in SEND_OFFSETS if offset < give_up]
         for end in (*offsets[1:], give_up):
@@ -47,7 +47,7 @@ class Transaction(Generic[T]):
                 continue
             finally:
                 record.keep(self.datagrams.icmp)
-        raise Failed(self.failure)
+        raise self.unanswered.error()
 
     async def next_match(self) -> T:
         """Listens until something matches, however long that takes."""
@@ -55,7 +55,7 @@ class Transaction(Generic[T]):
             try:
                 data = await self.datagrams.receive()
             except OSError as error:
-                self.failure = classify(error)
+                self.unanswered.note(error)
                 continue
             matched = self.match(data)
             if matched is not None:
@@ -66,5 +66,5 @@ class Transaction(Generic[T]):
         try:
             await self.datagrams.send(self.request)
         except OSError as error:
-            self.failure = classify(error)
+            self.unanswered.note(error)
         self.sends += 1

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from probe.addresses import family_of, is_address
 from probe.attempts import is_at
+from probe.failure import fault_text
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Instruments, StepFailed, Trace
 from probe.measuring.allocate_budget import Budget
@@ -151,11 +152,11 @@ class Measurer:
 async def _shake_hands(trace: Trace, endpoint: Endpoint, via: Via) -> Attempt:
     try:
         return replace(record(endpoint, via), grade=await HANDSHAKES[endpoint.handshake](trace, endpoint))
-    except StepFailed:
-        return record(endpoint, via)
-    except Exception:  # outside of any step: a mistake of ours, which must cost no other attempt
-        logger.exception("The handshake %s could not be made", endpoint.handshake)
-        return record(endpoint, via, NotAttempted.UNKNOWN)
+    except StepFailed as failed:
+        return record(endpoint, via, NotAttempted.INTERNAL if failed.by_us else None)
+    except Exception as error:  # outside of any step: a mistake of ours, which must cost no other attempt
+        logger.error("The handshake %s could not be made:\n%s", endpoint.handshake, fault_text(error))
+        return record(endpoint, via, NotAttempted.INTERNAL)
 
 
 def record(endpoint: Endpoint, via: Via, not_attempted: NotAttempted | None = None) -> Attempt:

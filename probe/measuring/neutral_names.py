@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of, is_address, is_private
-from probe.attempts import is_met
-from probe.failure import DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, is_in_clear
+from probe.attempts import is_by_us, is_met
+from probe.failure import DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, is_in_clear, is_own
 from probe.measuring.clock import VERIFIED
 from probe.measuring.follow_up import resolver_of
 from probe.measuring.measurer import Findings
@@ -46,7 +46,7 @@ class NeutralName(Struct, frozen=True):
 
     @property
     def leads_to_nobody(self) -> bool:
-        tried = [each for each in self.attempts if each.not_attempted is None]
+        tried = [each for each in self.attempts if each.not_attempted is None and not is_by_us(each)]
         return bool(tried) and not any(map(is_met, tried))
 
     @property
@@ -84,7 +84,7 @@ def names_told_by(key: ResolverKey, findings: Iterable[Findings]) -> list[Neutra
     every = list(findings)
     said: dict[str, list[Resolution]] = {}
     for resolution in (each for found in every for each in found.resolutions):
-        if resolver_of(resolution) == key and is_in_clear(resolution):
+        if resolver_of(resolution) == key and is_in_clear(resolution) and not is_own(resolution.observation.failure):
             said.setdefault(resolution.host, []).append(resolution)
     attempts = [attempt for found in every for attempt in found.attempts]
     return [_name(host, tuple(resolutions), attempts) for host, resolutions in said.items()]

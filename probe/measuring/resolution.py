@@ -16,10 +16,10 @@ from typing import Self
 from msgspec import Struct
 
 from probe.addresses import QTYPES, family_of, is_address, is_private
-from probe.failure import CERTIFICATE_FAILURES
+from probe.failure import CERTIFICATE_FAILURES, is_own
 from probe.handshakes.dns import IN_TLS, Question, resolve
 from probe.handshakes.trace import Instruments, StepFailed, Trace
-from probe.model import Attempt, Resolution, Step, Target, Transport
+from probe.model import Attempt, Observation, Resolution, Step, Target, Transport
 from probe.net.vantage import LinkResolver
 
 ADDRESSES_PER_FAMILY = 4
@@ -32,7 +32,7 @@ class Answer(Struct, frozen=True):
     host: str
     resolver: LinkResolver
     addresses: tuple[str, ...]
-    heard: bool
+    heard: bool | None  # None: nobody listened, or we were at fault
 
 
 class Lookup:
@@ -109,7 +109,8 @@ class Lookup:
             answers = await self._ask_all(questions, [resolver])
             if any(answer.heard for answer in answers):
                 return
-            self._unheard.add(resolver)
+            if any(answer.heard is False for answer in answers):
+                self._unheard.add(resolver)
 
     async def _ask_all(
         self, questions: Iterable[tuple[str, str]], resolvers: Sequence[LinkResolver]
@@ -137,8 +138,14 @@ class Lookup:
         try:
             return Answer(host, resolver, (await resolve(trace, question)).addresses, heard=True)
         except StepFailed:
-            facts = [each.dns for each in trace.observations()]
-            return Answer(host, resolver, (), heard=any(each is not None and each.rcode is not None for each in facts))
+            return Answer(host, resolver, (), heard=_is_heard(trace.observations()))
+
+
+def _is_heard(observations: Sequence[Observation]) -> bool | None:
+    """Whether a resolver that gave no addresses answered at all."""
+    if any(is_own(each.failure) for each in observations):
+        return None
+    return any(each.dns is not None and each.dns.rcode is not None for each in observations)
 
 
 def may_be_forged(attempt: Attempt) -> bool:

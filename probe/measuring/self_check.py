@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from probe.addresses import family_of, is_private
-from probe.attempts import BARE_ACCEPT, is_met
+from probe.attempts import BARE_ACCEPT, is_by_us, is_met
 from probe.failure import ANSWERED, UNEXPECTED_STATUS
 from probe.flights import flights, sends
 from probe.measuring.measurer import Findings
@@ -38,7 +38,7 @@ def conclude(
         neutral(target, attempt)
         for target, found in findings.items()
         for attempt in found.attempts
-        if attempt.not_attempted is None and attempt.address is not None
+        if attempt.not_attempted is None and attempt.address is not None and not is_by_us(attempt)
     )
     keys, found = _own_keys(resolvers), tuple(findings.values())
     proxied = any(speaks_for_all(key, found) for key in keys)

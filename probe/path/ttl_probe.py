@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import struct
 from collections.abc import Awaitable, Iterable, Sequence
@@ -24,9 +25,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from probe.failure import fault_text, is_fault
 from probe.model import ReplyKind, Transport
 from probe.net.dialer import MAX_DATAGRAM, READ_SIZE, Counters, IcmpError, open_socket, read_error_queue, report_icmp
 from probe.net.platform import HERE, Platform
+from probe.net.waiting import StallWatch
 
 TRIES = 2  # of a TTL that stays silent
 LIMIT = 1.0  # seconds, of one try
@@ -38,6 +41,9 @@ TTL_OPTION = {
 }
 FAR = 64  # what a packet has that is to arrive
 ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: close with a RST
+
+
+logger = logging.getLogger(__name__)
 
 
 class Packet(Struct, frozen=True, kw_only=True):
@@ -87,11 +93,20 @@ class SocketSweeper:
         found: dict[int, Reply] = {}
         for _ in range(TRIES):
             silent = [ttl for ttl in ttls if found.get(ttl, SILENCE) == SILENCE]
-            replies = await asyncio.gather(*(_ask(packet, ttl, LIMIT * scale, counters, senders) for ttl in silent))
+            replies = await asyncio.gather(*(_asked(packet, ttl, LIMIT * scale, counters, senders) for ttl in silent))
             found |= {ttl: reply for ttl, reply in zip(silent, replies, strict=True) if reply is not None}
         return Replies(
             by_ttl=dict(sorted(found.items())), bytes_sent=counters.bytes_sent, packets_sent=counters.packets_sent
         )
+
+
+async def _asked(packet: Packet, ttl: int, limit: float, counters: Counters, senders: bool) -> Reply | None:
+    """None where nothing was measured: it could not be asked, or nobody listened, or by a mistake of ours."""
+    try:
+        return await _ask(packet, ttl, limit, counters, senders)
+    except Exception as error:  # a sweep is an extra: it may cost no measurement
+        logger.error("A fault of ours at a sweep:\n%s", fault_text(error))
+        return None
 
 
 async def _ask(packet: Packet, ttl: int, limit: float, counters: Counters, senders: bool) -> Reply | None:
@@ -136,7 +151,8 @@ async def _ask_inside(
         return None
     try:
         reply = await _heard(sock, _say(sock, packet, ttl, counters), limit, senders)
-        return await _or_a_later_reset(sock, limit * LATER, senders) if reply.came is ReplyKind.EXCEEDED else reply
+        exceeded = reply is not None and reply.came is ReplyKind.EXCEEDED
+        return await _or_a_later_reset(sock, limit * LATER, senders) if exceeded else reply
     finally:
         with suppress(OSError):  # a connection that was reset may have no options any more
             _limit_ttl(sock, FAR)  # so that the RST arrives
@@ -156,24 +172,27 @@ async def _listen(sock: socket.socket) -> Reply:
     )
 
 
-async def _or_a_later_reset(sock: socket.socket, limit: float, senders: bool) -> Reply:
+async def _or_a_later_reset(sock: socket.socket, limit: float, senders: bool) -> Reply | None:
     """A slow box beside the path may break off what a router behind it has seen by then."""
-    reply, until = Reply(came=ReplyKind.EXCEEDED), asyncio.get_running_loop().time() + limit
-    while reply.came is ReplyKind.EXCEEDED:  # of the same words sent again too
+    until = asyncio.get_running_loop().time() + limit
+    reply: Reply | None = Reply(came=ReplyKind.EXCEEDED)
+    while reply and reply.came is ReplyKind.EXCEEDED:  # of the same words sent again too
         left = until - asyncio.get_running_loop().time()
         reply = await _heard(sock, _listen(sock), max(left, 0.0), senders)
     return Reply(came=ReplyKind.EXCEEDED) if reply == SILENCE else reply
 
 
-async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float, senders: bool) -> Reply:
-    """What the question comes to, errors and silence too."""
+async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float, senders: bool) -> Reply | None:
+    """What the question comes to, errors and silence too; None where we ourselves stood still, or were at fault."""
+    watch = StallWatch(limit)
     try:
-        async with asyncio.timeout(limit):
-            return await asking
+        with watch:
+            async with asyncio.timeout(limit):
+                return await asking
     except TimeoutError:
-        return SILENCE
+        return None if watch.stood_still else SILENCE
     except OSError as error:
-        return read_error(sock.family, error, read_error_queue(sock), senders)
+        return None if is_fault(error) else read_error(sock.family, error, read_error_queue(sock), senders)
 
 
 def read_error(family: int, error: OSError, queued: Iterable[IcmpError], senders: bool) -> Reply:

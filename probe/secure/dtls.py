@@ -21,10 +21,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 from OpenSSL import SSL
 
-from probe.failure import TIMEOUT, TLS_FAILED, Failed, classify
+from probe.failure import TLS_FAILED, Failed
 from probe.model import DtlsFacts, Operation, TlsFacts
 from probe.net.dialer import Datagrams
 from probe.net.record import StepRecord
+from probe.net.waiting import Unanswered
 from probe.secure.certificates import peer_certificate_facts, peer_chain
 from probe.secure.tls import alert_of
 
@@ -82,7 +83,7 @@ class DtlsSession:
         self._connection = _connection(server_name, hello, now_ms)
         self._facts = DtlsFacts(sends=0)
         self._tls = TlsFacts()
-        self._failure = TIMEOUT
+        self._unanswered = Unanswered()
         self._completed = False
 
     @property
@@ -117,7 +118,7 @@ class DtlsSession:
                 while not done():
                     flight = await self._exchange(flight, offsets, done)
         except TimeoutError as error:
-            raise Failed(self._failure) from error
+            raise self._unanswered.error() from error
         finally:
             for facts in (self._facts, self._certified(), self._datagrams.icmp):
                 record.keep(facts)
@@ -150,7 +151,7 @@ class DtlsSession:
             try:
                 await self._datagrams.send(datagram)
             except OSError as error:
-                self._failure = classify(error)
+                self._unanswered.note(error)
 
     async def _receive(self) -> bytes:
         """The next datagram that is DTLS; an ICMP error is kept and ends nothing."""
@@ -158,7 +159,7 @@ class DtlsSession:
             try:
                 data = await self._datagrams.receive()
             except OSError as error:
-                self._failure = classify(error)
+                self._unanswered.note(error)
                 continue
             if self._note(data):
                 return data

@@ -21,10 +21,11 @@ from aioquic.tls import AlertDescription
 from cryptography import x509
 from msgspec.structs import replace
 
-from probe.failure import TIMEOUT, TLS_FAILED, UNEXPECTED_REPLY, Failed, classify
+from probe.failure import INTERRUPTED, TLS_FAILED, UNEXPECTED_REPLY, Failed
 from probe.model import Operation, QuicFacts, TlsFacts
 from probe.net.dialer import Datagrams
 from probe.net.record import StepRecord
+from probe.net.waiting import LATE, Unanswered
 from probe.secure.certificates import certificate_facts
 
 VERSION = QuicProtocolVersion.VERSION_1
@@ -50,7 +51,7 @@ class QuicSession:
         self._datagrams = datagrams
         self._facts = QuicFacts(sends=0)
         self._tls = TlsFacts()
-        self._failure = TIMEOUT
+        self._unanswered = Unanswered()
 
     @property
     def chain(self) -> list[x509.Certificate]:
@@ -94,7 +95,7 @@ class QuicSession:
             async with asyncio.timeout(limit):
                 await until()
         except TimeoutError as error:
-            raise Failed(self._failure) from error
+            raise self._unanswered.error() from error
         finally:
             for facts in (self._facts, self._certified(), self._datagrams.icmp):
                 record.keep(facts)
@@ -117,17 +118,23 @@ class QuicSession:
             try:
                 await self._datagrams.send(data)
             except OSError as error:
-                self._failure = classify(error)
+                self._unanswered.note(error)
 
     async def _receive(self) -> None:
-        """The next datagram, or the next time that aioquic wants to do something."""
+        """The next datagram, or the next time that aioquic wants to do something.
+
+        Raises Failed(`interrupted`) much later than that: we stood still, and aioquic would find the connection idle.
+        """
+        due = self.connection.get_timer()
         try:
-            async with asyncio.timeout_at(self.connection.get_timer()):
+            async with asyncio.timeout_at(due):
                 data = await self._datagrams.receive()
-        except TimeoutError:
+        except TimeoutError as error:
+            if due is not None and _now() - due > LATE:
+                raise Failed(INTERRUPTED) from error
             self.connection.handle_timer(_now())
         except OSError as error:
-            self._failure = classify(error)
+            self._unanswered.note(error)
         else:
             if not self._is_version_negotiation(data):
                 self.connection.receive_datagram(data, PEER, _now())
@@ -139,7 +146,7 @@ class QuicSession:
             self._facts = replace(self._facts, unmatched=self._facts.unmatched + 1)
         elif header.packet_type == QuicPacketType.VERSION_NEGOTIATION:
             versions = tuple(f"{version:#010x}" for version in header.supported_versions[:VERSIONS_KEPT])
-            self._facts, self._failure = replace(self._facts, versions=versions), INCOMPATIBLE_VERSION
+            self._facts, self._unanswered.failure = replace(self._facts, versions=versions), INCOMPATIBLE_VERSION
         elif header.packet_type == QuicPacketType.RETRY:
             self._facts = replace(self._facts, retry=True)
         elif header.packet_type == QuicPacketType.INITIAL:

@@ -582,7 +582,10 @@ def test_a_mistake_in_a_handshake_loses_no_other_target(monkeypatch: pytest.Monk
     async def outside(trace: Trace, where: Endpoint) -> Grade:
         raise Failed("raised where nothing records it")
 
-    for broken, failure, reason in ((inside, "unknown_failure: ZeroDivisionError", None), (outside, None, "unknown")):
+    for broken, failure, reason in (
+        (inside, "unknown_failure: ZeroDivisionError", "internal"),
+        (outside, None, "internal"),
+    ):
         monkeypatch.setitem(HANDSHAKES, "turn", broken)
         seen = by_target(cycled())
         assert seen["viber/chat"].attempts[0].grade is Grade.TRANSPORT

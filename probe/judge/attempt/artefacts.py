@@ -5,7 +5,7 @@ Of these only a block page and a foreign certificate accuse: either proves itsel
 
 from __future__ import annotations
 
-from probe.failure import CERTIFICATE_FAILURES, PERMISSION_DENIED, TLS_CERTIFICATE
+from probe.failure import CERTIFICATE_FAILURES, PERMISSION_DENIED, TLS_CERTIFICATE, is_own
 from probe.judge.attempt.case import AttemptCase
 from probe.judge.attempt.predicates import (
     blockpage_before,
@@ -103,6 +103,14 @@ ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
         "local.firewall",
         "a firewall on this device refuses it",
         "The kernel said so before anything left the device.",
+    ),
+    Rule(
+        "not_listened",
+        lambda case: is_own(case.failure),
+        State.INSUFFICIENT,
+        None,
+        "this device was interrupted or at fault itself, so nothing is known",
+        "Frozen, starved of the processor, out of sockets: its own doing says nothing of anybody else's.",
     ),
     Rule(
         "retired",

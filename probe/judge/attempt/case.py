@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from probe.addresses import family_of
 from probe.attempts import is_of
-from probe.failure import ANSWERED, BROKEN_OFF, CERTIFICATE_FAILURES, is_transient
+from probe.failure import ANSWERED, BROKEN_OFF, CERTIFICATE_FAILURES, is_own, is_transient
 from probe.grades import is_positive
 from probe.judge import controls, location
 from probe.judge.attempt import certificates, dialogues, rounds
@@ -148,8 +148,12 @@ def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | No
     """The neutral attempts of the same kind and family; one whose certificate was replaced still connected."""
     kinds = comparable_neutrals(last.step, attempt.transport) if last else frozenset()
     family = family_of(attempt.address) if attempt.address else None
-    kind = [each for each in measurement.link.neutrals if each.handshake in kinds and each.family == family]
+    kind = [each for each in _listened_to(measurement) if each.handshake in kinds and each.family == family]
     return [each for each in kind if each.handshake != "http" or each.transport is Transport.TCP]  # a page in clear
+
+
+def _listened_to(measurement: Measurement) -> list[Neutral]:
+    return [each for each in measurement.link.neutrals if not is_own(each.failure)]
 
 
 def _port_dead(neutrals: Sequence[Neutral], port: int) -> bool:
@@ -160,7 +164,7 @@ def _port_dead(neutrals: Sequence[Neutral], port: int) -> bool:
 def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
     if attempt.address is None:
         return True
-    neutrals = [each for each in measurement.link.neutrals if each.family == family_of(attempt.address)]
+    neutrals = [each for each in _listened_to(measurement) if each.family == family_of(attempt.address)]
     return not neutrals or any(each.failure in ANSWERED for each in neutrals)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from probe.failure import DNS_MISBEHAVING, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT
+from probe.failure import DNS_MISBEHAVING, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, is_own
 from probe.judge.controls import Control
 from probe.judge.evidence import ADD_A_CONTROL, Rule
 from probe.judge.name.case import NameCase
@@ -31,6 +31,14 @@ NAME_RULES: tuple[Rule[NameCase], ...] = (
         None,
         "its name does not exist anywhere",
         "At least two controls in different networks cannot resolve it either.",
+    ),
+    Rule(
+        "name_not_listened",
+        lambda case: is_own(case.outcome),
+        State.INSUFFICIENT,
+        None,
+        "this device was interrupted or at fault itself, so nothing is known",
+        "Its own doing says nothing of a resolver.",
     ),
     Rule(
         "name_answered_at_home",

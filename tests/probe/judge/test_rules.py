@@ -24,7 +24,7 @@ def test_ids_are_unique_and_comments_present() -> None:
 
 ORDER = """
     not_attempted fact_only sip_rewritten blockpage blockpage_once complete uncalibrated other_mark family_unusable
-    local_firewall retired down clock_unmeasured tls_altered_for_all same_certificate_elsewhere no_control
+    local_firewall not_listened retired down clock_unmeasured tls_altered_for_all same_certificate_elsewhere no_control
     tls_read_at_home stopped_at_home stopped_between certificate_expired leaf_differs trust_store_old
     anothers_certificate_once tls_mitm outage_reported controls_disagree service_refusal session_refusal
     session_broken_off refused_by_target refused_under_its_address regional_fault_not_excluded

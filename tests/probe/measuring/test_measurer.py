@@ -353,7 +353,7 @@ def test_a_mistake_in_a_handshake_costs_one_attempt(
     found = measured(network(accepts=FOUR), target("svc/chat", *where))
     assert [(each.grade, each.not_attempted) for each in found.attempts] == [
         (Grade.TRANSPORT, None),
-        (None, NotAttempted.UNKNOWN),
+        (None, NotAttempted.INTERNAL),
     ]
     assert "The handshake tls could not be made" in caplog.text
 

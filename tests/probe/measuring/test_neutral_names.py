@@ -123,6 +123,17 @@ def test_a_name_fails_when_each_of_its_questions_does() -> None:
     assert check(said=[asked("a.example"), asked("a.example", failure="dns_no_answer")]) is None  # no IPv6, say
 
 
+@pytest.mark.parametrize("failure", ["interrupted", "unknown_failure: OSError"])
+def test_what_nobody_listened_to_makes_nobody_a_liar(failure: str) -> None:
+    deaf = [asked(f"{number}.example", failure=failure) for number in range(9)]
+    assert check(said=deaf) is None
+    assert check(said=[asked("a.example", failure="dns_nxdomain_error"), *deaf]) is False
+    there = [endpoint("tls", f"{number}.example", 443) for number in range(3)]
+    unheard = [missed(where, f"{n}.9.9.9", failure) for n, where in enumerate(there, 60)]
+    said = [asked(where.host, f"{n}.9.9.9") for n, where in enumerate(there, 60)]
+    assert check(*literal_met(), *unheard, said=said) is None
+
+
 def test_what_another_resolver_said_does_not_count() -> None:
     assert check(said=[asked("a.example", failure=NXDOMAIN, resolver=WORLD)]) is None
 

@@ -119,6 +119,13 @@ def test_what_was_not_tried_is_no_neutral() -> None:
 # --- Portal, tunnel ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("failure", ["interrupted", "unknown_failure: OSError"])
+def test_what_nobody_listened_to_is_no_neutral(failure: str) -> None:
+    link = conclude(found(failed(STUN, failure), passed(TLS)))
+    assert [each.handshake for each in link.neutrals] == ["tls"]
+    assert not conclude(found(failed(STUN, failure))).neutrals
+
+
 def test_http_answered_by_somebody_else_is_a_portal() -> None:
     portal = failed(HTTP, STATUS)
     assert conclude(found(portal), found(failed(TLS, "ssl_unknown_authority"))).void is Void.PORTAL

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from probe.model import ReplyKind, Transport
 from probe.net.dialer import IcmpError
-from probe.path.ttl_probe import ABORT, FAR, TRIES, Packet, Replies, Reply, SocketSweeper, read_error
+from probe.path.ttl_probe import ABORT, FAR, TRIES, Packet, Replies, Reply, SocketSweeper, _heard, read_error
 from tests.probe.net.test_dialer import bound, closed_port
+from tests.scripted import freeze_at, run
 
 ADDRESSES = ["127.0.0.1", "::1"]
 ROUTER, ROUTER6 = bytes((192, 0, 2, 1)), bytes.fromhex("20010db8000000000000000000000001")
@@ -159,6 +160,48 @@ async def test_a_socket_that_takes_no_more_options_raises_nothing(monkeypatch: p
 async def test_what_could_not_be_said_has_no_reply() -> None:
     replies = await swept(Transport.TCP, "127.0.0.1", closed_port("127.0.0.1", socket.SOCK_STREAM), b"hello")
     assert (replies.by_ttl, replies.packets_sent) == ({}, 0)
+
+
+# --- Ours ---------------------------------------------------------------------------------------------------------
+
+
+def heard(asking: Callable[[], Any], **freeze: float) -> Reply | None:
+    """What comes of a question on a clock that does not wait."""
+
+    async def work() -> Reply | None:
+        if freeze:
+            freeze_at(freeze["at"], freeze["seconds"])
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
+            return await _heard(sock, asking(), 1.0, senders=True)
+
+    return run(work())
+
+
+async def nothing() -> Reply:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def test_silence_while_we_stood_still_is_no_reply() -> None:
+    assert heard(nothing) == Reply(came=ReplyKind.SILENCE)
+    assert heard(nothing, at=0.5, seconds=60.0) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOBUFS, errno.ENOMEM, errno.EMFILE, errno.EADDRNOTAVAIL])
+def test_a_packet_that_was_not_sent_has_no_reply(number: int) -> None:
+    async def full() -> Reply:
+        raise OSError(number, "x")
+
+    assert heard(full) is None
+
+
+async def test_a_mistake_of_ours_costs_its_reply_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def mistaken(*_: Any) -> Reply:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("probe.path.ttl_probe._ask_by_syn", mistaken)
+    replies = await swept(Transport.TCP, "127.0.0.1", 9)
+    assert replies.by_ttl == {}
 
 
 # --- Errors -------------------------------------------------------------------------------------------------------

@@ -294,7 +294,7 @@ def test_a_known_block_page_settles_it_alone() -> None:
 
 
 def test_what_no_rule_explains_accuses_nobody() -> None:
-    assert conclusion(evidence(CHAT, tcp_fails("unknown_failure: Oops"))) == ("unexplained", State.INSUFFICIENT, None)
+    assert conclusion(evidence(CHAT, tcp_fails("message_size"))) == ("unexplained", State.INSUFFICIENT, None)
 
 
 def test_an_uncalibrated_endpoint_is_judged_only_while_controls_get_its_answer() -> None:
