@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from probe import protocols
 from probe.addresses import is_address, is_public
-from probe.failure import is_own
-from probe.model import AlsoDial, Attempt, AttemptVerdict, Endpoint, Measurement, Step, Via
+from probe.failure import ANSWERED, is_own
+from probe.model import AlsoDial, Attempt, AttemptVerdict, Endpoint, Measurement, Neutral, Step, Via
 
 P = TypeVar("P", AttemptVerdict, Attempt)
 
@@ -39,6 +39,11 @@ def is_at(dial: AlsoDial, endpoint: Endpoint) -> bool:
 def is_met(attempt: Attempt) -> bool:
     """Somebody answered there. Who only accepts a connection may be any box on the way."""
     return attempt.grade is not None and attempt.handshake != BARE_ACCEPT
+
+
+def is_answered(neutral: Neutral) -> bool:
+    """By somebody, rightly or not; a bare accept is no answer."""
+    return neutral.failure in ANSWERED and neutral.handshake != BARE_ACCEPT
 
 
 def in_other_dialects(attempt: Attempt, others: Iterable[Attempt]) -> list[Attempt]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from probe.addresses import family_of, is_private
-from probe.attempts import BARE_ACCEPT, is_by_us, is_met
-from probe.failure import ANSWERED, UNEXPECTED_STATUS
+from probe.attempts import is_answered, is_by_us, is_met
+from probe.failure import UNEXPECTED_STATUS
 from probe.flights import flights, sends
 from probe.measuring.measurer import Findings
 from probe.measuring.neutral_names import check_resolver, speaks_for_all
@@ -86,11 +86,6 @@ def usable_families(routed: frozenset[int], neutrals: Sequence[Neutral]) -> froz
     tried = {each.family for each in neutrals}
     answered = {each.family for each in neutrals if is_answered(each)}
     return frozenset(family for family in routed if family in answered or family not in tried)
-
-
-def is_answered(neutral: Neutral) -> bool:
-    """By somebody, rightly or not. A connection that was accepted is no answer: boxes on the way accept all."""
-    return neutral.failure in ANSWERED and neutral.handshake != BARE_ACCEPT
 
 
 def is_baseline(target: Target) -> bool:

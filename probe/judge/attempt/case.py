@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from probe.addresses import family_of
-from probe.attempts import is_of
-from probe.failure import ANSWERED, BROKEN_OFF, CERTIFICATE_FAILURES, is_own, is_transient
+from probe.attempts import BARE_ACCEPT, is_answered, is_of
+from probe.failure import BROKEN_OFF, CERTIFICATE_FAILURES, is_own, is_transient
 from probe.grades import is_positive
 from probe.judge import controls, location
 from probe.judge.attempt import certificates, dialogues, rounds
@@ -97,7 +97,7 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         endpoint=endpoint,
         legacy=target.legacy,
         last=last,
-        complete=is_positive(attempt, endpoint),
+        complete=is_positive(attempt, endpoint) and not _is_bare_accept(evidence.measurement, attempt),
         control=controls.of_endpoint(endpoint, evidence.controls),
         outage_reported=controls.report_outage(target.outage, evidence.controls),
         controls_disagree=controls.disagree_on_endpoint(endpoint, evidence.controls),
@@ -165,7 +165,14 @@ def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
     if attempt.address is None:
         return True
     neutrals = [each for each in _listened_to(measurement) if each.family == family_of(attempt.address)]
-    return not neutrals or any(each.failure in ANSWERED for each in neutrals)
+    return not neutrals or any(map(is_answered, neutrals))
+
+
+def _is_bare_accept(measurement: Measurement, attempt: Attempt) -> bool:
+    """A connection was accepted, and behind no neutral one stood whom it was for: here somebody accepts them all."""
+    neutrals = [each for each in _listened_to(measurement) if each.handshake == "tls"]
+    same = [each for each in neutrals if attempt.address and each.family == family_of(attempt.address)]
+    return attempt.handshake == BARE_ACCEPT and bool(same) and not any(each.failure is None for each in same)
 
 
 def _had_failed(earlier: Measurement, attempt: Attempt) -> bool:
