@@ -36,6 +36,7 @@ from probe.measuring.session import Settings
 from probe.model import ControlMeasurement, Targets
 from probe.net.dialer import SocketDialer
 from probe.net.platform import HERE, Platform
+from probe.net.system_names import system_addresses
 from probe.output import write_json, write_table
 from probe.path.ttl_probe import SocketSweeper, Sweeper
 from probe.secure.trust import load_trust
@@ -130,6 +131,7 @@ async def _measure(options: Options, targets: Targets) -> Cycle:
         new_uid=lambda: options.secret_bytes(16).hex(),
         trust=load_trust(targets.authorities, options.ca_file),
         scale=options.scale,
+        system_names=system_addresses,
     )
     budget = AllocateBudget(options.data_dir / "allocates.json")
     try:

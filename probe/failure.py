@@ -135,7 +135,7 @@ def is_transient(observation: Observation) -> bool:
 def is_in_clear(resolution: Resolution) -> bool:
     """The question was asked as apps ask. The silence of a resolver that is asked in TLS is no app's."""
     facts = resolution.observation.dns
-    return facts is None or facts.transport in (Transport.UDP, Transport.TCP)
+    return facts is None or facts.transport not in (Transport.TLS, Transport.HTTPS)
 
 
 _PRIVATE_TEXT = re.compile(

@@ -286,7 +286,7 @@ class Targets(Struct, frozen=True, kw_only=True):
 
 
 class DnsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    resolver: str  # `private`, `isp` (public, not known by name) or the name of a known one
+    resolver: str  # `private`, `isp` (public, not known by name), `system` (whoever it asks) or the name of a known one
     resolver_index: int = 0  # tells apart the link's own resolvers of one name, in the order in which they are asked
     resolver_prefix: str | None = None  # of an `isp` resolver: /24 or /48, by which the collector names its network
     transport: Transport = Transport.UDP

@@ -37,7 +37,7 @@ SECTIONS = ("targets", "resolvers", "fingerprints", "authorities")
 DEFAULTS = ("handshake", "transport", "expect", "source", "date", "uncalibrated", "ca")
 ENDPOINT_KEYS = ("host", "port", "server_name", *DEFAULTS)
 TARGET_KEYS = ("plane", "combine", "endpoints", "legacy", "not_measurable", "on_request", "outage", *DEFAULTS)
-RESERVED_RESOLVERS = ("private", "isp", "unknown")  # words that measurements use for resolvers without a name
+RESERVED_RESOLVERS = ("private", "isp", "system", "unknown")  # words that measurements use for resolvers without a name
 
 PLANES = (SIGNALLING, MEDIA, WEB)
 COMBINES = (Combine.ANY_OF, Combine.ALL_OF)

@@ -18,6 +18,7 @@ from probe.model import Fingerprint, Observation, Operation, Step
 from probe.net.clock import Anchor
 from probe.net.dialer import Datagrams, Dialer, Stream
 from probe.net.record import StepRecord
+from probe.net.system_names import SystemNames
 from probe.net.waiting import StallWatch
 from probe.secure.trust import Trust
 
@@ -47,6 +48,7 @@ class Instruments(Struct, frozen=True, kw_only=True):
     scale: float = 1.0  # of every limit and every pause
     anchor: Anchor | None = None  # one moment by both clocks, since when the cycle counts; None: wall_ms tells the time
     clock_offset_ms: int | None = None  # true time − the device's, once the self-check has measured it
+    system_names: SystemNames | None = None  # the system's own resolver, where its servers are not known
     own_addresses: frozenset[str] = frozenset()  # the volunteer's: never to be recorded, even as an answer
     fingerprints: tuple[Fingerprint, ...] = ()
 

@@ -22,7 +22,8 @@ from probe.measuring.measurer import Findings
 from probe.model import Attempt, Resolution, ResolverCheck, Via
 from probe.net.vantage import ResolverKey
 
-DENIALS = frozenset({NXDOMAIN, NO_ANSWER, SERVFAIL, DNS_REFUSED, TIMEOUT})
+OF_THE_SYSTEM = frozenset({"dns_temporary_failure", "dns_non_recoverable_failure"})
+DENIALS = frozenset({NXDOMAIN, NO_ANSWER, SERVFAIL, DNS_REFUSED, TIMEOUT}) | OF_THE_SYSTEM
 POOL_NAMES, POOL_BITS = 3, 8  # so many names of different services never lie in one IPv4 prefix of this length
 SELF = "self"  # in a record, one of the volunteer's own addresses
 

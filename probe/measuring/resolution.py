@@ -18,9 +18,10 @@ from msgspec import Struct
 from probe.addresses import QTYPES, family_of, is_address, is_private
 from probe.failure import CERTIFICATE_FAILURES, is_own
 from probe.handshakes.dns import IN_TLS, Question, resolve
+from probe.handshakes.system_dns import resolve_by_system
 from probe.handshakes.trace import Instruments, StepFailed, Trace
 from probe.model import Attempt, Observation, Resolution, Step, Target, Transport
-from probe.net.vantage import LinkResolver
+from probe.net.vantage import SYSTEM, LinkResolver
 
 ADDRESSES_PER_FAMILY = 4
 LOOKUP_IN_TLS_BYTES = 6_000  # what one is taken to take: a chain of certificates, and little more
@@ -136,7 +137,8 @@ class Lookup:
         trace = Trace(self._instruments, self._origin)
         self._asked.append((host, trace))
         try:
-            return Answer(host, resolver, (await resolve(trace, question)).addresses, heard=True)
+            ask = resolve_by_system if resolver == SYSTEM else resolve
+            return Answer(host, resolver, (await ask(trace, question)).addresses, heard=True)
         except StepFailed:
             return Answer(host, resolver, (), heard=_is_heard(trace.observations()))
 

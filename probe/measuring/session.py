@@ -18,7 +18,8 @@ from probe.measuring.byte_budget import ByteBudget
 from probe.measuring.measurer import Measurer
 from probe.measuring.self_check import is_baseline
 from probe.model import Access, AlsoDial, Target, Targets
-from probe.net.vantage import LinkResolver, LinkSnapshot, independent_resolvers, numbered, system_resolvers
+from probe.net.near import as_told
+from probe.net.vantage import SYSTEM, LinkResolver, LinkSnapshot, independent_resolvers, numbered, system_resolvers
 from probe.path.ttl_probe import Sweeper
 
 Progress = Callable[[int, int, str], None]  # done, all, the target that was just measured
@@ -73,7 +74,8 @@ def open_session(
     sweeper: Sweeper | None = None,
 ) -> Session:
     """At the beginning of a cycle, when only the device's own view of the line is known."""
-    own = settings.resolvers or system_resolvers(settings.root, targets.resolvers)
+    own = settings.resolvers or _own_resolvers(targets, settings, instruments)
+    independent = independent_resolvers(targets.resolvers, before.families)
     return Session(
         targets=targets,
         instruments=replace(instruments, own_addresses=before.own_addresses, fingerprints=targets.fingerprints),
@@ -81,7 +83,13 @@ def open_session(
         budget=budget,
         progress=progress,
         before=before,
-        resolvers=(*numbered(own), *independent_resolvers(targets.resolvers, before.families)),
+        resolvers=(*numbered(as_told(own, before, settings.root)), *independent),
         families=before.families,
         sweeper=sweeper,
     )
+
+
+def _own_resolvers(targets: Targets, settings: Settings, instruments: Instruments) -> list[LinkResolver]:
+    """Those of resolv.conf, else the system itself, where it can be asked."""
+    known = system_resolvers(settings.root, targets.resolvers)
+    return known or ([SYSTEM] if instruments.system_names else [])

@@ -122,7 +122,7 @@ class SocketDialer:
         try:
             if self._platform.queues_errors:
                 report_icmp(sock)
-            sock.connect((address, port))
+            sock.connect(socket_address(address, port))
         except BaseException:
             sock.close()
             raise
@@ -131,7 +131,7 @@ class SocketDialer:
     async def tcp(self, address: str, port: int) -> Stream:
         sock = open_socket(address, socket.SOCK_STREAM)
         try:
-            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+            await asyncio.get_running_loop().sock_connect(sock, socket_address(address, port))
         except BaseException:
             sock.close()
             raise
@@ -235,6 +235,14 @@ def parse_extended_error(level: int, kind: int, data: bytes) -> IcmpError | None
     if origin not in ICMP_ORIGINS:
         return None
     return IcmpError(icmp_type, code, data[20:24] if level == socket.IPPROTO_IP else data[24:40])
+
+
+def socket_address(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """For connect. The scope of an address (RFC 4007) is a number there; as text it is lost. Raises OSError."""
+    host, _, scope = address.partition("%")
+    if not scope:
+        return host, port
+    return host, port, 0, int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
 
 
 def open_socket(address: str, kind: socket.SocketKind) -> socket.socket:

@@ -82,6 +82,10 @@ def system_resolvers(root: Path, known: Sequence[Resolver]) -> list[LinkResolver
     return [describe_resolver(address, 53, known) for address in addresses if is_address(address)][:2]
 
 
+# Asked where no server is known; who answers then, and by what, is the system's affair.
+SYSTEM = LinkResolver(name="system", address="", transport=Transport.UNKNOWN)
+
+
 def numbered(resolvers: Iterable[LinkResolver]) -> list[LinkResolver]:
     """Each with its index among those of its name; one that is given twice is one."""
     seen: Counter[str] = Counter()
@@ -147,9 +151,9 @@ def detect_access(root: Path, interface: str | None) -> Access:
     device = root / "sys/class/net" / interface
     if (device / "wireless").exists() or (device / "phy80211").exists():
         return Access.WIFI
-    if "DEVTYPE" in _read(device / "uevent") or not (device / "device").exists():
+    if "DEVTYPE" in read(device / "uevent") or not (device / "device").exists():
         return Access.UNKNOWN
-    return Access.ETHERNET if _read(device / "type").strip() == "1" else Access.UNKNOWN
+    return Access.ETHERNET if read(device / "type").strip() == "1" else Access.UNKNOWN
 
 
 def carries_tunnel(root: Path, snapshot: LinkSnapshot) -> bool:
@@ -165,12 +169,12 @@ def carries_tunnel(root: Path, snapshot: LinkSnapshot) -> bool:
 
 def is_tunnel(root: Path, interface: str) -> bool:
     device = root / "sys/class/net" / interface
-    return (device / "tun_flags").exists() or "DEVTYPE=wireguard" in _read(device / "uevent")
+    return (device / "tun_flags").exists() or "DEVTYPE=wireguard" in read(device / "uevent")
 
 
 def _addresses_of(root: Path, interface: str) -> set[str]:
     """Of both families: netdevice(7), SIOCGIFADDR; proc(5), /proc/net/if_inet6."""
-    fields = [line.split() for line in _read(root / "proc/net/if_inet6").splitlines()]
+    fields = [line.split() for line in read(root / "proc/net/if_inet6").splitlines()]
     v6 = {str(ipaddress.IPv6Address(bytes.fromhex(words[0]))) for words in fields if words[-1:] == [interface]}
     request = struct.pack("256s", interface.encode()[:15])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -182,14 +186,15 @@ def _addresses_of(root: Path, interface: str) -> set[str]:
 
 
 def _first_match(path: Path, column: int, wanted: dict[int, str]) -> str | None:
-    for line in _read(path).splitlines():
+    for line in read(path).splitlines():
         words = line.split()
         if len(words) > 8 and all(words[at] == value for at, value in wanted.items()) and words[column] != "lo":
             return words[column]
     return None
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
+    """Nothing for what cannot be read."""
     try:
         return path.read_text(errors="replace")
     except OSError:

@@ -22,7 +22,7 @@ from probe.measuring.follow_up import identity, resolver_of
 from probe.measuring.measurer import RoundResult
 from probe.model import Attempt, Endpoint, IcmpFacts, Step, Target, Transport
 from probe.net.dialer import Counters
-from probe.net.vantage import LinkResolver, ResolverKey
+from probe.net.vantage import SYSTEM, LinkResolver, ResolverKey
 from probe.path.ttl_probe import Packet
 from probe.protocols import SWEPT_NEUTRALS, comparable_step
 
@@ -86,7 +86,7 @@ async def neutrals_of(
 
 def can_be_swept_to(resolver: LinkResolver) -> bool:
     """One at a private address stands in the home, wherever its answers come from."""
-    return not resolver.independent and not is_private(resolver.address)
+    return resolver != SYSTEM and not resolver.independent and not is_private(resolver.address)
 
 
 def endpoint_of(attempt: Attempt, target: Target) -> Endpoint:

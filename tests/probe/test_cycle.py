@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from probe.addresses import prefix_of
 from probe.codecs import stun
 from probe.cycle import TARGETS_IN_FLIGHT, Cycle, needs_second_round, run_cycle
 from probe.failure import INTERRUPTED, REFUSED, TIMEOUT, Failed
@@ -159,6 +160,23 @@ def test_the_volunteers_addresses_are_nowhere() -> None:
     text = msgspec.json.encode(cycle).decode()
     assert "self" in text
     assert not any(private in text for private in (*OWN.values(), "198.18.77.66", RESOLVER))
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "prefix"),
+    [
+        ("2001:db8:7::1", "private", None),  # the home's router, in the line's own /64
+        ("2001:db8:7:5::1", "isp", None),  # in its /48
+        ("198.51.100.53", "isp", None),  # in its /24
+        (RESOLVER, "isp", "203.0.113.0/24"),
+    ],
+)
+def test_a_resolver_near_by_does_not_name_the_line(address: str, name: str, prefix: str | None) -> None:
+    resolver = LinkResolver(name="isp", address=address, prefix=prefix_of(address))
+    dialer = ScriptedDialer({**scripts(), ("udp", address, 53): Udp(always=[dns_reply(CHAT)])})
+    cycle = cycled(dialer, settings=replace(SETTINGS, resolvers=(resolver,)))
+    said = [each.observation.dns for each in by_target(cycle)["viber/chat"].resolutions]
+    assert {(each.resolver, each.resolver_prefix) for each in said if each} == {(name, prefix)}
 
 
 def test_each_of_the_links_own_resolvers_is_told_apart() -> None:

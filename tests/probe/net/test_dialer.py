@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import IcmpFacts
-from probe.net.dialer import IP_RECVERR, IPV6_RECVERR, SocketDialer, parse_extended_error
+from probe.net.dialer import IP_RECVERR, IPV6_RECVERR, SocketDialer, parse_extended_error, socket_address
 
 DIALER = SocketDialer()
 LOCALS = [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)]
@@ -257,3 +257,23 @@ def test_an_extended_error_says_what_came_and_from_whom(
 def test_no_extended_error_raises(where: tuple[int, int], data: bytes) -> None:
     found = parse_extended_error(*where, data)
     assert found is None or len(data) >= 16
+
+
+# --- Scoped addresses (NLnetLabs/ldns#176) --------------------------------------------------------------------
+
+
+def test_a_scope_reaches_the_kernel_as_a_number() -> None:
+    assert socket_address("203.0.113.7", 53) == ("203.0.113.7", 53)
+    assert socket_address("fe80::1%7", 53) == ("fe80::1", 53, 0, 7)
+    assert socket_address("fe80::1%lo", 53) == ("fe80::1", 53, 0, socket.if_nametoindex("lo"))
+    with pytest.raises(OSError, match="interface"):
+        socket_address("fe80::1%none", 53)
+
+
+async def test_an_address_with_a_scope_is_dialled() -> None:
+    with bound("::1") as server, bound("::1", socket.SOCK_STREAM) as listener:
+        datagrams = await DIALER.udp("::1%lo", server.getsockname()[1])
+        await datagrams.send(b"abc")
+        assert server.recvfrom(10)[0] == b"abc"
+        datagrams.close()
+        (await DIALER.tcp("::1%lo", listener.getsockname()[1])).close()

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from probe.model import Access, Resolver, Transport
+from probe.net.dialer import SocketDialer
 from probe.net.vantage import (
     LinkResolver,
     LinkSnapshot,
@@ -204,3 +205,10 @@ def test_a_tunnel_that_leaves_the_default_route_alone(tmp_path: Path) -> None:
     inside = LinkSnapshot(own_addresses=frozenset({"2001:db8::7"}), families=frozenset({6}), interface="eth0")
     assert carries_tunnel(tmp_path, inside) is True
     assert carries_tunnel(tmp_path, replace(inside, own_addresses=frozenset({"2001:db8::8"}))) is False
+
+
+async def test_a_resolver_with_a_scope_can_be_dialled(tmp_path: Path) -> None:
+    """NLnetLabs/ldns#176: the address has to reach connect() with its scope."""
+    put(tmp_path, "etc/resolv.conf", "nameserver ::1%lo\n")
+    (resolver,) = system_resolvers(tmp_path, ())
+    (await SocketDialer().udp(resolver.address, 53)).close()
