@@ -49,6 +49,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             before = check(country, line, "--collector", live.url, *controls([ordinary]))
             for each in alike:
                 each.result()  # strangers, as controls are, are told where at least three lines failed
+            check(country, first, "--collector", live.url)  # once more, now that lines have failed
             uid = before.verdicts[TARGET]["uid"]
             judged_before, listed = live.verdicts()[uid], live.get("/v1/addresses")
             file = country.directory / "line.json"

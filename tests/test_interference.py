@@ -174,14 +174,18 @@ class Field:
                 for case in (CASES[name],)
             }  # fmt: skip
             outcomes = {name: future.result() for name, future in pending.items()}
+            self._send(hosts, live)  # once more, now that lines have failed
             judged = live.verdicts() | uncontrolled.verdicts()
         return Runs(self.country, lines, outcomes, judged, (live.data, uncontrolled.data))
 
     def _controls(self, hosts: Sequence[Host], live: Collector) -> dict[str, list[str]]:
         """What is passed with --control: results of live controls, of one without a link, of one that is gone."""
-        alive = self.pool.map(lambda host: check(self.country, host, "--collector", live.url), hosts)
+        alive = self._send(hosts, live)
         dead = check(self.country, self.country.line(routed=False), "--no-upload")
-        return {"live": controls([*alive]), "dead": controls([dead]), "away": ["--control", DEAD]}
+        return {"live": controls(alive), "dead": controls([dead]), "away": ["--control", DEAD]}
+
+    def _send(self, hosts: Sequence[Host], live: Collector) -> list[Outcome]:
+        return [*self.pool.map(lambda host: check(self.country, host, "--collector", live.url), hosts)]
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from typing import Any
 from tests.country.build import Country
 from tests.country.namespaces import Host, run
 from tests.country.plan import COLLECTOR, WORLD_V4
+from tests.later import also_later
 from tests.patience import PATIENCE
 from tests.servers.process import prefix, running, where
 
@@ -79,11 +80,11 @@ def ringback(command: Sequence[str]) -> tuple[int, str, str]:
 
 
 def controls(outcomes: Sequence[Outcome]) -> list[str]:
-    """What these saw, as arguments of another check."""
+    """What these saw, before another check and after it, as its arguments."""
     arguments = []
     for number, outcome in enumerate(outcomes):
         path = outcome.data / f"control{number}.json"
-        path.write_text(outcome.out)
+        path.write_text(also_later(outcome.out))
         arguments += ["--control", str(path)]
     return arguments
 

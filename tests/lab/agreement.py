@@ -20,6 +20,7 @@ from tests.lab.bench import LabBench
 from tests.lab.model import Run
 from tests.lab.plan import COLLECTOR, CONTROLS, WORLD_V4
 from tests.lab.situation import CONTROL_ACCESS
+from tests.later import also_later
 from tests.patience import PATIENCE
 from tests.servers.process import prefix, running, where
 
@@ -52,6 +53,13 @@ class Check:
             raise RuntimeError(f"ringback check in {self.data} ended with {code}: {(self.data / 'err').read_text()}")
         return [json.loads(line) for line in self.out.read_text().splitlines()]
 
+    def told(self) -> str:
+        """Waits for it; the path of what a control saw, before a line failed and after it."""
+        self.lines()
+        path = self.data / "control.json"
+        path.write_text(also_later(self.out.read_text()))
+        return str(path)
+
 
 class Installed:
     """The programs as users have them, on the lab's lines."""
@@ -65,14 +73,14 @@ class Installed:
             data = {operator: self._own(operator) for operator in CONTROLS}
             collector = stack.enter_context(self._collector([_identity(each) for each in data.values()]))
             controls = [self._started(stack, self._control(runs[0], name), data[name], collector.url) for name in data]
-            for control in controls:
-                control.lines()
-            files = [option for control in controls for option in ("--control", str(control.out))]
+            files = [option for control in controls for option in ("--control", control.told())]
             started = {
                 run: self._started(stack, run, self._own(f"{run.entry}-{run.access}"), collector.url, *files)
                 for run in runs
             }
             said = {run: check.lines() for run, check in started.items()}
+            for name in data:  # once more, now that lines have failed
+                self._started(stack, self._control(runs[0], name), data[name], collector.url).lines()
             judged = collector.verdicts()
         return {run: _by_target(_verdicts(lines)) for run, lines in said.items()}, {
             run: _by_target([judged[line["uid"]] for line in _verdicts(lines)]) for run, lines in said.items()

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from collector.facts.networks import read_networks
 from probe.measuring.session import Settings as ProbeSettings
-from probe.model import Access, ControlMeasurement, Measurement, Network
+from probe.model import Access, ControlMeasurement, Network
 from probe.net.vantage import describe_resolver
 from tests.lab import plan
 from tests.lab.fork import Change, Order, Result
 from tests.lab.model import Entry, Run, Stage
+from tests.lab.moments import around, now_ms, placed
 from tests.lab.settings import Settings, device_of, lay_out, resolver_addresses
 from tests.lab.situation import PAST, Situation, controls_of, minutes_of, of_control, situation, world_key
 
@@ -125,24 +123,6 @@ class LabBench:
         if settings.changes_after is None:
             return None
         return Change(after=settings.changes_after, device=settings.changes_to)
-
-
-def placed(measurements: Sequence[Measurement], minutes: int) -> list[Measurement]:
-    """As if the cycle had begun so many minutes after 1970, by its corrected clock."""
-    began = min((each.started_ms + (each.clock_offset_ms or 0) for each in measurements), default=0)
-    return [replace(each, started_ms=each.started_ms - began + minutes * 60_000) for each in measurements]
-
-
-def around(controls: Sequence[ControlMeasurement], now: int) -> tuple[ControlMeasurement, ...]:
-    """Controls placed from 1970 on, placed around now: measured once, they are of the hour of every run."""
-    return tuple(
-        replace(each, measurement=replace(each.measurement, started_ms=each.measurement.started_ms + now))
-        for each in controls
-    )
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def nat_stages(settings: Settings) -> list[Stage]:

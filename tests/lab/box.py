@@ -36,16 +36,18 @@ class Box:
 
     def __init__(self, directory: Path, volunteers: Sequence[Volunteer], door: socket) -> None:
         self._directory, self._door = directory, door
-        self._everybody = (*MEASURING_POINTS, *volunteers)
+        self._volunteers = tuple(volunteers)
         self._lines: dict[str, Line] = {}
         self._rounds = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Box:
         with ExitStack() as stack:
-            self._lab = stack.enter_context(Lab(self._directory / "lab", slots=len(self._everybody)))
+            self._lab = stack.enter_context(
+                Lab(self._directory / "lab", slots=len(self._volunteers) + len(MEASURING_POINTS))
+            )
             self._front = stack.enter_context(front(self._lab, self._directory / "collector", self._door))
-            for number, one in enumerate(self._everybody):
+            for number, one in enumerate((*MEASURING_POINTS, *self._volunteers)):
                 self._lines[one.name] = self._lab.line(one.operator, one.access, seed=number)
             fork.preload()
             stack.callback(gc.unfreeze)
@@ -60,12 +62,15 @@ class Box:
         started = time.monotonic()
         say(f"{clock(act)} UTC in the story: {act.says}")
         self._rounds += 1
-        with sent_out([self._errand(one, act) for one in self._everybody]) as children:
-            lost = [name for name, child in children.items() if not returned(child)]
+        lost, done = [], 0
+        for some in (self._volunteers, MEASURING_POINTS):  # controls when lines have failed
+            with sent_out([self._errand(one, act) for one in some]) as children:
+                lost += [name for name, child in children.items() if not returned(child)]
+            done += len(children)
         for name in lost:
             say(f"{name} brought nothing: {self._last_words(name)}")
         page = written_page(self._front)
-        done = len(children) - len(lost)
+        done -= len(lost)
         say(f"    {done} lines have measured, and the collector has judged it: {time.monotonic() - started:.0f} s.")
         return page
 

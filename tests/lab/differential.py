@@ -27,6 +27,7 @@ from tests.lab import fork, plan, settings
 from tests.lab.kernel import OPERATOR, Kernel
 from tests.lab.kernel_rules import NotShared, doing
 from tests.lab.model import Entry, Stage
+from tests.lab.moments import BEFORE_AND_AFTER, around, now_ms, placed
 from tests.lab.net import Lab
 from tests.lab.techniques import TECHNIQUES
 
@@ -105,14 +106,15 @@ class Field:
             seed=namespace,
             settings=Settings(declared=Access.ADSL, resolvers=resolvers, root=self._root),
             scale=SCALE,
-            controls=self._controls,
+            controls=around(self._controls, now_ms()),
             keep=keep,
         )
 
 
 def as_controls(operator: str, seen: Sequence[Measurement]) -> tuple[ControlMeasurement, ...]:
     network = Network(operator=operator)
-    return tuple(ControlMeasurement(key=operator, network=network, measurement=each) for each in seen)
+    both = [each for minutes in BEFORE_AND_AFTER for each in placed(seen, minutes)]
+    return tuple(ControlMeasurement(key=operator, network=network, measurement=each) for each in both)
 
 
 def side_by_side(orders: Sequence[fork.Order]) -> list[fork.Result]:

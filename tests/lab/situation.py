@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.lab.model import Entry, Run, Stage
+from tests.lab.moments import BEFORE_AND_AFTER
 from tests.lab.plan import CONTROLS
 from tests.lab.settings import Settings, parse
 
@@ -30,7 +31,6 @@ MOODS = {  # Settings.controls → how each control fares
     "stale": (ALIVE, ALIVE),
 }
 PAST = "@before"  # of an entry: how it was before the world became what the entry says
-BEFORE_AND_AFTER = (-20, 20)  # minutes between the line's failure and what a control saw: what it saw counts for both
 TIMES: Mapping[str, tuple[int, ...]] = {"died": (10,), "stale": ()}  # Settings.controls → of the world as it is
 PAST_TIMES: Mapping[str, tuple[int, ...]] = {"died": (-40,), "stale": (-40,)}  # of the world before
 NO_LINK = (Stage("link.loss", {"fraction": 1.0, "direction": "both"}),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe.model import ControlMeasurement, Link, Measurement, Network
-from tests.lab.bench import around, placed
+from tests.lab.moments import around, placed
 
 NOW_MS = 1_800_000_000_000
 MINUTE_MS = 60_000
