@@ -1,4 +1,4 @@
-"""What a control said, said again some time later: for what counts is what it sees after a failure as well as before."""
+"""What a control said, said again some time later: what it sees after a failure counts as well as what it saw."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from tests.lab.bench import LabBench
 from tests.lab.catalogue import ENTRIES, HARMLESS
 from tests.lab.model import Entry, Run
 from tests.lab.net import Lab
+from tests.lab.runner import TRIES
 from tests.lab.runs import SCORING_SEEDS, SLICE, SLICE_SCALE, board, runs_of
 from tests.lab.session import Session
 from tests.lab.techniques import TECHNIQUES
@@ -44,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
         lab = stack.enter_context(Lab(directory, slots=min(at_once, len(runs) + SPARE)))
         fork.preload()
         scale = SLICE_SCALE if arguments.slice else 1.0
-        session = Session(LabBench(lab, ENTRIES, directory, scale=scale), at_once)
+        session = Session(LabBench(lab, ENTRIES, directory, scale=scale), at_once, 1 if arguments.loaded else TRIES)
         if arguments.seed is not None:
             text, innocent = tell(session, runs[0])
             sys.stdout.write(text)

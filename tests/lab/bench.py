@@ -77,6 +77,7 @@ class LabBench:
             freezes=settings.freezes,
             clock_steps=settings.clock_steps,
             files=settings.files,
+            elsewhere=run.operator in plan.CONTROLS,
             network=network_of(settings.egress or run.operator),
             networks=self._networks,
         )

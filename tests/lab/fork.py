@@ -7,6 +7,7 @@ child says what it saw as JSON through a pipe and ends at once; a child that fai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import os
@@ -28,7 +29,7 @@ from probe.handshakes.trace import Instruments
 from probe.local_verdicts import NetworkTable, judge_all, latest
 from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.session import Settings
-from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
+from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict, Void
 from probe.net.dialer import SocketDialer
 from probe.path.ttl_probe import SocketSweeper
 from probe.secure.trust import Trust
@@ -61,6 +62,7 @@ class Order(Struct, frozen=True, kw_only=True):
     freezes: tuple[float, float] | None = None  # after so many seconds, for so many
     clock_steps: tuple[float, int] | None = None  # after so many seconds, by so many ms
     files: int | None = None  # descriptors that may be open
+    elsewhere: bool = False  # it stands for a machine of its own, which is not the one that is busy
     network: Network = Network()  # whose the line is, and
     networks: Networks | None = None  # the table by which a collector names networks; None judges as a probe does
 
@@ -72,6 +74,7 @@ class Result(Struct, frozen=True, kw_only=True):
     measurements: tuple[Measurement, ...] = ()
     rtts_us: tuple[int, ...] = ()  # of neutral STUN, answered at the first request
     up: bool = False
+    starved: bool = False  # this machine was too busy for it
     cpu_s: float = 0.0
     took_s: float = 0.0
     error: str = ""
@@ -104,6 +107,9 @@ def run(order: Order) -> Result:
     started = time.monotonic()
     try:
         enter(order.namespace)
+        if order.elsewhere:
+            with contextlib.suppress(PermissionError):
+                os.nice(-10)  # only real root may ask for it
         if order.files is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (order.files, order.files))
         cycle = asyncio.run(measured(order))
@@ -116,6 +122,7 @@ def run(order: Order) -> Result:
         measurements=cycle.measurements if order.keep else (),
         rtts_us=tuple(rtts(cycle)),
         up=cycle.link.up,
+        starved=any(each.link.void is Void.STARVED for each in cycle.measurements),
         cpu_s=usage.ru_utime + usage.ru_stime,
         took_s=time.monotonic() - started,
     )

@@ -49,5 +49,6 @@ def told(board: Mapping[str, Any]) -> str:
     open_ = counts.total() - counts["not_yet"] - right - wrong
     return (
         f"Beside {PROCESSES} busy processes, {board['runs']} runs in {board['wall_s']:.0f} s: {right} cells right, "
-        f"{open_} left open, {wrong} wrong, {board['false_accusations']} false accusations."
+        f"{open_} left open, {wrong} wrong, {board['false_accusations']} false accusations. "
+        f"{board['starved']['left']} runs were starved."
     )

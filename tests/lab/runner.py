@@ -12,7 +12,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from probe.model import ControlMeasurement
@@ -22,6 +22,7 @@ from tests.lab.model import Run
 from tests.lab.pace import Pace
 from tests.patience import PATIENCE
 
+TRIES = 3
 WAKE_SECONDS = 0.05  # when nothing comes, it is asked again whether another run may begin
 RUN_SECONDS = PATIENCE  # a child that takes longer hangs, and is ended
 WorldKey = str
@@ -58,6 +59,7 @@ class Job:
     run: Run
     world: WorldKey
     is_control: bool = False
+    tries: int = 1  # which one this is
 
 
 @dataclass(slots=True)
@@ -83,8 +85,10 @@ class Controls:
 class Runner:
     """Measures runs on a bench, at most `at_once` side by side. Controls stay from one call to the next."""
 
-    def __init__(self, bench: Bench, at_once: int, pace: Pace | None = None) -> None:
-        self._bench, self._at_once, self._pace = bench, at_once, pace or Pace()
+    def __init__(self, bench: Bench, at_once: int, pace: Pace | None = None, tries: int = TRIES) -> None:
+        """`tries`: of a run that was starved, for which this machine is to blame. Controls always have TRIES."""
+        self._bench, self._at_once, self._pace, self._tries = bench, at_once, pace or Pace(), tries
+        self.again = 0  # how many were measured once more
         self._ready: deque[Job] = deque()
         self._controls: dict[WorldKey, Controls] = {}
         self._children = selectors.DefaultSelector()
@@ -139,6 +143,10 @@ class Runner:
     def _conclude(self, child: Child, result: Result) -> Iterator[tuple[Run, Result]]:
         self._bench.release(child.job.run, child.line)
         job, controls = child.job, self._controls[child.job.world]
+        if result.starved and job.tries < (TRIES if job.is_control else self._tries):
+            self.again += 1
+            self._ready.append(replace(job, tries=job.tries + 1))
+            return
         if not job.is_control:
             yield job.run, result
             return

@@ -17,7 +17,7 @@ from tests.lab.catalogue import ENTRIES, HARMLESS, HARMLESS_NAMES
 from tests.lab.fork import Result
 from tests.lab.model import Run, Scored
 from tests.lab.rtt import accuracy
-from tests.lab.runner import Runner
+from tests.lab.runner import TRIES, Runner
 from tests.lab.score import Said, command, score
 from tests.lab.scoreboard import Board, summary
 from tests.lab.techniques import TECHNIQUES
@@ -33,8 +33,8 @@ class Failed(RuntimeError):
 class Session:
     """Runs on one lab, with its controls kept."""
 
-    def __init__(self, bench: LabBench, at_once: int) -> None:
-        self.bench, self.runner, self._at_once = bench, Runner(bench, at_once), at_once
+    def __init__(self, bench: LabBench, at_once: int, tries: int = TRIES) -> None:
+        self.bench, self.runner, self._at_once = bench, Runner(bench, at_once, tries=tries), at_once
         self._commit = commit()  # now, for it may be another when the runs are done
 
     def results(self, runs: Sequence[Run], progress: Progress = lambda done, whole: None) -> dict[Run, Result]:
@@ -58,6 +58,7 @@ class Session:
             "at_once": self._at_once,
             "cpu_s_of_a_run": round(sum(each.cpu_s for each in results.values()) / len(results), 3),
             "rtt_during_runs": accuracy(rtts(results)),
+            "starved": {"measured_again": self.runner.again, "left": sum(each.starved for each in results.values())},
             "without_effect": self.without_effect(),
         }
         return summary(as_board(results), about | {"wall_s": round(time.monotonic() - started, 1)})

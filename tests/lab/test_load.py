@@ -11,6 +11,7 @@ BOARD: dict[str, Any] = {
     "runs": 2,
     "wall_s": 61.2,
     "false_accusations": 1,
+    "starved": {"left": 1},
     "entries": {"one": {"outcomes": {"right": 5, "shallow": 1, "wrong_state": 3, "not_yet": 7, "false_accusation": 1}}},
     "wrong": [
         {"said": "insufficient", "outcome": "wrong_state", "times": 2},

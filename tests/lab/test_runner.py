@@ -14,6 +14,7 @@ from probe.model import ControlMeasurement, Link, Measurement, Network
 from tests.lab import fork
 from tests.lab.fork import Result
 from tests.lab.model import Run
+from tests.lab.pace import Pace
 from tests.lab.runner import Runner
 
 SAID = Measurement(
@@ -70,6 +71,9 @@ def _children_only_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fork, "finish", lambda process, data: msgspec.json.decode(data, type=Result))
 
 
+IDLE = Pace(lambda: 0)
+
+
 def runs(entries: Sequence[str], seeds: int) -> list[Run]:
     return [Run(entry, "iam", "4g", seed) for entry in entries for seed in range(seeds)]
 
@@ -77,7 +81,7 @@ def runs(entries: Sequence[str], seeds: int) -> list[Run]:
 def test_every_run_is_measured_with_both_controls_of_its_world() -> None:
     bench = Paper()
     wanted = runs(["a", "b"], 5)
-    measured = [run for run, _ in Runner(bench, 3).measure(wanted)]
+    measured = [run for run, _ in Runner(bench, 3, IDLE).measure(wanted)]
     assert sorted(measured, key=str) == sorted(wanted, key=str)
     assert Counter(count for _, count in bench.orders) == {None: 4, 2: 10}
     assert bench.at_once == 3
@@ -86,7 +90,7 @@ def test_every_run_is_measured_with_both_controls_of_its_world() -> None:
 
 def test_controls_are_measured_once_and_kept() -> None:
     bench = Paper()
-    runner = Runner(bench, 3)
+    runner = Runner(bench, 3, IDLE)
     assert len([*runner.measure(runs(["a"], 2))]) == 2
     assert len([*runner.measure(runs(["a"], 2))]) == 2
     assert sum(count is None for _, count in bench.orders) == 2
@@ -95,4 +99,15 @@ def test_controls_are_measured_once_and_kept() -> None:
 
 def test_without_controls_nothing_is_judged() -> None:
     with pytest.raises(RuntimeError, match="could not measure"):
-        [*Runner(Paper(Result(error="no route")), 3).measure(runs(["a"], 1))]
+        [*Runner(Paper(Result(error="no route")), 3, IDLE).measure(runs(["a"], 1))]
+
+
+def test_who_was_starved_is_measured_again_and_not_for_ever() -> None:
+    starved = Paper(Result(measurements=(SAID,), starved=True))
+    runner = Runner(starved, 3, IDLE)
+    assert [run for run, _ in runner.measure(runs(["a"], 1))] == runs(["a"], 1)
+    assert Counter(count for _, count in starved.orders) == {None: 6, 2: 3}
+    assert runner.again == 6
+    once = Runner(Paper(Result(starved=True)), 3, IDLE, tries=1)
+    assert len([*once.measure(runs(["a"], 2))]) == 2
+    assert once.again == 4  # the controls' alone
