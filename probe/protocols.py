@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from probe.model import Grade, Plane, Step, Transport
+from probe.model import Endpoint, Grade, Plane, Step, Transport
 
 UDP, TCP, TLS, WSS, HTTPS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WSS, Transport.HTTPS
 OVER_TLS = frozenset({TLS, WSS, HTTPS})  # transports that present a certificate and verify it
@@ -68,6 +68,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Step.TLS, (TCP,), SIGNALLING + WEB, BOUND, ("alpn",), NAME_AND_CA,
         certified=True, neutral_kind=NeutralKind.SESSION, sweeps_neutral=True,
     ),
+    "tls-other-name": Protocol(Step.TLS, (TCP, TLS, WSS, HTTPS), (), OF_TRANSPORT, neutral_kind=NeutralKind.SESSION),
     "http": Protocol(
         Step.HTTP, (TCP, TLS), SIGNALLING + WEB, OF_TRANSPORT, PAGE, NAME,
         secondary_over=(TCP,), neutral_kind=NeutralKind.PAGE,
@@ -82,9 +83,16 @@ PROTOCOLS: dict[str, Protocol] = {
     "dtls-hello": Protocol(Step.DTLS, (UDP,), SIGNALLING + MEDIA, OF_TRANSPORT),
     "stun": Protocol(Step.STUN, ANY, MEDIA, BOUND, secondary_over=(UDP,), sweeps_neutral=True),
     "stun-4571": Protocol(Step.STUN, (TCP, TLS), MEDIA, BOUND),
-    "turn": Protocol(Step.TURN, ANY, MEDIA, BOUND, ("realm",), allocates=True, follow_up="stun"),
-    "turn-4571": Protocol(Step.TURN, (TCP, TLS), MEDIA, BOUND, ("realm",), allocates=True, follow_up="stun-4571"),
-    "turn-google": Protocol(Step.TURN, (UDP,), MEDIA, BOUND, ("realm",), allocates=True, follow_up="stun"),
+    "stun-padded": Protocol(Step.STUN, ANY, (), BOUND),
+    "stun-padded-4571": Protocol(Step.STUN, (TCP, TLS), (), BOUND),
+    "stun-padded-google": Protocol(Step.STUN, (UDP,), (), BOUND),
+    "turn": Protocol(Step.TURN, ANY, MEDIA, BOUND, ("realm",), allocates=True, follow_up="stun-padded"),
+    "turn-4571": Protocol(
+        Step.TURN, (TCP, TLS), MEDIA, BOUND, ("realm",), allocates=True, follow_up="stun-padded-4571"
+    ),
+    "turn-google": Protocol(
+        Step.TURN, (UDP,), MEDIA, BOUND, ("realm",), allocates=True, follow_up="stun-padded-google"
+    ),
     "msturn": Protocol(Step.TURN, (UDP,), MEDIA, BOUND, ("realm",), allocates=True),
     "xmpp": Protocol(Step.XMPP, (TCP, TLS), SIGNALLING, BOUND, (), NAME),
     "discord": Protocol(Step.HELLO, (WSS,), SIGNALLING, MARKED, ("path",)),
@@ -126,7 +134,20 @@ FACTS_ONLY = _names(lambda row: row.facts_only)
 FOLLOW_UPS = {name: row.follow_up for name, row in PROTOCOLS.items() if row.follow_up}
 BINDINGS = _names(lambda row: row.step is Step.STUN)
 HELLOS = _names(lambda row: row.step is Step.DTLS and row.follow_up is not None)  # of two programs, in DTLS
+OTHER_NAME = "tls-other-name"  # the experiment after whatever begins with TLS over TCP and failed in it
+ALPN = {
+    "http": "http/1.1",
+    "xmpp": "xmpp-client",
+}  # what a handshake's ClientHello asks for, if it is no targets file's
+ALPN_OVER_WSS = "http/1.1"
 SWEPT_NEUTRALS = _names(lambda row: row.sweeps_neutral)
+
+
+def alpn_of(endpoint: Endpoint) -> str | None:
+    """The application protocol that the endpoint's ClientHello asks for, where it begins with TLS over TCP."""
+    if endpoint.transport is WSS:
+        return ALPN_OVER_WSS
+    return endpoint.expect.alpn or (ALPN.get(endpoint.handshake) if endpoint.transport is TLS else None)
 
 
 def are_dialects(one: str, other: str) -> bool:

@@ -33,6 +33,7 @@ from probe.model import (
     Targets,
     Via,
 )
+from probe.protocols import FOLLOW_UPS, OTHER_NAME, PROTOCOLS
 from probe.targets import BASELINE
 
 MINUTE_MS = 60_000
@@ -146,10 +147,18 @@ def _attempts(endpoint: Endpoint, technique: Technique | None, at: _Moment) -> l
     if hit is None:
         return [_attempt(endpoint, endpoint.handshake, answered(endpoint, at.rtt_us), passed=True)]
     failed = _attempt(endpoint, endpoint.handshake, hit, passed=False)
+    beside = _experiment(endpoint, technique)
+    if beside is None:
+        return [failed]
+    passes = Observation(step=PROTOCOLS[beside].step, started_us=0, took_us=at.rtt_us, failure=None)
+    return [failed, _attempt(endpoint, beside, (passes,), passed=True)]
+
+
+def _experiment(endpoint: Endpoint, technique: Technique | None) -> str | None:
+    """The one that passes where the technique hits: it goes by a name, or by a method."""
     if technique is TECHNIQUES["allocate"]:
-        binding = Observation(step=Step.STUN, started_us=0, took_us=at.rtt_us, failure=None)
-        return [failed, _attempt(endpoint, "stun", (binding,), passed=True)]
-    return [failed]
+        return FOLLOW_UPS.get(endpoint.handshake)
+    return OTHER_NAME if technique is TECHNIQUES["reset"] else None
 
 
 def _attempt(endpoint: Endpoint, handshake: str, observations: Observations, *, passed: bool) -> Attempt:

@@ -289,9 +289,13 @@ def attribute(name: str, value: Value, transaction_id: bytes = b"") -> Attribute
     return Attribute(TYPES[name], packed, bytes(-len(packed) % 4))
 
 
-def binding_request(transaction_id: bytes) -> bytes:
-    """The 20 bytes that ask a server where it sees us; `transaction_id` is 12 random bytes."""
-    return pack(Message(Method.BINDING, MessageClass.REQUEST, transaction_id))
+def binding_request(transaction_id: bytes, padding: int = 0) -> bytes:
+    """The 20 bytes that ask a server where it sees us; `transaction_id` is 12 random bytes.
+
+    `padding`: so many bytes more, 0 or 8 and a multiple of 4, in a SOFTWARE that every server may overlook.
+    """
+    software = (attribute("SOFTWARE", "-" * (padding - 4)),) if padding else ()
+    return pack(Message(Method.BINDING, MessageClass.REQUEST, transaction_id, software))
 
 
 def allocate_request(transaction_id: bytes) -> bytes:

@@ -6,6 +6,7 @@ Facebook's clients do on TCP 443. Answer: a Binding response with our transactio
 request can answer it; over TLS with the service's own authority `crypto`. A middlebox can drop the request, drop only
 the reply, reject by ICMP, break the connection off, or answer in the server's place (then RESPONSE-ORIGIN may betray
 it). What answers nothing we asked is counted, never taken for the answer.
+The `stun-padded` ones are no handshakes of a service but experiments: as long as the Allocate that stayed unanswered.
 Leaks: the reply carries the volunteer's public address; it is compared with the local one and dropped.
 """
 
@@ -41,14 +42,18 @@ class StunReply(Struct, frozen=True):
     grade: Grade | None = None
 
 
-async def handshake(trace: Trace, endpoint: Endpoint, framing: Framing = STUN_BARE) -> Grade:
+async def handshake(trace: Trace, endpoint: Endpoint, framing: Framing = STUN_BARE, padding: int = 0) -> Grade:
     """Asks for a Binding. Raises StepFailed."""
-    request = stun.binding_request(trace.instruments.random_bytes(12))
+    request = stun.binding_request(trace.instruments.random_bytes(12), padding)
     async with answered(trace, endpoint, Step.STUN, request, framing) as answer:
         return stronger(Grade.BOUND, answer.grade)
 
 
 handshake_4571 = partial(handshake, framing=STUN_4571)
+# Experiments beside an Allocate, of its size: a pair that changes two things names neither.
+padded = partial(handshake, padding=8)
+padded_4571 = partial(handshake, framing=STUN_4571, padding=8)
+padded_google = partial(handshake, padding=20)
 
 
 @asynccontextmanager

@@ -5,6 +5,8 @@ the handshake nothing, then a close. Answer: a certificate chain for that name, 
 ends in the service's own pinned authority, `bound` when in a public root. A middlebox can drop or reset after reading
 the name, drop the reply, or present its own certificate (then the step fails at `verify`, and the facts keep the
 hashes of leaf and issuer).
+`tls-other-name` is no handshake of a service but an experiment: the same hello with a neutral name in it, and done with
+the first of TLS that answers, an alert too, as from a server that knows its own names only.
 Leaks: the service's name and the volunteer's address, as every visit does; our ClientHello is OpenSSL's, not the app's.
 """
 
@@ -24,6 +26,7 @@ from probe.net.record import StepRecord
 from probe.secure.tls import TlsStream
 
 LIMIT = 10.0  # seconds
+NEUTRAL, LONGEST_LABEL = "example.com", 63  # RFC 2606: nobody's; RFC 1035
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
@@ -32,6 +35,22 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         alpn = endpoint.expect.alpn
         _, grade = await secured(trace, stream, endpoint, (alpn,) if alpn else ())
     return grade
+
+
+async def other_name(trace: Trace, endpoint: Endpoint) -> Grade:
+    """Whether the address answers a ClientHello that does not name the service. Raises StepFailed."""
+    async with tcp.connect(trace, endpoint) as stream, trace.step(Step.TLS, LIMIT) as record:
+        record.count(stream.counters)
+        alpn = endpoint.expect.alpn
+        inside = TlsStream(stream, as_long_as(endpoint.server_name or endpoint.host), (alpn,) if alpn else ())
+        await inside.first_answer(record)
+    return Grade.TRANSPORT
+
+
+def as_long_as(name: str) -> str:
+    """A neutral name of the same length, where one can be: the pair is to differ in the name alone."""
+    label = len(name) - len(NEUTRAL) - 1
+    return f"{'w' * min(label, LONGEST_LABEL)}.{NEUTRAL}" if label > 0 else NEUTRAL
 
 
 async def secured(

@@ -1,11 +1,12 @@
 """Follow-up experiments: after a failure, change one thing and ask again.
 
-A relay that does not answer an Allocate is asked in the second round for a plain Binding as well: same address, same
-port, another method. If that is answered, it is the Allocate that somebody drops, and not the address. Our own server
-that does not answer SIP is asked again with every bit inverted. A server that does not answer QUIC is asked with a
-neutral name too: if that is answered, it is the service's name that is dropped; one that does not answer DTLS, with
-another program's hello. Where the link's resolver led to addresses at which a service was not met, and another's led to
-it, the first are asked for a certificate as well: a messenger's own protocol has nothing that an impostor must forge.
+A relay that does not answer an Allocate is asked in the second round for a Binding as well: same address, same port,
+same size, another method. If that is answered, it is the Allocate that somebody drops, and not the address. Our own
+server that does not answer SIP is asked again with every bit inverted. A server that does not answer QUIC, or TLS, is
+asked with a neutral name too: if that is answered, it is the service's name that is dropped; one that does not answer
+DTLS, with another program's hello. Where the link's resolver led to addresses at which a service was not met, and
+another's led to it, the first are asked for a certificate as well: a messenger's own protocol has nothing that an
+impostor must forge.
 
 What has failed for good is sent again with small TTLs (probe.path.sweeps); here is said which failures those are.
 Silence must have repeated; a reset, a foreign certificate or a resolver's denial need not.
@@ -17,8 +18,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from probe.addresses import family_of, is_private
-from probe.attempts import is_met
+from probe.addresses import family_of, is_address, is_private
+from probe.attempts import is_met, is_of
 from probe.failure import (
     ANOTHERS_CERTIFICATE,
     BROKEN_OFF,
@@ -31,13 +32,14 @@ from probe.failure import (
     SERVFAIL,
     UNEXPECTED_STATUS,
     is_in_clear,
+    is_transient,
     is_unanswered,
 )
 from probe.grades import shows_certificate
 from probe.measuring.measurer import Findings
-from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Target, Transport, Via
+from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Step, Target, Transport, Via
 from probe.net.vantage import ResolverKey
-from probe.protocols import ALLOCATING, FOLLOW_UPS
+from probe.protocols import ALLOCATING, FOLLOW_UPS, OTHER_NAME, alpn_of
 
 FOREIGN_ANSWERS = BROKEN_OFF | CERTIFICATE_FAILURES | {REFUSED}
 DENIED = frozenset({NXDOMAIN, SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING, NO_ANSWER})
@@ -56,9 +58,21 @@ def second_round(target: Target, findings: Findings | None = None) -> Target:
         for endpoint in target.endpoints
         if endpoint.handshake in FOLLOW_UPS
     ]
+    others += [_with_another_name(each) for each in target.endpoints if findings and _fails_in_tls(each, findings)]
     astray = led_astray(target, findings) if findings else []
     others += [Endpoint(host=host, port=HTTPS_PORT, transport=Transport.TCP, handshake="tls") for host in astray]
     return replace(target, endpoints=(*target.endpoints, *(each for each in others if identity(each) not in known)))
+
+
+def _with_another_name(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, handshake=OTHER_NAME, expect=Expect(alpn=alpn_of(endpoint)))
+
+
+def _fails_in_tls(endpoint: Endpoint, findings: Findings) -> bool:
+    """Its name was said, and was not answered or the connection was broken off."""
+    named = not is_address(endpoint.server_name or endpoint.host)
+    ends = (each.observations[-1] for each in findings.attempts if each.observations and is_of(each, endpoint))
+    return named and any(each.step is Step.TLS and is_transient(each) for each in ends)
 
 
 def shows_a_stranger(attempt: Attempt) -> bool:

@@ -21,13 +21,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
-from probe.failure import TLS_FAILED, Failed
+from probe.failure import TLS_FAILED, UNEXPECTED_REPLY, Failed
 from probe.model import Operation, TlsFacts
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord
 from probe.secure.certificates import peer_certificate_facts, peer_chain
 
 RECORD_SIZE = 16384
+FIRST_RECORDS = (21, 22)  # RFC 8446 section 5.1: an alert, a handshake message
 
 
 class TlsStream:
@@ -56,6 +57,16 @@ class TlsStream:
             self._connection.bio_write(await self._receive(record))
         await self._flush(record)
         self._agreed(record)
+
+    async def first_answer(self, record: StepRecord) -> None:
+        """Only until something of TLS comes, be it an alert. Raises OSError, EOFError, Failed(`unexpected_reply`)."""
+        record.keep(TlsFacts())
+        self._advance(record)
+        await self._flush(record)
+        record.operation = Operation.READ
+        if (await self._receive(record))[0] not in FIRST_RECORDS:
+            record.operation = Operation.DECODE
+            raise Failed(UNEXPECTED_REPLY)
 
     async def send(self, data: bytes) -> None:
         self._connection.send(data)

@@ -397,7 +397,7 @@ def test_a_silent_relay_is_also_asked_for_a_binding_the_second_time() -> None:
     cycle = cycled(relay=Udp(always=[answer]))
     assert [each.handshake for each in by_target(cycle)["viber/call"].attempts] == ["turn"]
     again = by_target(cycle, 2)["viber/call"].attempts
-    assert [(each.handshake, each.grade) for each in again] == [("turn", None), ("stun", Grade.BOUND)]
+    assert [(each.handshake, each.grade) for each in again] == [("turn", None), ("stun-padded", Grade.BOUND)]
 
 
 def test_a_second_look_may_find_an_answer() -> None:

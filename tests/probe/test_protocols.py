@@ -16,6 +16,7 @@ from probe.protocols import (
     NAMEABLE,
     NEUTRAL_PAGES,
     NEUTRALS,
+    OTHER_NAME,
     PAYLOAD_STEPS,
     PROTOCOLS,
     SESSIONS,
@@ -57,7 +58,7 @@ def test_an_experiment_is_dialled_where_the_failure_was(name: str, experiment: s
 
 
 def test_what_no_targets_file_names_is_an_experiment() -> None:
-    assert PROTOCOLS.keys() - NAMEABLE.keys() <= set(FOLLOW_UPS.values())
+    assert PROTOCOLS.keys() - NAMEABLE.keys() <= {*FOLLOW_UPS.values(), OTHER_NAME}
 
 
 def test_neutrals_are_handshakes_that_a_baseline_may_have() -> None:

@@ -19,6 +19,8 @@ from probe.judge.attempt.predicates import (
 from probe.judge.evidence import Rule
 from probe.model import State, Step
 
+PADDED_BINDINGS = ("stun-padded", "stun-padded-4571", "stun-padded-google")  # of an Allocate's size
+
 APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     Rule(
         "sip_dropped",
@@ -64,11 +66,11 @@ APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "allocate_dropped",
-        lambda case: fails(Step.TURN, TIMEOUT)(case) and passes_beside(case, "stun", "stun-4571"),
+        lambda case: fails(Step.TURN, TIMEOUT)(case) and passes_beside(case, *PADDED_BINDINGS),
         State.LIKELY_BLOCKED,
         "turn.allocate.drop",
-        "the relay answers plain STUN and not the request that opens a call, twice",
-        "Same address and port, another method.",
+        "the relay answers plain STUN, and not a request of the same size that opens a call, twice",
+        "Same address, port and size, another method; a shorter Binding would differ in two things, and name neither.",
     ),
     Rule(
         "payload_dropped",

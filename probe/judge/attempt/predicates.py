@@ -35,6 +35,11 @@ UDP_STEPS = frozenset({Step.STUN, Step.TURN, Step.HELLO})
 READABLE_STEPS = PAYLOAD_STEPS | {Step.TLS}  # at which whoever reads TLS breaks off
 
 
+def tls_unanswered(case: AttemptCase) -> bool:
+    """Nothing came, not even that the hello arrived."""
+    return fails(Step.TLS, TIMEOUT)(case) and not bytes_received(case) and not hello_acknowledged(case)
+
+
 def payload_fails(*failures: str) -> Callable[[AttemptCase], bool]:
     return lambda case: case.step in PAYLOAD_STEPS and not is_udp(case) and case.failure in failures
 

@@ -11,11 +11,13 @@ from probe.failure import (
     RESET,
     TIMEOUT,
     TLS_FAILED,
+    UNEXPECTED_STATUS,
 )
 from probe.judge.attempt.case import AttemptCase
-from probe.judge.attempt.predicates import bytes_received, fails, hello_acknowledged, in_a_session, refused_by_icmp
+from probe.judge.attempt.predicates import fails, in_a_session, passes_beside, refused_by_icmp, tls_unanswered
 from probe.judge.evidence import Rule
 from probe.model import State, Step
+from probe.protocols import OTHER_NAME
 
 TCP_TLS: tuple[Rule[AttemptCase], ...] = (
     Rule(
@@ -52,19 +54,38 @@ TCP_TLS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "tls_reset",
-        fails(Step.TLS, *BROKEN_OFF),
+        lambda case: fails(Step.TLS, *BROKEN_OFF)(case) and passes_beside(case, OTHER_NAME),
         State.LIKELY_BLOCKED,
         "tls.sni.reset",
-        "the connection is broken off once the service's name was sent",
-        "TCP connects; RST or FIN after the ClientHello; neutral TLS passes.",
+        "the connection is broken off once the service's name was sent, twice, and another name is answered there",
+        "TCP connects; RST or FIN after the ClientHello; at the same address and port a hello that differs in the name "
+        "alone is answered.",
+    ),
+    Rule(
+        "tls_broken_off",
+        fails(Step.TLS, *BROKEN_OFF),
+        State.LIKELY_BLOCKED,
+        "tcp.payload.reset",
+        "the connection opens, and is broken off once TLS begins, twice; whether for the name was not shown",
+        "No other name was tried there, or it fared no better.",
     ),
     Rule(
         "tls_hello_dropped",
-        lambda case: fails(Step.TLS, TIMEOUT)(case) and not bytes_received(case) and not hello_acknowledged(case),
+        lambda case: tls_unanswered(case) and passes_beside(case, OTHER_NAME),
         State.LIKELY_BLOCKED,
         "tls.sni.drop",
-        "nothing answers once the service's name was sent, twice",
-        "TCP connects; the ClientHello stays unanswered; neutral TLS passes.",
+        "nothing answers once the service's name was sent, twice, and another name is answered there",
+        "TCP connects; the ClientHello stays unanswered; at the same address and port a hello that differs in the name "
+        "alone is answered.",
+    ),
+    Rule(
+        "tls_unanswered",
+        tls_unanswered,
+        State.LIKELY_BLOCKED,
+        "tcp.payload.drop",
+        "the connection opens, and no answer comes to TLS, twice; whether for the name was not shown",
+        "No other name was tried there, or it fared no better: a box nearer than the service may open every connection "
+        "in its place (a SYN proxy), and what is dropped is the address, or whatever follows the SYN.",
     ),
     Rule(
         "tls_reply_dropped",
@@ -81,6 +102,14 @@ TCP_TLS: tuple[Rule[AttemptCase], ...] = (
         None,
         "the TLS handshake was refused with an alert or a malformed reply",
         "An alert can come from either; the facts keep which.",
+    ),
+    Rule(
+        "page_refused",
+        lambda case: not in_a_session(case) and fails(Step.HTTP, UNEXPECTED_STATUS)(case),
+        State.IMPAIRED,
+        None,
+        "in clear another page comes than elsewhere, by its status: the service's, or of somebody on the way",
+        "451 and 403 among others: whoever reads the question can answer it, and no fingerprint says who did.",
     ),
     Rule(
         "http_reset",

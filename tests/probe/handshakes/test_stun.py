@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from probe.codecs.stun import Address, ErrorCode, MessageClass, binding_request, parse
+from probe.codecs.stun import (
+    Address,
+    ErrorCode,
+    MessageClass,
+    allocate_request,
+    binding_request,
+    google_allocate_request,
+    parse,
+)
 from probe.model import Grade, IcmpFacts, Operation, Step, StunFacts
+from probe.protocols import ALLOCATING, FOLLOW_UPS
 from tests.probe.builders import endpoint, patched, refusal, scripted_shake, stun_reply
 from tests.probe.codecs.test_stun import vector
 from tests.scripted import OWN, Icmp, Later, Now, ScriptedDialer, Turn, Udp
@@ -166,3 +178,22 @@ def test_no_reply_raises(junk: list[bytes], body: bytes) -> None:
     ours = lambda request: b"\x01\x01" + len(body).to_bytes(2) + request[4:20] + body  # noqa: E731
     seen = scripted_shake(network([*junk, ours]), SERVER)
     assert seen.failure in (None, "generic_timeout_error")
+
+
+@pytest.mark.parametrize(
+    ("padded", "allocate"),
+    [("stun-padded", allocate_request), ("stun-padded-google", google_allocate_request)],
+)
+def test_a_padded_binding_is_as_long_as_the_allocate_beside_which_it_is_asked(
+    padded: str, allocate: Callable[[bytes], bytes]
+) -> None:
+    seen = scripted_shake(network([SUCCESS]), replace(SERVER, handshake=padded))
+    assert seen.grade is Grade.BOUND
+    assert seen.last.bytes_sent == len(allocate(bytes(12)))
+
+
+def test_every_padded_binding_stands_beside_allocates_of_its_own_size() -> None:
+    sizes = {"turn": 28, "turn-4571": 28, "turn-google": 40}
+    padding = {"stun-padded": 8, "stun-padded-4571": 8, "stun-padded-google": 20}
+    assert {name: len(binding_request(bytes(12), padding[FOLLOW_UPS[name]])) for name in sizes} == sizes
+    assert FOLLOW_UPS.keys() & ALLOCATING == sizes.keys()

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec.structs import replace
 
 from probe.handshakes import HANDSHAKES
+from probe.handshakes.tls import as_long_as
 from probe.handshakes.trace import Trace
 from probe.model import Expect, Grade, Operation, Step, TlsFacts
 from probe.net.dialer import SocketDialer
@@ -307,3 +309,46 @@ async def test_a_stream_that_is_cut_off_ends(tmp_path: Path) -> None:
         await secured.send(b"hello")
         assert await secured.receive() == b""
         secured.close()
+
+
+# --- The same hello with another name -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("server_name", ["chat.example", "web.whatsapp.example", "t.me", "a.b"])
+def test_another_name_is_nobodys_and_as_long_where_it_can_be(server_name: str) -> None:
+    other = as_long_as(server_name)
+    assert other == "example.com" or other.endswith(".example.com")
+    assert len(other) == len(server_name) or len(server_name) < 13
+    assert len(as_long_as("a" * 200 + ".example")) <= 63 + 1 + len("example.com")
+
+
+HANDSHAKE_RECORD = bytes.fromhex("160303000102")  # whatever it says
+OTHER_NAMES = [
+    pytest.param(ALERT, Grade.TRANSPORT, None, id="an alert: the server knows only its own names"),
+    pytest.param(HANDSHAKE_RECORD, Grade.TRANSPORT, None, id="a handshake message"),
+    pytest.param(GARBAGE, None, "unexpected_reply", id="a page"),
+    pytest.param(b"", None, "eof_error", id="the end"),
+    pytest.param(None, None, "generic_timeout_error", id="silence"),
+]
+
+
+@pytest.mark.parametrize(("answer", "grade", "failure"), OTHER_NAMES)
+async def test_another_name_is_done_with_the_first_of_tls(answer: bytes | None, grade: Any, failure: Any) -> None:
+    async with serving(after_hello(answer)) as port:
+        where = endpoint("tls", "127.0.0.1", port, server_name="chat.example")
+        seen = await shake(tools(scale=0.005 if answer is None else 0.5), replace(where, handshake="tls-other-name"))
+    assert (seen.grade, seen.failure) == (grade, failure)
+    assert [each.step for each in seen.observations] == [Step.TCP, Step.TLS]
+
+
+async def test_another_name_differs_from_the_services_hello_in_nothing_else(tmp_path: Path) -> None:
+    """Its own certificate it need not show: nothing is verified."""
+    name, sizes = "chat.service.example", []
+    async with serving(until_closed, context_of(FORGER.leaf("other.example"), tmp_path)) as port:
+        where = endpoint("tls", "127.0.0.1", port, server_name=name, expect=Expect(alpn="apns"))
+        for handshake, grade in (("tls", None), ("tls-other-name", Grade.TRANSPORT)):
+            seen = await shake(tools(), replace(where, handshake=handshake))
+            assert seen.grade is grade
+            assert seen.last.tls is not None
+            sizes.append(seen.last.tls.hello_bytes)
+    assert len(set(sizes)) == 1

@@ -96,6 +96,13 @@ def tls_fails(failure: str, address: str = HERE, leaf: str | None = None, receiv
     return attempt(TLS, seen(Step.TCP), observation, address=address, **fields)
 
 
+def other_name(failure: str | None = None, **fields: Any) -> Attempt:
+    """The experiment beside TLS that failed: the same hello with a neutral name."""
+    grade = None if failure else Grade.TRANSPORT
+    where = replace(TLS, handshake="tls-other-name")
+    return attempt(where, seen(Step.TCP), seen(Step.TLS, failure), grade=grade, **fields)
+
+
 def tcp_fails(failure: str, endpoint: Endpoint = TLS, **fields: Any) -> Attempt:
     return attempt(endpoint, seen(Step.TCP, failure), **fields)
 

@@ -19,6 +19,7 @@ from tests.probe.judge.evidence import (
     control,
     evidence,
     measurement,
+    other_name,
     says,
     seen,
     tcp_fails,
@@ -34,7 +35,7 @@ def given(*attempts: Attempt, rounds: int = 1, alive: bool = True, **fields: Any
     """The evidence of a chat, that of the closed service's web; `alive`: whether controls got through."""
     at_controls = tls_ok() if alive else tls_fails(TIMEOUT)
     controls = tuple(control(measurement(CHAT, at_controls), number) for number in (1, 2))
-    found = evidence(CHAT, *attempts, rounds=rounds, **{"controls": controls, **fields})
+    found = evidence(CHAT, *attempts, other_name(), rounds=rounds, **{"controls": controls, **fields})
     return replace(found, target=RETIRED)
 
 

@@ -191,7 +191,7 @@ def test_a_proxy_at_home_that_carries_nothing_but_tls(failure: str) -> None:
 def test_a_proxy_that_opens_every_connection_excuses_no_ban_of_a_name() -> None:
     """Accelerators of satellite links do: what neutral TLS gets through is not what breaks the service's off."""
     given = located(CHAT, tls_fails(RESET), sweep(Step.TCP, *[ANSWER] * 6))
-    assert judge(given).rule == "tls_reset"
+    assert judge(given).rule == "tls_broken_off"
 
 
 def test_an_interceptor_in_the_network_shows_its_own() -> None:
@@ -277,7 +277,7 @@ def test_a_reset_from_nearer_than_the_service_and_beyond_the_network_is_somebody
 def test_a_reset_beside_the_path_is_the_networks_however_far_the_packet_gets() -> None:
     """A box that lets the ClientHello pass: routers behind it, abroad too, still see some of its copies."""
     raced = sweep(Step.TLS, UNSEEN, UNSEEN, BROKEN, UNSEEN, BROKEN, BROKEN)
-    assert judge(located(CHAT, tls_fails(RESET), raced, HELLO_PASSES)).rule == "tls_reset"
+    assert judge(located(CHAT, tls_fails(RESET), raced, HELLO_PASSES)).rule == "tls_broken_off"
 
 
 def test_a_rejection_from_abroad() -> None:

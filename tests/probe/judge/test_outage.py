@@ -32,13 +32,13 @@ def given(*here: Resolution, control_is_told: str = WELL, failure: str = RESET) 
 def test_an_outage_that_a_control_was_told_of_accuses_nobody() -> None:
     verdict = judge(given(control_is_told=DOWN))
     assert (verdict.rule, verdict.state, verdict.mechanism) == ("outage_reported", State.IMPAIRED, None)
-    assert judge(given(control_is_told=WELL)).rule == "tls_reset"
+    assert judge(given(control_is_told=WELL)).rule == "tls_broken_off"
 
 
 @pytest.mark.parametrize("resolver", ["isp", PUBLIC])
 def test_what_this_line_was_told_excuses_nothing(resolver: str) -> None:
     """Or whoever resets the connections would forge the status as well."""
-    assert judge(given(told(DOWN, resolver=resolver))).rule == "tls_reset"
+    assert judge(given(told(DOWN, resolver=resolver))).rule == "tls_broken_off"
 
 
 def test_an_artefact_stands_also_in_an_outage() -> None:
@@ -57,4 +57,4 @@ def test_the_status_name_is_no_way_to_the_service(lie: Resolution) -> None:
 
 def test_a_service_without_a_status_name() -> None:
     well = measurement(CHAT, tls_ok(), resolutions=(says(HERE), told(DOWN)))
-    assert judge(evidence(CHAT, tls_fails(RESET), rounds=2, controls=[control(well)])).rule == "tls_reset"
+    assert judge(evidence(CHAT, tls_fails(RESET), rounds=2, controls=[control(well)])).rule == "tls_broken_off"

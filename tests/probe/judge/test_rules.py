@@ -30,10 +30,11 @@ ORDER = """
     session_broken_off refused_by_target refused_under_its_address regional_fault_not_excluded
     port_dead_behind_the_home port_dead_for_neutrals tls_read_for_all neutral_failed silence_once broken_off_once
     begun_without_equal begun_on_a_lossy_link refused_at_the_service refused_beyond left_unanswered ip_reject
-    ip_reset residual ip_drop tls_reset tls_hello_dropped tls_reply_dropped tls_refused http_reset sip_dropped
-    sip_unanswered payload_recognised_reset payload_recognised_dropped payload_reset allocate_dropped
-    payload_dropped dtls_hello_dropped dtls_dropped dtls_endpoint_dropped quic_name_dropped quic_dropped
-    quic_endpoint_dropped udp_endpoint_dropped payload_answered_by_another unexplained
+    ip_reset residual ip_drop tls_reset tls_broken_off tls_hello_dropped tls_unanswered tls_reply_dropped
+    tls_refused page_refused http_reset sip_dropped sip_unanswered payload_recognised_reset
+    payload_recognised_dropped payload_reset allocate_dropped payload_dropped dtls_hello_dropped dtls_dropped
+    dtls_endpoint_dropped quic_name_dropped quic_dropped quic_endpoint_dropped udp_endpoint_dropped
+    payload_answered_by_another unexplained
 """
 
 

@@ -54,7 +54,7 @@ def test_a_relay_over_tcp_that_is_cut_off() -> None:
 
 def test_a_binding_over_the_same_transport_tells_that_the_allocate_is_dropped() -> None:
     over_tcp, over_udp = (
-        attempt(replace(STUN, transport=transport), seen(Step.STUN), grade=Grade.BOUND)
+        attempt(replace(STUN, handshake="stun-padded", transport=transport), seen(Step.STUN), grade=Grade.BOUND)
         for transport in (Transport.TCP, Transport.UDP)
     )
     answered = relay_over_tcp(seen(Step.TURN, TIMEOUT), rounds=2, beside=(over_tcp,))
@@ -108,6 +108,8 @@ def test_a_refusal_inside_a_verified_session_is_the_services_own(step: Step) -> 
     assert conclusion(given) == ("session_refusal", State.IMPAIRED, "service.refusal")
 
 
-def test_an_unexpected_status_in_plain_text_proves_nothing() -> None:
-    given = web_evidence(Transport.TCP, seen(Step.HTTP, UNEXPECTED_STATUS, http=HttpFacts(status=403)))
-    assert judge(given).rule == "unexplained"
+@pytest.mark.parametrize("status", [302, 403, 451])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_refusal_in_plain_text_accuses_nobody_and_is_not_nothing(status: int, rounds: int) -> None:
+    page = seen(Step.HTTP, UNEXPECTED_STATUS, http=HttpFacts(status=status))
+    assert conclusion(web_evidence(Transport.TCP, page, rounds=rounds)) == ("page_refused", State.IMPAIRED, None)

@@ -116,7 +116,7 @@ def test_a_silent_relay_is_followed_beside_a_neutral_one() -> None:
     silent = tuple(Hop(ttl=ttl, came=ReplyKind.SILENCE) for ttl in range(2, DISTANCE + FURTHER + 1))
     assert failing == Sweep(
         step=Step.STUN, host=RELAY, port=3478, transport=Transport.UDP, family=4, address=RELAY,
-        hops=(HOPS[0], *silent), bytes_sent=20 * (DISTANCE + FURTHER + 4), packets_sent=DISTANCE + FURTHER + 4,
+        hops=(HOPS[0], *silent), bytes_sent=28 * (DISTANCE + FURTHER + 2) + 20 * 2, packets_sent=DISTANCE + FURTHER + 4,
     )  # fmt: skip
     assert (neutral.neutral, neutral.step, neutral.host, neutral.address) == (True, Step.STUN, NEUTRAL, None)
     assert neutral.hops[: DISTANCE - 1] == HOPS

@@ -53,6 +53,7 @@ from tests.probe.judge.evidence import (
     evidence,
     measurement,
     neutral,
+    other_name,
     says,
     seen,
     tcp_fails,
@@ -87,7 +88,34 @@ ACCUSATIONS = [
 
 @pytest.mark.parametrize(("failed", "rounds", "rule", "state", "mechanism"), ACCUSATIONS)
 def test_accuses(failed: Attempt, rounds: int, rule: str, state: State, mechanism: str) -> None:
-    assert conclusion(evidence(CHAT, failed, rounds=rounds)) == (rule, state, mechanism)
+    assert conclusion(evidence(CHAT, failed, other_name(), rounds=rounds)) == (rule, state, mechanism)
+
+
+@pytest.mark.parametrize(
+    ("failed", "rule", "mechanism"),
+    [
+        (tls_fails(RESET), "tls_broken_off", "tcp.payload.reset"),
+        (tls_fails(EOF), "tls_broken_off", "tcp.payload.reset"),
+        (tls_fails(TIMEOUT), "tls_unanswered", "tcp.payload.drop"),
+    ],
+)
+@pytest.mark.parametrize(
+    "beside",
+    [
+        (),
+        (other_name(RESET),),
+        (other_name(TIMEOUT),),
+        (other_name(address="198.51.100.11"),),
+        (replace(other_name(), port=8443),),
+        (replace(other_name(), transport=Transport.TLS),),
+    ],
+    ids=["not tried", "reset as well", "silent as well", "elsewhere", "another port", "another transport"],
+)
+def test_what_follows_the_name_is_told_by_another_name_there(
+    failed: Attempt, rule: str, mechanism: str, beside: tuple[Attempt, ...]
+) -> None:
+    given = evidence(CHAT, failed, *beside, rounds=2)
+    assert conclusion(given) == (rule, State.LIKELY_BLOCKED, mechanism)
 
 
 def test_a_visit_that_is_punished_is_told_from_an_address_that_is_dropped() -> None:
@@ -121,7 +149,7 @@ INNOCENT = [
 def test_innocent_explanations_disarm(
     failed: Attempt, rounds: int, rule: str, state: State, mechanism: str, changed: dict[str, Any]
 ) -> None:
-    found = judge(evidence(CHAT, failed, rounds=rounds, **changed))
+    found = judge(evidence(CHAT, failed, other_name(), rounds=rounds, **changed))
     if rule == "tls_mitm" and "link" in changed and not any(each.failure for each in changed["link"].neutrals):
         assert found.state is State.BLOCKED  # another's certificate is an artefact: it needs no comparison of failures
     else:
@@ -174,7 +202,7 @@ ALSO = control(measurement(CHAT, tls_ok(address="198.51.100.11"), tls_ok(via=Via
 
 @pytest.mark.parametrize(
     ("failed", "rounds", "mechanism"),
-    [(tcp_fails(TIMEOUT), 2, "ip.drop"), (tls_fails(RESET), 2, "tls.sni.reset")],
+    [(tcp_fails(TIMEOUT), 2, "ip.drop"), (tls_fails(RESET), 2, "tcp.payload.reset")],
 )
 def test_an_address_that_a_control_reached_only_because_others_failed_there(
     failed: Attempt, rounds: int, mechanism: str
@@ -333,9 +361,13 @@ def test_a_silent_relay_that_answers_elsewhere() -> None:
 
 def test_a_relay_that_answers_stun_and_not_allocate() -> None:
     target = replace(CALL, endpoints=(TURN,))
-    binding = attempt(STUN, seen(Step.STUN), grade=Grade.BOUND)
-    given = evidence(target, turn_fails(), binding, rounds=2, controls=[control(measurement(CALL, turn_ok()))])
+    padded, bare = (
+        attempt(replace(STUN, handshake=name), seen(Step.STUN), grade=Grade.BOUND) for name in ("stun-padded", "stun")
+    )
+    given = evidence(target, turn_fails(), padded, rounds=2, controls=[control(measurement(CALL, turn_ok()))])
     assert conclusion(given) == ("allocate_dropped", State.LIKELY_BLOCKED, "turn.allocate.drop")
+    two_things = evidence(target, turn_fails(), bare, rounds=2, controls=[control(measurement(CALL, turn_ok()))])
+    assert conclusion(two_things)[2] == "udp.endpoint.drop"  # the size differs as well as the method
 
 
 HELLO = replace(TCP, handshake="hello")
