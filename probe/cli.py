@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR", help="key and spool")
-    command.add_argument("-v", "--verbose", action="store_true", help="log what is done")
+    command.add_argument("-v", "--verbose", action="store_true", help="print every check, and log what is done")
 
 
 def _add_measuring(command: argparse.ArgumentParser) -> None:
@@ -105,7 +105,7 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
         metavar="FILE|URL",
         help="dial also the addresses at which another check (FILE) or the probes of a collector (URL) failed",
     )
-    command.add_argument("--format", choices=("table", "json"), default="table", help="of the results on stdout")
+    command.add_argument("--format", choices=("text", "table", "json"), default="text", help="format of the results")
     command.add_argument(
         "--resolver", action="append", default=[], metavar="IP[:PORT]", help="instead of those of resolv.conf"
     )

@@ -37,7 +37,7 @@ from probe.model import ControlMeasurement, Targets
 from probe.net.dialer import SocketDialer
 from probe.net.platform import HERE, Platform
 from probe.net.system_names import system_addresses
-from probe.output import write_json, write_table
+from probe.output import write_json, write_summary, write_table
 from probe.path.ttl_probe import SocketSweeper, Sweeper
 from probe.secure.trust import load_trust
 from probe.submit.fetch import is_url
@@ -66,8 +66,8 @@ class Options(Struct, frozen=True, kw_only=True):
     upload: bool = True
     controls: tuple[str, ...] = ()  # files and URLs
     also: tuple[str, ...] = ()  # files and URLs
-    format: str = "table"
-    verbose: bool = False  # the table says what each handshake took
+    format: str = "text"
+    verbose: bool = False  # a table of every check, and of what each handshake took
     services: tuple[str, ...] = ()  # to measure; without any, all that are not on request
     scale: float = 1.0
     interval_s: float = 1800.0
@@ -174,8 +174,10 @@ async def _print(options: Options, cycle: Cycle, files: Sequence[ControlMeasurem
     verdicts = judge_all(cycle.measurements, options.targets, controls)
     if options.format == "json":
         write_json(sys.stdout, cycle, verdicts, latest(verdicts), options.targets, SOFTWARE)
-    else:
+    elif options.verbose or options.format == "table":
         write_table(sys.stdout, cycle, latest(verdicts), with_bytes=options.verbose)
+    else:
+        write_summary(sys.stdout, cycle, latest(verdicts))
 
 
 async def _fetch(url: str, now_ms: int) -> list[ControlMeasurement]:

@@ -90,6 +90,21 @@ MECHANISM_WORDS = {
     "local.portal": "a sign-in page (captive portal) stands in between",
 }
 
+SERVICES = {
+    "apple-push": "Apple",
+    "baseline": "comparison",
+    "facetime": "FaceTime",
+    "google-meet": "Google Meet",
+    "google-push": "Google",
+    "imessage": "iMessage",
+    "imo": "imo",
+    "ringcentral": "RingCentral",
+    "wechat": "WeChat",
+    "whatsapp": "WhatsApp",
+    "whatsapp-registration": "WhatsApp registration",
+}
+ROLES = {"chat": "messages", "call": "calls", "web": "website", "push": "notifications"}
+
 RELAY_ONLY = "relay reached, call not exercised"
 
 
@@ -113,3 +128,11 @@ def mechanism_words(mechanism: str | None) -> str:
             return MECHANISM_WORDS[known]
         known = known.rpartition(".")[0]
     return f"in a way that this version does not know ({mechanism})" if mechanism else ""
+
+
+def service_words(service: str) -> str:
+    return SERVICES.get(service, service[:1].upper() + service[1:])
+
+
+def role_words(role: str) -> str:
+    return ROLES.get(role, role)

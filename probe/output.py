@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from probe.cycle import Cycle
 from probe.explain import DEPTH_WORDS, STEP_WORDS, mechanism_words, state_words
 from probe.judge.evidence import ADD_A_CONTROL
 from probe.model import Json, Observation, State, Targets, Transport, Verdict, Void
+from probe.summary import advice, summary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,6 +32,7 @@ VOIDED = {
     Void.CHANGED: "the network changed while measuring: nothing can be concluded",
     Void.UNKNOWN: "the cycle is void: nothing can be concluded",
 }
+PIPED_WIDTH = 100
 STYLES = {
     State.OK: "green",
     State.DEGRADED: "yellow",
@@ -79,6 +83,14 @@ def write_json(
     out.flush()
 
 
+def write_summary(out: TextIO, cycle: Cycle, latest: Sequence[Verdict]) -> None:
+    """A few lines for people: what matters first, and what is the same for several said once."""
+    width = shutil.get_terminal_size().columns if out.isatty() else PIPED_WIDTH
+    for line in summary(headline(cycle), latest):
+        out.write(textwrap.fill(line, width, subsequent_indent="    ", break_on_hyphens=False) + "\n")
+    out.flush()
+
+
 def write_table(out: TextIO, cycle: Cycle, latest: Sequence[Verdict], *, with_bytes: bool = False) -> None:
     """One row per target: service, role, state, what was seen in words, the failing step, the time.
 
@@ -117,16 +129,6 @@ def seen(verdict: Verdict) -> str:
     if verdict.depth is not None:
         return DEPTH_WORDS[verdict.depth]
     return mechanism_words(verdict.mechanism) or verdict.reason.partition(f"; {ADD_A_CONTROL}")[0]
-
-
-def advice(latest: Sequence[Verdict]) -> str:
-    """What to do about verdicts that want a comparison; "" when there is none."""
-    if not any(ADD_A_CONTROL in verdict.reason for verdict in latest):
-        return ""
-    return (
-        "What failed can only be compared: run `ringback check --format json > control.json` on a network without "
-        "interference within the same hour, and pass that file here with --control."
-    )
 
 
 def _write(out: TextIO, kind: str, value: object, **more: Json) -> None:

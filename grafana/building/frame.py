@@ -11,11 +11,11 @@ from grafana_foundation_sdk.models import dashboard as model
 from msgspec import Struct
 
 from collector.front.page.page import MEANINGS
-from collector.front.page.words import ROLES
 from grafana.building.influxql import chosen, select, tag_values
 from grafana.building.palette import CALM, LOOKS, NOTICE
 from grafana.building.panels import At, banner, prose
 from grafana.building.query import ROLLUP, Asked, source
+from probe.explain import ROLES
 
 TAG = "ringback"
 CHAIN = ("country", "operator", "access", "service")

@@ -22,7 +22,8 @@ from probe.model import (
     Verdict,
     Void,
 )
-from probe.output import ByteUsage, advice, byte_usage, headline, seen, write_json, write_table
+from probe.output import ByteUsage, byte_usage, headline, seen, write_json, write_table
+from probe.summary import advice
 from tests.probe.builders import NOW_MS, attempt, endpoint, measurement, observation, target, targets
 
 WHERE = endpoint("tcp", "203.0.113.44", 443)

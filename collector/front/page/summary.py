@@ -12,12 +12,20 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from collector.front.page.words import day_and_time, hour_span, lines_by_state, role_words, service_words
+from collector.front.page.words import day_and_time, hour_span, lines_by_state
 from collector.warehouse import privacy_floor, questions
 from collector.warehouse.questions import CellQuery
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CellRow, VerdictRow
-from probe.explain import DEPTH_WORDS, STATE_WORDS, STEP_WORDS, mechanism_words, words_of
+from probe.explain import (
+    DEPTH_WORDS,
+    STATE_WORDS,
+    STEP_WORDS,
+    mechanism_words,
+    role_words,
+    service_words,
+    words_of,
+)
 from probe.model import HOUR_MS, Depth, State, Step
 
 HOURS = 24

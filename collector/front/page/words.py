@@ -9,17 +9,6 @@ from datetime import UTC, datetime
 from probe.explain import STATE_WORDS
 from probe.model import HOUR_MS, State
 
-SERVICES = {
-    "baseline": "comparison",
-    "facetime": "FaceTime",
-    "google-meet": "Google Meet",
-    "imessage": "iMessage",
-    "imo": "imo",
-    "ringcentral": "RingCentral",
-    "wechat": "WeChat",
-    "whatsapp": "WhatsApp",
-}
-ROLES = {"chat": "messages", "call": "calls", "web": "website", "push": "notifications"}
 ACCESSES = {
     "2g": "2G",
     "3g": "3G",
@@ -31,14 +20,6 @@ ACCESSES = {
     "unknown": "access unknown",
 }
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def service_words(service: str) -> str:
-    return SERVICES.get(service, service[:1].upper() + service[1:])
-
-
-def role_words(role: str) -> str:
-    return ROLES.get(role, role)
 
 
 def place_words(country: str, asn: int, operator: str, access: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from collector.front.page.words import ROLES
 from grafana.building import fields, frame
 from grafana.building.influxql import CELLS, chosen, is_, select
 from grafana.building.panels import At, Panel, beside, kind_colours, series, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
-from probe.explain import STEP_WORDS
+from probe.explain import ROLES, STEP_WORDS
 from probe.model import Step
 
 PAGE = frame.Page(

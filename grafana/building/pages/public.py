@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from collector.front.page.words import ROLES
 from grafana.building import fields, frame
 from grafana.building.influxql import COUNTRY_COUNTS, NOT_NEUTRAL, select, shares
 from grafana.building.panels import At, Columns, Panel, beside, kind_colours, series, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
 from grafana.building.worldmap import worldmap
+from probe.explain import ROLES
 
 PAGE = frame.Page(
     uid="ringback-public",

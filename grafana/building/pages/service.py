@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from collector.front.page.words import ROLES
 from grafana.building import fields, frame
 from grafana.building.influxql import CELLS, LINE_COUNTS, MEASURED, NOT_EMPTIED, chosen, is_, select, shares
 from grafana.building.panels import At, Columns, Panel, mechanisms, states, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
+from probe.explain import ROLES
 
 PAGE = frame.Page(
     uid="ringback-service",
