@@ -21,7 +21,7 @@ from probe.measuring import self_check as links
 from probe.measuring.allocate_budget import Budget
 from probe.measuring.byte_budget import ByteBudget
 from probe.measuring.clock import clock_offset_ms
-from probe.measuring.follow_up import app_attempts, led_astray, second_round, shows_a_stranger
+from probe.measuring.follow_up import app_attempts, identity, led_astray, second_round, shows_a_stranger
 from probe.measuring.measurer import Findings, Measurer, RoundResult, observations
 from probe.measuring.session import Progress, Session, Settings, open_session
 from probe.measuring.watch import watching
@@ -108,11 +108,11 @@ def needs_second_round(target: Target, findings: Findings) -> bool:
     ways = [way for way in (over_udp, over_tcp) if way]
     if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
         return any(_fails_in_one_dialect(attempt, tried) for attempt in tried)
-    answered = {(attempt.host, attempt.port, attempt.handshake) for attempt in tried if attempt.grade}
+    answered = {identity(attempt) for attempt in tried if attempt.grade}
     failed = any(
         is_transient(observation)
         for attempt in tried
-        if (attempt.host, attempt.port, attempt.handshake) not in answered
+        if identity(attempt) not in answered
         for observation in attempt.observations
     )
     hosts = {endpoint.host for endpoint in target.endpoints}

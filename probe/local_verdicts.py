@@ -14,6 +14,7 @@ from msgspec import Struct
 from probe.codecs.text import utf8
 from probe.failure import UserError
 from probe.judge import Evidence, judge
+from probe.judge import controls as controls_in_time
 from probe.model import HOUR_MS, ControlMeasurement, Measurement, Network, Targets, Verdict
 from probe.submit.fetch import fetch_lines
 
@@ -84,6 +85,12 @@ def judge_all(
     """A verdict for each measurement of one cycle, provisional: the collector may know more."""
     first_rounds = {each.target: each for each in measurements if each.round == 1}
     by_id = {target.id: target for target in targets.targets}
+    reached = frozenset(
+        attempt.address
+        for each in measurements
+        for attempt in each.attempts
+        if attempt.grade is not None and attempt.address is not None
+    )
     verdicts = []
     for measurement in measurements:
         same = [each for each in controls if each.measurement.target == measurement.target]
@@ -95,6 +102,7 @@ def judge_all(
             networks=whereabouts.networks,
             controls=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= WINDOW_MS),
             calibrating=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= CALIBRATION_MS),
+            reached=reached,
         )
         verdicts.append(judge(evidence))
     return verdicts
@@ -115,7 +123,7 @@ def out_of_window(controls: Iterable[ControlMeasurement], measurements: Sequence
 
 
 def _apart_ms(control: ControlMeasurement, measurement: Measurement) -> int:
-    return started_ms(control.measurement) - started_ms(measurement)
+    return controls_in_time.started_ms(control) - started_ms(measurement)
 
 
 def started_ms(measurement: Measurement) -> int:

@@ -446,7 +446,7 @@ class Sweep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     transport: Transport
     family: int
     neutral: bool = False
-    address: str | None = None  # None: a resolver's, or a neutral's
+    address: str | None = None  # None: a resolver's
     hops: tuple[Hop, ...] = ()  # by TTL
     bytes_sent: int = 0
     packets_sent: int = 0
@@ -565,6 +565,7 @@ class ControlMeasurement(Struct, frozen=True, kw_only=True):
     key: str
     network: Network
     measurement: Measurement
+    started_ms: int | None = None  # corrected, as a collector placed it; None: by the control's own clock
 
 
 class AttemptVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -580,6 +581,8 @@ class AttemptVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
     grade: Grade | None = None
     step: Step | None = None  # where it failed
     handshake: str = ""  # empty for a name
+    address: str | None = None  # the service's
+    neighbours: int = 0  # lines of other operators in the country that reached this address in the same hour
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -611,8 +614,9 @@ class Cell(Struct, frozen=True, kw_only=True):
     state: State
     mechanism: str | None
     lines: int  # all lines that were measured
-    counted: int  # n: those whose verdict is not `insufficient`
+    counted: int  # n: those whose verdict is not `insufficient`, and those that `answered`
     states: dict[str, int]  # state → lines
+    answered: int = 0  # lines of which nothing is concluded, but whom a relay answers that is dropped for others
 
 
 Json = Any  # a decoded JSON or YAML value, at the edges only

@@ -20,6 +20,7 @@ from collector.front.refusals import refusal
 from collector.front.source import source_address
 from collector.log import Appended, Conflict, Log, LogFull
 from collector.metrics import Metrics
+from probe.addresses import is_public, prefix_of
 from probe.codecs.seal import LIMITS, SealedBatch, SealError, unseal
 from probe.model import Measurement, Network
 
@@ -124,12 +125,18 @@ class Ingest:
 
 
 def prefixes(measurements: Iterable[Measurement]) -> list[str]:
-    """Those whose network the collector is to name: of resolvers, and of routers on the path. At most MOST_PREFIXES."""
+    """Those whose network the collector is to name: of resolvers, of routers on the path, then of what was dialled.
+
+    At most MOST_PREFIXES.
+    """
     found: dict[str | None, None] = {}
+    services: dict[str | None, None] = {}
     for seen in measurements:
         found |= {each.observation.dns.resolver_prefix: None for each in seen.resolutions if each.observation.dns}
         found |= {hop.prefix: None for sweep in seen.sweeps for hop in sweep.hops}
-    return [prefix for prefix in found if prefix][:MOST_PREFIXES]
+        dialled = {attempt.address: None for attempt in seen.attempts if attempt.address}
+        services |= {prefix_of(address): None for address in dialled if is_public(address)}
+    return [prefix for prefix in (found | services) if prefix][:MOST_PREFIXES]
 
 
 def _check_headers(request: web.Request, limits: IngestLimits) -> None:

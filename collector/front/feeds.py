@@ -58,7 +58,10 @@ class Feeds:
 
     def _seen_by_controls(self, since_ms: int, until_ms: int) -> bytes:
         records = self._parts.log.by_keys(self._parts.controls, since_ms, until_ms)
-        seen = [ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement) for r in records]
+        seen = [
+            ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement, started_ms=r.started_ms)
+            for r in records
+        ]
         return b"".join(msgspec.json.encode(one) + b"\n" for one in seen)
 
     async def addresses(self, request: web.Request) -> web.Response:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from collector.judging.controls import calibrated_hours, near_hours
-from collector.judging.evidence import TargetFiles, reached_addresses
+from collector.judging.evidence import TargetFiles
+from collector.judging.neighbours import tried_addresses
 from collector.log import Log, Record
 from collector.warehouse.store import Hour, Warehouse
 
@@ -51,14 +52,9 @@ def dirty_hours(
 
 
 def _of_siblings(arrived: Iterable[Record], log: Log) -> set[Hour]:
-    """A first round that comes late changes the second, which may lie in another hour."""
-    return {
-        (r.measurement.target, r.hour)
-        for first in arrived
-        if first.measurement.round == 1
-        for r in log.siblings(first.key, first.measurement.cycle, first.measurement.target)
-        if r.measurement.round == 2
-    }
+    """A first round that comes late changes the second, and any target of a cycle what the cycle is known to reach."""
+    cycles = {(r.key, r.measurement.cycle) for r in arrived}
+    return {(r.measurement.target, r.hour) for key, cycle in sorted(cycles) for r in log.siblings(key, cycle)}
 
 
 def _of_controls(controls: Iterable[Record], warehouse: Warehouse, files: TargetFiles) -> set[Hour]:
@@ -74,9 +70,9 @@ def _of_controls(controls: Iterable[Record], warehouse: Warehouse, files: Target
 
 
 def _of_neighbours(lines: Iterable[Record], warehouse: Warehouse) -> set[Hour]:
-    """Of the lines of other networks in the country, to whom it matters that an address was reached."""
+    """Of the lines of other networks in the country, to whom it matters that an address was reached, or was not."""
     seen = sorted(
-        {(r.measurement.target, r.hour, r.network.country, r.network.asn) for r in lines if reached_addresses(r)}
+        {(r.measurement.target, r.hour, r.network.country, r.network.asn) for r in lines if tried_addresses(r)}
     )
     if not seen:
         return set()

@@ -75,7 +75,7 @@ class Witnesses:
     def _between(self, record: Record, first_ms: int, last_ms: int) -> tuple[ControlMeasurement, ...]:
         found = self._records[bisect_left(self._times, first_ms) : bisect_right(self._times, last_ms)]
         return tuple(
-            ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement)
+            ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement, started_ms=r.started_ms)
             for r in found
             if r.key != record.key and bears_on(r, record.measurement)
         )

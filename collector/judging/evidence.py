@@ -5,12 +5,12 @@ All of it is read from the log and put in an order of its own, so that it follow
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from collector.judging.controls import NEAR_MS, Witnesses, near_hours, witnesses
+from collector.judging.controls import Witnesses, near_hours, witnesses
+from collector.judging.neighbours import Standing, Tried, everybody, reached_addresses
 from collector.log import Log, Record
 from probe.failure import UserError
 from probe.judge.evidence import Evidence
@@ -57,49 +57,6 @@ class TargetFiles:
             return {}  # a stranger's file: what it was meant to say is not known
 
 
-class Reached:
-    """Which addresses answered in which networks, and when."""
-
-    def __init__(self, records: Iterable[Record]) -> None:
-        # country → address → asn → times in order
-        self._times: dict[str, dict[str, dict[int, list[int]]]] = {}
-        for record in sorted(records, key=lambda r: r.started_ms):
-            for address in reached_addresses(record):
-                networks = self._times.setdefault(record.network.country, {}).setdefault(address, {})
-                networks.setdefault(record.network.asn, []).append(record.started_ms)
-
-    def by_others(self, record: Record) -> frozenset[str]:
-        """The addresses that another network of the record's country reached within ±60 min of it.
-
-        Another network is another AS: where an AS is not known, it may well be the same.
-        """
-        if not _placed(record):
-            return frozenset()
-        addresses = self._times.get(record.network.country, {})
-        return frozenset(a for a, networks in addresses.items() if _elsewhere(networks, record))
-
-
-def _elsewhere(networks: dict[int, list[int]], record: Record) -> bool:
-    return any(asn != record.network.asn and _near(times, record.started_ms) for asn, times in networks.items())
-
-
-def _near(times: list[int], moment: int) -> bool:
-    i = bisect_left(times, moment - NEAR_MS)
-    return i < len(times) and times[i] <= moment + NEAR_MS
-
-
-def _placed(record: Record) -> bool:
-    return record.network.country != "ZZ" and record.network.asn != 0
-
-
-def reached_addresses(record: Record) -> frozenset[str]:
-    """The addresses whose handshake completed, where the record says from which network that was."""
-    measurement = record.measurement
-    if not _placed(record) or not record.clock_known or measurement.link.void is not None:
-        return frozenset()  # behind a VPN or a portal, it was not this network that reached anything
-    return frozenset(a.address for a in measurement.attempts if a.grade is not None and a.address is not None)
-
-
 class Case(Struct, frozen=True, kw_only=True):
     """One measurement as it goes before the judge."""
 
@@ -110,10 +67,12 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 class Gatherer:
-    """Gathers evidence from the log. `control_keys` says who is a control."""
+    """Gathers evidence from the log. `control_keys` says who is a control, `standing` which lines are established."""
 
-    def __init__(self, log: Log, control_keys: frozenset[str], files: TargetFiles) -> None:
-        self._log, self._keys, self._files = log, control_keys, files
+    def __init__(
+        self, log: Log, control_keys: frozenset[str], files: TargetFiles, standing: Standing = everybody
+    ) -> None:
+        self._log, self._keys, self._files, self._standing = log, control_keys, files, standing
 
     def hour(self, target: str, hour: int) -> list[Case]:
         """All measurements of `target` whose hour is `hour`, in order of (start, key, uid)."""
@@ -126,37 +85,49 @@ class Gatherer:
         known = {digest: self._files.known(digest) for digest in {r.targets for r in records}}
         calibrate = any(self._files.uncalibrated(r.targets, target) for r in records)
         seen = witnesses(self._log, self._keys, target, hour, calibrate)
-        reached = self._reached(around)
+        tried = self._tried(around)
         return [
             Case(
                 record=r,
-                evidence=self._evidence(r, seen, reached[r.measurement.simulated]),
+                evidence=self._evidence(r, seen, tried[r.measurement.simulated]),
                 targets_known=known[r.targets],
                 is_control=r.key in self._keys,
             )
             for r in sorted(records, key=lambda r: (r.started_ms, r.key, r.measurement.uid))
         ]
 
-    def _reached(self, around: Sequence[Record]) -> dict[bool, Reached]:
+    def _tried(self, around: Sequence[Record]) -> dict[bool, Tried]:
         """By whether the measurement that it is for is simulated: what is simulated does not bear on what is not."""
         lines = [r for r in around if r.key not in self._keys]
-        real = Reached(r for r in lines if not r.measurement.simulated)
-        return {False: real, True: Reached(lines) if any(r.measurement.simulated for r in lines) else real}
+        real = Tried((r for r in lines if not r.measurement.simulated), self._standing)
+        simulated = any(r.measurement.simulated for r in lines)
+        return {False: real, True: Tried(lines, self._standing) if simulated else real}
 
-    def _evidence(self, record: Record, seen: Witnesses, reached: Reached) -> Evidence:
+    def _evidence(self, record: Record, seen: Witnesses, tried: Tried) -> Evidence:
         measurement = record.measurement
+        neighbours = tried.beside(record)
         uncalibrated = self._files.uncalibrated(record.targets, measurement.target)
         return Evidence(
             measurement=measurement,
             target=self._files.target(record.targets, measurement.target),
+            started_ms=record.started_ms,
             clock_known=record.clock_known,
             earlier=self._earlier(record),
             network=record.network,
             networks=record.resolver_networks,
             controls=seen.near(record),
             calibrating=seen.calibrating(record) if uncalibrated else (),
-            neighbours=reached.by_others(record),
+            neighbours=neighbours,
+            reached=self._reached_in_cycle(record)
+            if any(each.reached for each in neighbours.values())
+            else frozenset(),
         )
+
+    def _reached_in_cycle(self, record: Record) -> frozenset[str]:
+        """At any target: it shows which prefixes this line has a way to."""
+        measurement = record.measurement
+        cycle = self._log.siblings(record.key, measurement.cycle)
+        return reached_addresses(r for r in cycle if r.measurement.simulated == measurement.simulated)
 
     def _earlier(self, record: Record) -> Measurement | None:
         """Round 1 of a round 2; of several, which only a broken probe sends, always the same one."""

@@ -66,8 +66,8 @@ class Log(Protocol):
         """Of one target, whose hour is first_hour ≤ hour ≤ last_hour."""
         ...
 
-    def siblings(self, key: str, cycle: str, target: str) -> list[Record]:
-        """The rounds of one target in one cycle of one probe."""
+    def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
+        """The rounds of one target, or of all, in one cycle of one probe."""
         ...
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:

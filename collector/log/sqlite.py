@@ -97,9 +97,12 @@ class SqliteLog:
         span = (first_hour * HOUR_MS, (last_hour + 1) * HOUR_MS)
         return list(self._records("target", f"{where} {BY_START}", target, *span))
 
-    def siblings(self, key: str, cycle: str, target: str) -> list[Record]:
-        where = "WHERE p.key = ? AND m.cycle = ? AND m.target = ? ORDER BY m.round, m.uid"
-        return list(self._records("cycle", where, key, cycle, target))
+    def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
+        where = "WHERE p.key = ? AND m.cycle = ?"
+        parameters: tuple[str, ...] = (key, cycle)
+        if target is not None:
+            where, parameters = f"{where} AND m.target = ?", (*parameters, target)
+        return list(self._records("cycle", f"{where} ORDER BY m.round, m.uid", *parameters))
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
         where = "WHERE p.key IN (SELECT value FROM json_each(?)) AND m.started_ms >= ? AND m.started_ms < ?"

@@ -1,4 +1,4 @@
-"""Plays an episode: moment by moment, first what its controls measured, then its lines."""
+"""Plays an episode: moment by moment, first what its controls measured, then its lines, then its controls again."""
 
 from __future__ import annotations
 
@@ -72,11 +72,15 @@ async def play(
         if number == 0 and controls:
             await uploads.check(controls[0])
         stored += await _send(uploads, _cycles(episode, targets, episode.lines, moment), targets)
+        again = _cycles(episode, targets, episode.controls, moment, again=True)
+        stored += await _send(uploads, again, targets)
     return Played(moments=len(when), measurements=stored)
 
 
-def _cycles(episode: Episode, targets: Targets, lines: Iterable[Line], moment: int) -> list[Cycle]:
-    return [each for line in lines if (each := cycle(episode, targets, line, moment)) is not None]
+def _cycles(
+    episode: Episode, targets: Targets, lines: Iterable[Line], moment: int, *, again: bool = False
+) -> list[Cycle]:
+    return [each for line in lines if (each := cycle(episode, targets, line, moment, again=again)) is not None]
 
 
 async def _send(uploads: Uploads, cycles: Sequence[Cycle], targets: Targets) -> int:

@@ -12,8 +12,10 @@ import random
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collector.replay.episode import Episode, Line
+from collector.replay.path import swept
 from collector.replay.techniques import TECHNIQUES, Observations, Technique, answered, silence
 from probe.grades import expected_grade
 from probe.model import (
@@ -29,6 +31,7 @@ from probe.model import (
     Resolution,
     ResolverCheck,
     Step,
+    Sweep,
     Target,
     Targets,
     Via,
@@ -38,7 +41,8 @@ from probe.targets import BASELINE
 
 MINUTE_MS = 60_000
 SECOND_ROUND_MS = 6 * MINUTE_MS
-CONTROLS_AT = (0, 3)  # minutes after the moment, first and last: before the lines, whom they calibrate
+CONTROLS_AT = (0, 3)  # minutes after the moment, first and last: before the lines, whom they calibrate,
+CONTROLS_AGAIN_AT = (50, 53)  # and after them, for an answer from before a failure waits for a newer one
 LINES_AT = (5, 40)
 BETWEEN_MS = 2_000  # two targets of a cycle
 RTT_US = {Access.G2: 400_000, Access.G3: 160_000, Access.G4: 60_000, Access.ADSL: 45_000, Access.WIFI: 50_000}
@@ -65,9 +69,9 @@ class _Moment(Struct, frozen=True):
     rtt_us: int
 
 
-def cycle(episode: Episode, targets: Targets, line: Line, moment_ms: int) -> Cycle | None:
-    """None when the line leaves this one out."""
-    at = _moment(episode, line, moment_ms)
+def cycle(episode: Episode, targets: Targets, line: Line, moment_ms: int, *, again: bool = False) -> Cycle | None:
+    """None when the line leaves this one out; `again` is a control's second cycle of the moment."""
+    at = _moment(episode, line, moment_ms, again)
     if not line.control and at.chance.randrange(100) < episode.noise.absent:
         return None
     up = line.control or at.chance.randrange(100) >= episode.noise.offline
@@ -89,11 +93,12 @@ class _Look(Struct, frozen=True, kw_only=True):
     not_attempted: NotAttempted | None = None
     resolutions: tuple[Resolution, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
 
 
-def _moment(episode: Episode, line: Line, moment_ms: int) -> _Moment:
-    chance = random.Random(f"{episode.name}:{line.name}:{moment_ms}")
-    first, last = CONTROLS_AT if line.control else LINES_AT
+def _moment(episode: Episode, line: Line, moment_ms: int, again: bool) -> _Moment:
+    chance = random.Random(f"{episode.name}:{line.name}:{moment_ms}{':again' if again else ''}")
+    first, last = (CONTROLS_AGAIN_AT if again else CONTROLS_AT) if line.control else LINES_AT
     return _Moment(
         line=line,
         start_ms=moment_ms + chance.randrange(first * MINUTE_MS, last * MINUTE_MS),
@@ -120,7 +125,8 @@ def _looks(episode: Episode, target: Target, at: _Moment, started_ms: int, up: b
     first = _look(target, 1, started_ms, silence if lost else technique, at)
     yield first
     if not _gets_through(first):
-        yield _look(target, 2, started_ms + SECOND_ROUND_MS, technique, at)
+        second = _look(target, 2, started_ms + SECOND_ROUND_MS, technique, at)
+        yield replace(second, sweeps=swept(second.attempts, at.line.access))
 
 
 def _gets_through(look: _Look) -> bool:
@@ -231,6 +237,7 @@ def _measurement(look: _Look, uid: str, cycle_uid: str, link: Link) -> Measureme
         not_attempted=look.not_attempted,
         resolutions=look.resolutions,
         attempts=look.attempts,
+        sweeps=look.sweeps,
         simulated=True,
     )
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
 from probe.attempts import primary_of
 from probe.grades import best
-from probe.model import AttemptVerdict, Combine, State, Target, Transport
+from probe.model import AttemptVerdict, Combine, Plane, State, Target, Transport
 
 WEAKEST_FIRST = (State.INSUFFICIENT, State.IMPAIRED, State.LIKELY_BLOCKED, State.BLOCKED)
 ACCUSING = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
+WORKS = frozenset({State.OK, State.DEGRADED})
 # What says something about the link, or about how little we know of an endpoint, and nothing about the service.
-UNCOUNTED = frozenset({"not_attempted", "fact_only", "family_unusable", "uncalibrated"})
+UNCOUNTED = frozenset({"not_attempted", "fact_only", "family_unusable", "family_without_control", "uncalibrated"})
 NOTHING = AttemptVerdict(
     host="", port=None, transport=Transport.UNKNOWN, family=None, state=State.INSUFFICIENT, rule="nothing_tried"
 )
@@ -26,47 +27,81 @@ def combine(paths: Sequence[AttemptVerdict], target: Target) -> AttemptVerdict:
     endpoints = [_of_endpoint(group) for group in _groups(counted)]
     if not endpoints:
         return NOTHING
-    whole = _all_of(endpoints) if target.combine is Combine.ALL_OF else _any_of(endpoints)
+    whole = _all_of(endpoints) if target.combine is Combine.ALL_OF else _any_of(endpoints, target.plane)
     return replace(whole, grade=best(path.grade for path in paths))
 
 
 def _groups(paths: Iterable[AttemptVerdict]) -> list[list[AttemptVerdict]]:
     """The paths of one endpoint and one family; a name that does not resolve is a group of its own."""
-    groups: dict[tuple[str, int | None, Transport, str, int | None], list[AttemptVerdict]] = {}
+    return _grouped(paths, lambda path: (path.host, path.port, path.transport, path.handshake, path.family))
+
+
+def _grouped(paths: Iterable[AttemptVerdict], place: Callable[[AttemptVerdict], object]) -> list[list[AttemptVerdict]]:
+    groups: dict[object, list[AttemptVerdict]] = {}
     for path in paths:
-        groups.setdefault((path.host, path.port, path.transport, path.handshake, path.family), []).append(path)
+        groups.setdefault(place(path), []).append(path)
     return list(groups.values())
 
 
 def _of_endpoint(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
-    """ok if any address is; else as endpoints combine."""
-    return next((path for path in paths if path.state is State.OK), None) or _weakest(paths)
+    """ok if any address is, unless another is interfered with, as every rule that accuses says after two looks."""
+    complete = next((path for path in paths if path.state is State.OK), None)
+    if complete is None:
+        return _weakest(paths)
+    interfered = next((path for path in paths if path.state in ACCUSING), None)
+    return _degraded(interfered, complete, "partial") if interfered else complete
 
 
-def _any_of(endpoints: Sequence[AttemptVerdict]) -> AttemptVerdict:
+def _any_of(endpoints: Sequence[AttemptVerdict], plane: Plane) -> AttemptVerdict:
     """Any path complete: not blocked. Where others show an artefact, or only UDP is dead, it is degraded.
 
     Followers can take from that, and give nothing: they count only where nothing else does.
     """
     leaders = primary_of(endpoints)
-    complete = [path for path in leaders if path.state is State.OK]
+    complete = [path for path in leaders if path.state in WORKS]
     if not complete:
         return _weakest(leaders)
     over_udp = primary_of(path for path in endpoints if path.transport is Transport.UDP and path.port is not None)
-    if _is_forced_fallback(over_udp, complete):
-        return _degraded(over_udp[0], complete[0], "forced_fallback")
+    if _is_left_to_a_fallback(over_udp, complete):
+        return _fallback(over_udp, complete[0], plane)
     blocked = [path for path in endpoints if path.state is State.BLOCKED]
-    return _degraded(blocked[0], complete[0], "partial") if blocked else complete[0]
+    if blocked:
+        return _degraded(blocked[0], complete[0], "partial")
+    return next((path for path in complete if path.state is State.DEGRADED), complete[0])
 
 
 def _all_of(endpoints: Sequence[AttemptVerdict]) -> AttemptVerdict:
-    """Each one is needed: the strongest that can be said of one that fails is said of the whole."""
-    failed = [path for path in endpoints if path.state is not State.OK]
+    """Each one is needed, in one family: the strongest that can be said of one that fails is said of the whole."""
+    needed = [_of_families(group) for group in _needed(endpoints)]
+    failed = [path for path in needed if path.state not in WORKS]
     if not failed:
-        return endpoints[0]
+        return next((path for path in needed if path.state is State.DEGRADED), needed[0])
     states = {path.state for path in failed}
     strongest = next((state for state in reversed(WEAKEST_FIRST) if state in states), State.DOWN)
     return _representative([path for path in failed if path.state is strongest])
+
+
+def _needed(endpoints: Sequence[AttemptVerdict]) -> list[list[AttemptVerdict]]:
+    """Both families of one endpoint, with what became of its name where that did not resolve."""
+    dialled = _grouped(
+        (path for path in endpoints if path.port is not None),
+        lambda path: (path.host, path.port, path.transport, path.handshake),
+    )
+    names = _grouped((path for path in endpoints if path.port is None), lambda path: path.host)
+    hosts = {group[0].host for group in dialled}
+    beside = [
+        [*group, *(name for each in names if each[0].host == group[0].host for name in each)] for group in dialled
+    ]
+    return beside + [each for each in names if each[0].host not in hosts]
+
+
+def _of_families(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
+    """An app connects over the family that works; an artefact in the other one is not hidden by that."""
+    complete = next((path for path in paths if path.state in WORKS), None)
+    if complete is None:
+        return _weakest(paths)
+    blocked = next((path for path in paths if path.state is State.BLOCKED), None)
+    return _degraded(blocked, complete, "partial") if blocked else complete
 
 
 def _weakest(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
@@ -85,12 +120,18 @@ def _representative(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
     return next(path for path in paths if (path.mechanism or "") == mechanism)
 
 
-def _is_forced_fallback(over_udp: Sequence[AttemptVerdict], complete: Sequence[AttemptVerdict]) -> bool:
-    return (
-        bool(over_udp)
-        and all(path.state in ACCUSING for path in over_udp)
-        and all(path.transport is not Transport.UDP for path in complete)
-    )
+def _is_left_to_a_fallback(over_udp: Sequence[AttemptVerdict], complete: Sequence[AttemptVerdict]) -> bool:
+    """Whatever goes over UDP fails, and what works goes over something else."""
+    udp_works = any(path.state in WORKS for path in over_udp)
+    return bool(over_udp) and not udp_works and all(path.transport is not Transport.UDP for path in complete)
+
+
+def _fallback(over_udp: Sequence[AttemptVerdict], complete: AttemptVerdict, plane: Plane) -> AttemptVerdict:
+    """Media go over UDP: where that fails for whatever reason, a relay that answers over TCP makes no clean line."""
+    weakest = _weakest(over_udp)
+    if weakest.state in ACCUSING:
+        return _degraded(weakest, complete, "forced_fallback")
+    return weakest if plane is Plane.MEDIA and weakest.state is not State.DOWN else complete
 
 
 def _degraded(interfered: AttemptVerdict, complete: AttemptVerdict, mechanism: str) -> AttemptVerdict:

@@ -12,18 +12,30 @@ from probe.model import ControlMeasurement, Measurement, Network, State, Target
 C = TypeVar("C")
 
 
+class Neighbours(Struct, frozen=True, kw_only=True):
+    """Established lines of other operators in the country, within ±60 min, at one address."""
+
+    reached: int = 0
+    failed: int = 0
+
+
+NOBODY = Neighbours()
+
+
 class Evidence(Struct, frozen=True, kw_only=True):
     """All that is known about one measurement when it is judged."""
 
     measurement: Measurement
     target: Target | None  # None: the targets file that was measured is not known
+    started_ms: int | None = None  # corrected, as a collector placed it; None: by the device's own clock
     clock_known: bool = True
     earlier: Measurement | None = None  # round 1 of the same cycle, when `measurement` is round 2
     network: Network = Network()
-    networks: dict[str, Network] = {}  # prefix of a resolver or of a router on the path → network
+    networks: dict[str, Network] = {}  # prefix of a resolver, of a router on the path or of a service → network
     controls: tuple[ControlMeasurement, ...] = ()  # of the same target, within ±60 min
     calibrating: tuple[ControlMeasurement, ...] = ()  # of the same target, within the 24 h before
-    neighbours: frozenset[str] = frozenset()  # addresses that another network of the country reached, ±60 min
+    neighbours: dict[str, Neighbours] = {}  # address → who else in the country tried it
+    reached: frozenset[str] = frozenset()  # addresses that this line reached in this cycle, at any target
 
 
 class Rule(Struct, Generic[C], frozen=True):

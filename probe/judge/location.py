@@ -8,6 +8,12 @@ one private router stands before the first public hop, only what the first of th
 others may be a campus's, or an operator's own in 10/8. Whose they are tells a device that is itself on a cellular
 network, or a public hop before them; until then nobody is accused, and no home named.
 
+A packet that a router of the line's own network was the last to see, beyond that hop, died inside that network, if a
+packet to the same address or to another one of its announced prefix was seen further on. A neutral packet to anywhere
+else takes another route, on which nothing can be learned of this one: what a service drops at its own door, at the end
+of a direct link of silent routers, looks the same. The longest prefixes that the internet carries are a /24 and a /48:
+two addresses in one of these are in one announced prefix.
+
 A packet that a router of another country's network has seen got out of the line's own. Whether it was then the service
 that kept silent, or somebody who stands on the way back, cannot be told from here; who resets or rejects it out there
 is not this network.
@@ -18,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from probe.addresses import family_of
+from probe.addresses import family_of, prefix_of
 from probe.failure import CERTIFICATE_FAILURES
 from probe.judge.evidence import Evidence
 from probe.model import (
@@ -72,10 +78,29 @@ def _place(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
     return _at_home(sweep, evidence) or _abroad(sweep, evidence) or _behind_the_home(sweep, evidence)
 
 
+def dies_beside_a_neighbour(evidence: Evidence, attempt: Attempt, last: Observation | None) -> bool:
+    """In the line's own network, where a packet to the same prefix goes on: so no route is lost."""
+    if last is None or last.failure is None:
+        return False
+    steps = dict.fromkeys((last.step, ALSO_BY.get(last.step, last.step)))
+    found = [sweep for step in steps for sweep in _followed(evidence.measurement.sweeps, attempt, step)]
+    return any(_dies_inside(each, evidence) for each in found)
+
+
 def _opened_at_home(evidence: Evidence, attempt: Attempt) -> FailureLocation | None:
     """A proxy that accepts every connection may carry TLS, and nothing else: so neutral TLS does not clear it."""
     opened = [_at_home(each, evidence) for each in _followed(evidence.measurement.sweeps, attempt, Step.TCP)]
     return next((place for place in opened if place), None)
+
+
+def passes_home_over_udp(evidence: Evidence, attempt: Attempt) -> bool:
+    """A datagram that is no DNS runs out at or beyond the first public hop, in this attempt's family."""
+    family = attempt.address and family_of(attempt.address)
+    over = [each for each in evidence.measurement.sweeps if each.transport is Transport.UDP and each.family == family]
+    first = _first_hop(evidence.measurement, family) if over and isinstance(family, int) else None
+    return first is not None and any(
+        max(_exceeded(each), default=0) >= first.ttl for each in over if each.step is not Step.DNS
+    )
 
 
 def of_name(evidence: Evidence, host: str) -> FailureLocation | None:
@@ -160,6 +185,82 @@ def _abroad(sweep: Sweep, evidence: Evidence) -> FailureLocation | None:
         return FailureLocation.LEFT
     distance = _answered_at(syn) if syn else None
     return FailureLocation.SERVICE if distance is not None and refused >= distance else FailureLocation.BEYOND
+
+
+# --- In the line's own network ------------------------------------------------------------------------------------
+
+
+def _dies_inside(sweep: Sweep, evidence: Evidence) -> bool:
+    """Its last router is the own network's, and a packet to the same prefix runs out further on, in no other country.
+
+    An end that answers further on is no router: a cache in this network may be dead beside one that is not.
+    """
+    first, last = _first_hop(evidence.measurement, sweep.family), _last_router(sweep)
+    if first is None or last is None or last < first.ttl:
+        return False
+    router = _named(last, sweep, evidence)
+    if not _is_own(first if router is not None and router.kind is HopKind.PRIVATE else router, evidence):
+        return False  # a private router behind the first public hop is that one's network's
+    further = {
+        ttl
+        for other in _neighbours(sweep, evidence.measurement.sweeps)
+        for ttl in _exceeded(other)
+        if ttl > last and _fails_at(sweep, ttl)
+    }
+    names = [_named(ttl, sweep, evidence) for ttl in further]
+    return any(router is None or not _is_foreign(router, evidence) for router in names)
+
+
+def _last_router(sweep: Sweep) -> int | None:
+    """That spoke of it before it was answered by somebody else; None where it gets through by now."""
+    if any(hop.came is ReplyKind.ANSWER for hop in sweep.hops):
+        return None
+    end = _answered_at(sweep)
+    return max((ttl for ttl in _exceeded(sweep) if end is None or ttl < end), default=None)
+
+
+def _fails_at(sweep: Sweep, ttl: int) -> bool:
+    """It is silent there, or answered before it gets there."""
+    end = _answered_at(sweep)
+    silent = any(hop.ttl == ttl and hop.came is ReplyKind.SILENCE for hop in sweep.hops)
+    return silent or (end is not None and end <= ttl)
+
+
+def _neighbours(sweep: Sweep, sweeps: Iterable[Sweep]) -> list[Sweep]:
+    """Other packets to the same address, and those of the same kind to its prefix."""
+    over = [each for each in sweeps if each.transport is sweep.transport and each.step is not Step.DNS]
+    return [each for each in over if each is not sweep and _is_neighbour(each, sweep)]
+
+
+def _is_neighbour(other: Sweep, sweep: Sweep) -> bool:
+    if other.address is None or sweep.address is None or other.family != sweep.family:
+        return False
+    if other.address == sweep.address:
+        return True
+    alike = comparable_step(other.step, other.transport) is comparable_step(sweep.step, sweep.transport)
+    return alike and prefix_of(other.address) == prefix_of(sweep.address)
+
+
+def _named(ttl: int, sweep: Sweep, evidence: Evidence) -> Hop | None:
+    """The router at this distance, as this packet, the SYN beside it or any other tells: connections give no name."""
+    sweeps = evidence.measurement.sweeps
+    others = [each for each in sweeps if each.family == sweep.family]
+    told = (_exceeded(each).get(ttl) for each in (sweep, _syn_beside(sweep, sweeps), *others) if each is not None)
+    return next((hop for hop in told if hop is not None and hop.kind is not None), None)
+
+
+def _is_own(router: Hop | None, evidence: Evidence) -> bool:
+    """Shown to be of the line's own network; who belongs to nobody that is known does not count."""
+    if router is None:
+        return False
+    if router.kind is HopKind.PRIVATE:
+        return evidence.measurement.link.detected in CELLULAR
+    own, there = evidence.network, evidence.networks.get(router.prefix or "", Network())
+    same = own.asn != 0 and (own.asn == there.asn or own.operator == there.operator)
+    return router.kind in (HopKind.NEAR, HopKind.SHARED) or same
+
+
+# --- What both need -----------------------------------------------------------------------------------------------
 
 
 def _syn_beside(sweep: Sweep, sweeps: Iterable[Sweep]) -> Sweep | None:

@@ -1,10 +1,11 @@
 """From evidence to verdict: the measurement's rules, else those of its names and attempts, combined.
 
 The rules are an ordered table each for a measurement, a name and an attempt; the first that matches decides. A rule
-that accuses is reached only after every innocent explanation that the evidence could show has been ruled out.
-`blocked` needs an artefact that only interference leaves, or a comparison that changed one thing; `likely_blocked`
-needs a failure that repeats, at an address that answers elsewhere, while neutral services of the same kind answer
-here. Everything else says why nothing can be said. RULES_VERSION changes with any change of the tables' meaning.
+that accuses is reached only after every innocent explanation that the evidence could show has been ruled out. `blocked`
+needs an artefact that only interference leaves, or a comparison that changed one thing; `likely_blocked` needs a
+failure that repeats, at an address that answers elsewhere, while neutral services of the same kind answer here, and
+something that excludes a lost route and a decision of the service's. Everything else says why nothing can be said.
+RULES_VERSION changes with any change of the tables' meaning.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from probe.addresses import family_of
-from probe.judge.attempt.app_protocols import APP_PROTOCOLS
 from probe.judge.attempt.artefacts import ARTEFACTS
-from probe.judge.attempt.case import AttemptCase, attempt_cases
+from probe.judge.attempt.case import NEIGHBOURS_FLOOR, AttemptCase, attempt_cases
 from probe.judge.attempt.exclusions import EXCLUSIONS
-from probe.judge.attempt.tcp_tls import TCP_TLS
+from probe.judge.attempt.routing import ACCUSING, ROUTING
 from probe.judge.combine import combine
 from probe.judge.evidence import Evidence, Rule, first_match
 from probe.judge.measurement_rules import MEASUREMENT_RULES
@@ -30,8 +30,8 @@ RULES_VERSION = 18
 ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (
     *ARTEFACTS,
     *EXCLUSIONS,
-    *TCP_TLS,
-    *APP_PROTOCOLS,
+    *ROUTING,
+    *ACCUSING,
     Rule(
         "unexplained",
         lambda case: True,
@@ -109,6 +109,8 @@ def _attempt_path(case: AttemptCase) -> AttemptVerdict:
         grade=case.attempt.grade,
         step=case.step if case.failure else None,
         handshake=case.attempt.handshake,
+        address=case.attempt.address,
+        neighbours=case.neighbours.reached,
     )
 
 
@@ -132,8 +134,16 @@ def _verdict(evidence: Evidence, path: AttemptVerdict, paths: tuple[AttemptVerdi
         step=path.step,
         rule=path.rule,
         rules_version=RULES_VERSION,
-        reason=REASONS[path.rule],
+        reason=_reason(evidence, path),
         uid=measurement.uid,
         round=measurement.round,
         paths=paths,
     )
+
+
+def _reason(evidence: Evidence, path: AttemptVerdict) -> str:
+    """With the lines of other operators named on which an accusation may rest."""
+    reason = REASONS[path.rule].format(country=evidence.network.country)
+    if path.state is State.LIKELY_BLOCKED and path.neighbours >= NEIGHBOURS_FLOOR:
+        return f"{reason}; {path.neighbours} lines of other operators in {evidence.network.country} reach the address"
+    return reason

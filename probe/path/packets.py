@@ -7,15 +7,15 @@ the same, byte for byte, so that a relay which gets several of an Allocate gets 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import dns.message
 from msgspec import Struct
 from msgspec.structs import replace
 
-from probe.addresses import family_of, is_private
-from probe.failure import CERTIFICATE_FAILURES
+from probe.addresses import family_of, is_private, is_public, prefix_of
+from probe.failure import CERTIFICATE_FAILURES, is_unanswered
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Instruments, Trace
 from probe.measuring.follow_up import identity, resolver_of
@@ -25,6 +25,8 @@ from probe.net.dialer import Counters
 from probe.net.vantage import SYSTEM, LinkResolver, ResolverKey
 from probe.path.ttl_probe import Packet
 from probe.protocols import SWEPT_NEUTRALS, comparable_step
+
+Kind = tuple[Step, int, str]
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -36,7 +38,7 @@ class Route(Struct, frozen=True, kw_only=True):
     neutral: bool = False
 
     @property
-    def kind(self) -> tuple[Step, int, str]:
+    def kind(self) -> Kind:
         """Routes of one kind can be compared. Resolvers are apart, for each stands somewhere else."""
         step = comparable_step(self.step, self.packet.transport)
         return step, family_of(self.packet.address), self.packet.address if step is Step.DNS else ""
@@ -82,6 +84,38 @@ async def neutrals_of(
                 of_name(resolution.host, facts.qtype, resolvers[resolver_of(resolution)], instruments, neutral=True)
             )
     return routes
+
+
+async def silent_neutrals_of(result: RoundResult, instruments: Instruments) -> list[Route]:
+    """Of a neutral STUN server that did not answer: routers may still say that its datagrams left the home."""
+    over = [each for each in result.findings.attempts if each.handshake == "stun" and each.transport is Transport.UDP]
+    silent = [each for each in over if each.observations and is_unanswered(each.observations[-1]) and each.address]
+    routes = [await of_attempt(attempt, result.target, instruments, neutral=True) for attempt in silent]
+    return [route for each in routes for route in each]
+
+
+def connections_that_passed(results: Iterable[RoundResult]) -> list[Attempt]:
+    """At public addresses, over TCP, of any target: a SYN to there costs nobody anything."""
+    attempts = [attempt for result in results for attempt in result.findings.attempts]
+    passed = [each for each in attempts if each.grade is not None and each.transport is not Transport.UDP]
+    return [each for each in passed if each.address is not None and is_public(each.address)]
+
+
+def neighbour_of(route: Route, passed: Iterable[Attempt], neutrals: Container[Kind]) -> list[Route]:
+    """A SYN to another address of the same announced prefix, which shows that the route there is not lost."""
+    if route.step is not Step.TCP or route.kind not in neutrals:
+        return []
+    beside = [each for each in passed if each.address and each.address != route.packet.address]
+    same = [each for each in beside if each.address and prefix_of(each.address) == prefix_of(route.packet.address)]
+    return [
+        Route(
+            step=Step.TCP,
+            host=each.host,
+            packet=Packet(transport=Transport.TCP, address=each.address or "", port=each.port),
+            neutral=True,
+        )
+        for each in same[:1]
+    ]
 
 
 def can_be_swept_to(resolver: LinkResolver) -> bool:

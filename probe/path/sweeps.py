@@ -22,7 +22,18 @@ from probe.measuring.measurer import RoundResult
 from probe.model import Attempt, ReplyKind, Step, Sweep, Transport
 from probe.net.vantage import LinkResolver
 from probe.path.hops import describe
-from probe.path.packets import Route, can_be_swept_to, endpoint_of, neutrals_of, of_attempt, of_name
+from probe.path.packets import (
+    Kind,
+    Route,
+    can_be_swept_to,
+    connections_that_passed,
+    endpoint_of,
+    neighbour_of,
+    neutrals_of,
+    of_attempt,
+    of_name,
+    silent_neutrals_of,
+)
 from probe.path.ttl_probe import TRIES, Replies, Reply, Sweeper
 from probe.protocols import ALLOCATING
 
@@ -31,7 +42,6 @@ FURTHER = 3  # than the neutral one a failing packet is followed
 MOST = 16  # names and attempts that are swept in one cycle,
 SWEEP_BYTES = 100_000  # and what that may take of a volunteer's data plan
 AT_ONCE = 8  # each some seconds
-Kind = tuple[Step, int, str]
 
 
 class SweptRoute(Struct, frozen=True):
@@ -50,11 +60,13 @@ class PathProber:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def sweep(
-        self, results: Iterable[RoundResult], baseline: Iterable[RoundResult]
+        self, results: Iterable[RoundResult], baseline: Sequence[RoundResult]
     ) -> dict[str, tuple[Sweep, ...]]:
         """What is to be added to the record of each target, by id. `results`: the last at each of them."""
         neutrals = await self._neutrals(baseline)
-        groups = {result.target.id: [each async for each in self._groups(result, neutrals)] for result in results}
+        every = list(results)
+        passed = connections_that_passed((*every, *baseline))
+        groups = {each.target.id: [group async for group in self._groups(each, neutrals, passed)] for each in every}
         needed = {route.kind for each in groups.values() for group in each for route in group}
         if not needed:
             return {}
@@ -68,11 +80,14 @@ class PathProber:
         }
 
     async def _neutrals(self, baseline: Iterable[RoundResult]) -> dict[Kind, Route]:
-        """The first of each kind."""
-        found = [await neutrals_of(result, self._resolvers, self._instruments) for result in baseline]
-        return {route.kind: route for routes in found for route in reversed(routes)}
+        """The first of each kind that passed; where none did, STUN that was silent, which tells how far UDP gets."""
+        passed = [await neutrals_of(result, self._resolvers, self._instruments) for result in baseline]
+        silent = [await silent_neutrals_of(result, self._instruments) for result in baseline]
+        return {route.kind: route for routes in (*silent, *passed) for route in reversed(routes)}
 
-    async def _groups(self, result: RoundResult, neutrals: Mapping[Kind, Route]) -> AsyncIterator[list[Route]]:
+    async def _groups(
+        self, result: RoundResult, neutrals: Mapping[Kind, Route], passed: Sequence[Attempt]
+    ) -> AsyncIterator[list[Route]]:
         """What is to be followed of each name and of each attempt, where a neutral packet can be followed too."""
         for name in names_in_doubt(result.findings, self._resolvers, result.round):
             if facts := name.observation.dns:
@@ -82,7 +97,7 @@ class PathProber:
         for attempt in failed_for_good(result.target.endpoints, result.findings, result.round):
             routes = await of_attempt(attempt, result.target, self._instruments)
             if routes and routes[-1].kind in neutrals and self._may_ask(attempt, result):
-                yield routes
+                yield [*routes, *neighbour_of(routes[0], passed, neutrals)]
 
     def _may_ask(self, attempt: Attempt, result: RoundResult) -> bool:
         """One more Allocate: those that get as far as the relay are one transaction."""
@@ -206,7 +221,6 @@ def beside(swept: Iterable[SweptRoute], neutral: Mapping[Kind, SweptRoute]) -> l
 def sweep_record(swept: SweptRoute, own: frozenset[str]) -> Sweep:
     """`own`: the line's addresses, which are compared with and not kept."""
     route, replies = swept.route, swept.replies
-    unnamed = route.neutral or route.step is Step.DNS
     return Sweep(
         step=route.step,
         host=route.host,
@@ -214,7 +228,7 @@ def sweep_record(swept: SweptRoute, own: frozenset[str]) -> Sweep:
         family=family_of(route.packet.address),
         neutral=route.neutral,
         transport=route.packet.transport,
-        address=None if unnamed else route.packet.address,
+        address=None if route.step is Step.DNS else route.packet.address,
         hops=tuple(describe(ttl, reply, own) for ttl, reply in replies.by_ttl.items()),
         bytes_sent=replies.bytes_sent,
         packets_sent=replies.packets_sent,

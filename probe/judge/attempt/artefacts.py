@@ -126,7 +126,7 @@ ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
         State.DOWN,
         None,
         "it does not answer elsewhere either",
-        "At least two controls in different networks failed, and none got through.",
+        "Of at least two controls in different networks, nearest in time, all failed.",
     ),
     Rule(
         "clock_unmeasured",
@@ -153,12 +153,20 @@ ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
         "Expired, misconfigured, or signed by an authority that we do not know yet.",
     ),
     Rule(
+        "family_without_control",
+        lambda case: case.control is Control.UNKNOWN and not case.family_controlled,
+        State.INSUFFICIENT,
+        None,
+        "no control tried it in this family, IPv4 or IPv6: only the other family can be compared",
+        "Left out where the other family tells: a control without IPv6 must not hide a ban of IPv4.",
+    ),
+    Rule(
         "no_control",
         lambda case: case.control is Control.UNKNOWN,
         State.INSUFFICIENT,
         None,
         "it failed here, and whether it works elsewhere is not known; " + ADD_A_CONTROL,
-        "Nobody measured it elsewhere in the same hour, or those who did disagree.",
+        "Nobody measured it elsewhere in the same hour, or one control alone, which failed.",
     ),
     Rule(
         "tls_read_at_home",

@@ -6,18 +6,34 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from probe.addresses import family_of
+from probe.addresses import family_of, prefix_of
 from probe.attempts import BARE_ACCEPT, is_answered, is_of
 from probe.failure import BROKEN_OFF, CERTIFICATE_FAILURES, is_own, is_transient
 from probe.grades import is_positive
 from probe.judge import controls, location
 from probe.judge.attempt import certificates, dialogues, rounds
-from probe.judge.controls import Control
-from probe.judge.evidence import Evidence
+from probe.judge.controls import Control, EndpointView
+from probe.judge.evidence import NOBODY, Evidence, Neighbours
 from probe.judge.location import FailureLocation
 from probe.judge.name.case import forged_addresses, own_resolutions
-from probe.model import Attempt, Endpoint, Measurement, Neutral, Observation, Step, Target, Transport, Via
+from probe.model import (
+    Attempt,
+    Endpoint,
+    Link,
+    Measurement,
+    Network,
+    Neutral,
+    Observation,
+    Step,
+    Target,
+    Transport,
+    Via,
+)
 from probe.protocols import comparable_neutrals
+
+DNS_PORT = 53
+DATAGRAMS = comparable_neutrals(Step.STUN, Transport.UDP)
+NEIGHBOURS_FLOOR = 2  # established lines of other operators; no single line can turn a failure into an accusation
 
 
 class AttemptCase(Struct, frozen=True, kw_only=True):
@@ -28,9 +44,9 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     legacy: bool  # of a service that has closed
     last: Observation | None  # the step at which it ended
     complete: bool  # the service answered as itself
-    control: Control
+    control: Control  # in the attempt's own family, nearest in time
+    family_controlled: bool  # a control tried it in this family, or none did in either
     outage_reported: bool  # by the service itself, to a control
-    controls_disagree: bool  # at least as many networks' controls failed there as got through
     calibrated: bool
     answered_elsewhere: bool  # this very address answered a control, or another network of the country
     same_leaf_elsewhere: bool  # a control was shown the same certificate
@@ -42,6 +58,9 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     family_usable: bool
     neutral_passed: bool
     neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
+    udp_dead: bool  # every neutral service over UDP failed but DNS, and neutral TLS passed
+    udp_beyond_home: bool  # a datagram that was no DNS was seen by a router at or beyond the first public hop
+    stun_dead: bool  # every neutral STUN server failed, on several ports or hosts, and other UDP than DNS passed
     neutral_altered: bool  # a neutral name's certificate was replaced too
     answered_beside: frozenset[
         str
@@ -55,7 +74,10 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     udp_passed: bool  # anything over UDP at the same address was answered
     clock_measured: bool
     location: FailureLocation | None  # where on the path it dies, if that is known
-    neighbour_reached: bool  # another network of the country did, in the same hour
+    dies_beside_a_neighbour: bool  # in the line's own network, where another packet to its prefix goes on
+    other_transport_passed: bool  # the same address and port answered over another transport
+    neighbours: Neighbours  # lines of other operators in the country, at this very address
+    prefix_reached: bool  # this line reached another address of the same announced prefix or AS in this cycle
 
     @property
     def failure(self) -> str | None:
@@ -70,12 +92,27 @@ def attempt_cases(evidence: Evidence, target: Target) -> list[AttemptCase]:
     """A case for each attempt that stands for a path that an app would take."""
     measurement = evidence.measurement
     forged = forged_addresses(evidence, target)
+    views = _Views(evidence)
     return [
-        _attempt_case(evidence, target, attempt, endpoint)
+        _attempt_case(evidence, target, attempt, endpoint, views)
         for attempt in _app_attempts(measurement)
         for endpoint in target.endpoints
         if is_of(attempt, endpoint) and (attempt.host, attempt.address) not in forged
     ]
+
+
+class _Views:
+    """What controls say, summed up once for each endpoint and family of one measurement."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._controls, self._failed = evidence.controls, controls.failure_span(evidence)
+        self._views: dict[tuple[Endpoint, int | None], EndpointView] = {}
+
+    def of(self, endpoint: Endpoint, family: int | None) -> EndpointView:
+        place = endpoint, family
+        if place not in self._views:
+            self._views[place] = controls.view(endpoint, family, self._controls, self._failed)
+        return self._views[place]
 
 
 def _app_attempts(measurement: Measurement) -> list[Attempt]:
@@ -88,30 +125,36 @@ def _app_attempts(measurement: Measurement) -> list[Attempt]:
     ]
 
 
-def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint: Endpoint) -> AttemptCase:
+def _attempt_case(
+    evidence: Evidence, target: Target, attempt: Attempt, endpoint: Endpoint, views: _Views
+) -> AttemptCase:
     last = attempt.observations[-1] if attempt.observations else None
     neutrals = _neutrals(evidence.measurement, attempt, last)
-    reached = controls.addresses_reached(endpoint, evidence.controls)
+    neighbours = evidence.neighbours.get(attempt.address or "", NOBODY)
+    view = views.of(endpoint, family_of(attempt.address) if attempt.address else None)
     return AttemptCase(
         attempt=attempt,
         endpoint=endpoint,
         legacy=target.legacy,
         last=last,
         complete=is_positive(attempt, endpoint) and not _is_bare_accept(evidence.measurement, attempt),
-        control=controls.of_endpoint(endpoint, evidence.controls),
+        control=view.control,
+        family_controlled=view.tried or not views.of(endpoint, None).tried,
         outage_reported=controls.report_outage(target.outage, evidence.controls),
-        controls_disagree=controls.disagree_on_endpoint(endpoint, evidence.controls),
         calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
-        answered_elsewhere=attempt.address in reached or attempt.address in evidence.neighbours,
-        same_leaf_elsewhere=controls.leaf_of(last) in controls.leaves_seen(endpoint, evidence.controls),
+        answered_elsewhere=attempt.address in view.reached or neighbours.reached >= NEIGHBOURS_FLOOR,
+        same_leaf_elsewhere=controls.leaf_of(last) in view.leaves,
         same_issuer_elsewhere=certificates.issuer_of(last) in certificates.issuers_seen(endpoint, evidence.controls),
         trust_store_old=certificates.may_be_too_old(evidence.measurement),
         before=rounds.before(evidence, attempt),
-        failed_twice=evidence.earlier is not None and _had_failed(evidence.earlier, attempt),
+        failed_twice=evidence.earlier is not None and _had_failed(evidence.earlier, evidence.measurement, attempt),
         opened_before=evidence.earlier is not None and _had_opened(evidence.earlier, attempt),
         family_usable=_family_usable(evidence.measurement, attempt),
         neutral_passed=any(each.failure is None for each in neutrals),
         neutral_port_dead=_port_dead(neutrals, attempt.port),
+        udp_dead=_is_udp_dead(evidence.measurement.link, attempt),
+        udp_beyond_home=location.passes_home_over_udp(evidence, attempt),
+        stun_dead=_is_stun_dead(evidence.measurement.link, attempt),
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
         answered_beside=_answered_beside(evidence.measurement, attempt),
         dialect_passed=rounds.passed_in_a_dialect(evidence.measurement, attempt, endpoint),
@@ -123,7 +166,10 @@ def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint
         udp_passed=any(_answers_udp(each, attempt.address) for each in evidence.measurement.attempts),
         clock_measured=evidence.measurement.clock_offset_ms is not None,
         location=location.of_attempt(evidence, attempt, last),
-        neighbour_reached=attempt.address in evidence.neighbours,
+        dies_beside_a_neighbour=location.dies_beside_a_neighbour(evidence, attempt, last),
+        other_transport_passed=any(_is_other_transport_beside(each, attempt) for each in evidence.measurement.attempts),
+        neighbours=neighbours,
+        prefix_reached=_is_prefix_reached(evidence, attempt.address),
     )
 
 
@@ -138,6 +184,24 @@ def _answered_beside(measurement: Measurement, attempt: Attempt) -> frozenset[st
 def _connected(other: Attempt, address: str | None) -> bool:
     opened = any(each.step is Step.TCP and each.failure is None for each in other.observations)
     return other.address == address and opened
+
+
+def _is_other_transport_beside(other: Attempt, attempt: Attempt) -> bool:
+    same = (other.address, other.port) == (attempt.address, attempt.port)
+    return same and other.transport is not attempt.transport and other.grade is not None
+
+
+def _is_prefix_reached(evidence: Evidence, address: str | None) -> bool:
+    own = {each.address for each in evidence.measurement.attempts if each.grade is not None and each.address}
+    others = (own | evidence.reached) - {address}
+    return address is not None and any(_are_together(address, other, evidence) for other in others)
+
+
+def _are_together(address: str, other: str, evidence: Evidence) -> bool:
+    """In one announced prefix, of which the longest are a /24 and a /48, or in one AS, where that is known."""
+    prefix, others = prefix_of(address), prefix_of(other)
+    asn = evidence.networks.get(prefix, Network()).asn
+    return prefix == others or (asn != 0 and asn == evidence.networks.get(others, Network()).asn)
 
 
 def _answers_udp(other: Attempt, address: str | None) -> bool:
@@ -161,6 +225,28 @@ def _port_dead(neutrals: Sequence[Neutral], port: int) -> bool:
     return bool(same) and all(each.failure for each in same) and any(each.failure is None for each in neutrals)
 
 
+def _neutral_udp(link: Link, attempt: Attempt) -> list[Neutral]:
+    """But DNS, which a network that stops all other UDP lets pass."""
+    family = family_of(attempt.address) if attempt.address else None
+    over = [each for each in link.neutrals if each.transport is Transport.UDP and each.family == family]
+    return [each for each in over if each.port != DNS_PORT]
+
+
+def _is_udp_dead(link: Link, attempt: Attempt) -> bool:
+    """One server that is silent is that server's fault."""
+    over_udp = _neutral_udp(link, attempt)
+    families = {each.family for each in over_udp}
+    tls = any(each.handshake == "tls" and each.failure is None for each in link.neutrals if each.family in families)
+    return tls and len(over_udp) >= 2 and all(each.failure for each in over_udp)
+
+
+def _is_stun_dead(link: Link, attempt: Attempt) -> bool:
+    over_udp = _neutral_udp(link, attempt)
+    stun = [each for each in over_udp if each.handshake in DATAGRAMS]
+    others = any(each.failure is None for each in over_udp if each.handshake not in DATAGRAMS)
+    return others and len(stun) >= 2 and all(each.failure for each in stun)
+
+
 def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
     if attempt.address is None:
         return True
@@ -175,25 +261,34 @@ def _is_bare_accept(measurement: Measurement, attempt: Attempt) -> bool:
     return attempt.handshake == BARE_ACCEPT and bool(same) and not any(each.failure is None for each in same)
 
 
-def _had_failed(earlier: Measurement, attempt: Attempt) -> bool:
-    """Round 1 was not answered, or broken off, at this endpoint too, at each address that it tried in this family."""
-    same = [
-        each
-        for each in _app_attempts(earlier)
-        if (each.host, each.port, each.handshake) == (attempt.host, attempt.port, attempt.handshake)
-        and each.address
-        and attempt.address
-        and family_of(each.address) == family_of(attempt.address)
-        and each.observations
-    ]
-    return bool(same) and all(is_transient(each.observations[-1]) for each in same)
+def _endpoint_of(attempt: Attempt) -> tuple[str, int, Transport, str]:
+    """One host and port may be dialled over several transports, and each of them is a path of its own."""
+    return attempt.host, attempt.port, attempt.transport, attempt.handshake
+
+
+def _had_failed(earlier: Measurement, measurement: Measurement, attempt: Attempt) -> bool:
+    """Round 1 was not answered, or broken off, at this endpoint too, at each address that it tried in this family.
+
+    Where another address of the pool passes now as well, this one's own fate in round 1 is what repeats.
+    """
+    tried = [each for each in _pool(earlier, attempt) if each.observations]
+    if any(each.grade for each in _pool(measurement, attempt)):
+        tried = [each for each in tried if each.address == attempt.address]
+    return bool(tried) and all(is_transient(each.observations[-1]) for each in tried)
+
+
+def _pool(measurement: Measurement, attempt: Attempt) -> list[Attempt]:
+    """The attempts at the addresses of the same endpoint, in the same family."""
+    same = [each for each in _app_attempts(measurement) if _endpoint_of(each) == _endpoint_of(attempt)]
+    family = attempt.address and family_of(attempt.address)
+    return [each for each in same if each.address and family_of(each.address) == family]
 
 
 def _was_broken_off(earlier: Measurement, attempt: Attempt) -> bool:
     return any(
         each.observations[-1].step is attempt.observations[-1].step and each.observations[-1].failure in BROKEN_OFF
         for each in earlier.attempts
-        if (each.address, each.port, each.handshake) == (attempt.address, attempt.port, attempt.handshake)
+        if (each.address, *_endpoint_of(each)) == (attempt.address, *_endpoint_of(attempt))
         and each.observations
         and attempt.observations
     )
@@ -203,6 +298,6 @@ def _had_opened(earlier: Measurement, attempt: Attempt) -> bool:
     return any(
         observation.step is Step.TCP and observation.failure is None
         for each in earlier.attempts
-        if (each.address, each.port, each.handshake) == (attempt.address, attempt.port, attempt.handshake)
+        if (each.address, *_endpoint_of(each)) == (attempt.address, *_endpoint_of(attempt))
         for observation in each.observations
     )

@@ -7,12 +7,17 @@ from probe.judge.attempt.case import AttemptCase
 from probe.judge.attempt.predicates import (
     READABLE_STEPS,
     began,
+    dies_over_udp,
+    follows_the_bytes,
     in_a_session,
     is_let_in,
     is_udp,
     is_unanswered,
+    others_reach_it,
     refused_under_its_address,
+    speaks_stun,
 )
+from probe.judge.controls import Control
 from probe.judge.evidence import Rule
 from probe.judge.location import FailureLocation
 from probe.judge.refusals import is_refused_in_words, is_refused_inside
@@ -33,11 +38,19 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "controls_disagree",
-        lambda case: case.controls_disagree,
+        lambda case: case.control is Control.DISAGREE,
         State.IMPAIRED,
         None,
         "elsewhere it works for some and not for others: a fault of the service is not excluded",
         "A control that got through shows that it is alive, and as many that did not show that it is unsteady.",
+    ),
+    Rule(
+        "control_awaited",
+        lambda case: case.control is Control.AWAITED and not follows_the_bytes(case),
+        State.INSUFFICIENT,
+        None,
+        "it answered elsewhere before it failed here, and no control has tried it since: wait for a newer control",
+        "Else the first minutes of a worldwide outage accuse every network. What answers other bytes is alive.",
     ),
     Rule(
         "service_refusal",
@@ -116,6 +129,30 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
         "A company's inspection with application control; and what is no TLS, on TLS's port, is not understood.",
     ),
     Rule(
+        "udp_dead_beyond_home",
+        lambda case: dies_over_udp(case) and case.udp_dead and case.udp_beyond_home,
+        State.IMPAIRED,
+        "udp.all.drop",
+        "all UDP but DNS is dead on this link, for neutral services too, and is seen to get out of the home",
+        "At least three such lines make a cell `likely_blocked`: direct UDP calls of every service.",
+    ),
+    Rule(
+        "udp_dead",
+        lambda case: dies_over_udp(case) and case.udp_dead,
+        State.IMPAIRED,
+        "udp.all.drop",
+        "all UDP but DNS is dead on this link, for neutral services too: a home's or an office's firewall does that",
+        "The plainest ban of calls there is looks like that as well; where it dies is not known.",
+    ),
+    Rule(
+        "stun_dead",
+        lambda case: dies_over_udp(case) and case.stun_dead and speaks_stun(case),
+        State.IMPAIRED,
+        None,
+        "no STUN server answers on this link, neutral ones neither, while other UDP passes: calls cannot be set up",
+        "Whether requests or replies are dropped, by the cookie or the ports, at home or further on, is not told.",
+    ),
+    Rule(
         "neutral_failed",
         lambda case: not case.neutral_passed,
         State.INSUFFICIENT,
@@ -174,7 +211,7 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
     ),
     Rule(
         "left_unanswered",
-        lambda case: case.location is FailureLocation.LEFT and not case.neighbour_reached and not is_let_in(case),
+        lambda case: case.location is FailureLocation.LEFT and not others_reach_it(case) and not is_let_in(case),
         State.IMPAIRED,
         None,
         "it leaves this network towards the service, and nothing comes back: whose doing that is cannot be told",

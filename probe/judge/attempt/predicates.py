@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from probe import failure
 from probe.failure import ANOTHERS_CERTIFICATE, BROKEN_OFF, REFUSED, TIMEOUT, TLS_AUTHORITY
-from probe.judge.attempt.case import AttemptCase
+from probe.judge.attempt.case import NEIGHBOURS_FLOOR, AttemptCase
 from probe.model import Attempt, Step, Transport
 from probe.protocols import CERTIFIED, OVER_TLS, PAYLOAD_STEPS
 
@@ -95,8 +95,27 @@ def is_let_in(case: AttemptCase) -> bool:
     return took_it or case.dialect_passed or passes_beside(case, "quic-other-name", "tls-other-name")
 
 
+def follows_the_bytes(case: AttemptCase) -> bool:
+    """The same address and port answers other bytes, or another name, over this very line: only those make it fail."""
+    return case.dialect_passed or not case.answered_beside <= {"tcp"}  # a connection that opens proves nothing
+
+
+def others_reach_it(case: AttemptCase) -> bool:
+    """Lines of another operator in the country: whoever is silent here keeps out nobody of this country."""
+    return case.neighbours.reached >= NEIGHBOURS_FLOOR
+
+
 def is_udp(case: AttemptCase) -> bool:
     return case.attempt.transport is Transport.UDP
+
+
+def dies_over_udp(case: AttemptCase) -> bool:
+    """It was not answered over UDP, twice."""
+    return is_udp(case) and is_unanswered(case) and case.failed_twice
+
+
+def speaks_stun(case: AttemptCase) -> bool:
+    return case.step in (Step.STUN, Step.TURN)
 
 
 def in_a_session(case: AttemptCase) -> bool:

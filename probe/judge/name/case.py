@@ -36,7 +36,6 @@ class NameCase(Struct, frozen=True, kw_only=True):
     injected: bool  # the first of two different replies to one query was the wrong one
     exists: bool  # somebody else resolves it
     control: Control  # of the name
-    controls_disagree: bool  # in at least as many of the controls' networks it does not resolve as it does
     proved: (
         bool  # an address given elsewhere completed a handshake from this line, or the service is alive for controls
     )
@@ -100,8 +99,7 @@ def _name_case(
         outcome=outcome,
         injected=injected,
         exists=bool(elsewhere),
-        control=controls.of_name(host, evidence.controls),
-        controls_disagree=controls.disagree_on_name(host, evidence.controls),
+        control=controls.of_name(host, evidence.controls, controls.failure_span(evidence)),
         proved=_proved(evidence, target, host, elsewhere),
         own_resolver=any(_is_the_networks(each, evidence) for each in own),
         truthful=_truthful(measurement, own),
@@ -263,7 +261,8 @@ def _is_met_elsewhere(measurement: Measurement, target: Target, host: str) -> bo
 
 def _proved(evidence: Evidence, target: Target, host: str, elsewhere: set[str]) -> bool:
     endpoints = [endpoint for endpoint in target.endpoints if endpoint.host == host]
-    if any(controls.of_endpoint(endpoint, evidence.controls) is Control.ALIVE for endpoint in endpoints):
+    failed = controls.failure_span(evidence)
+    if any(controls.of_endpoint(endpoint, evidence.controls, failed) is Control.ALIVE for endpoint in endpoints):
         return True
     return any(
         attempt.host == host and attempt.address in elsewhere and is_positive(attempt, endpoint)

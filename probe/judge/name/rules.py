@@ -98,7 +98,7 @@ NAME_RULES: tuple[Rule[NameCase], ...] = (
     ),
     Rule(
         "name_disputed",
-        lambda case: case.controls_disagree,
+        lambda case: case.control is Control.DISAGREE,
         State.IMPAIRED,
         None,
         "elsewhere its name resolves for some and not for others: a fault of the service is not excluded",

@@ -54,7 +54,8 @@ async def test_what_controls_saw(collector: Serving) -> None:
         return [msgspec.json.decode(line, type=ControlMeasurement) for line in text.splitlines()]
 
     assert await controls("") == [
-        ControlMeasurement(key=CONTROL.key, network=Network(), measurement=one) for one in seen[1:]
+        ControlMeasurement(key=CONTROL.key, network=Network(), measurement=one, started_ms=one.started_ms)
+        for one in seen[1:]
     ]
     assert [one.measurement for one in await controls(f"?since={NOW_MS - 3 * HOUR_MS}&until={NOW_MS - 1}")] == seen[:2]
     assert await controls(f"?since={NOW_MS}&until={NOW_MS}") == []

@@ -64,7 +64,8 @@ def judge(evidence: Evidence) -> Verdict:
                 f"target={evidence.target is not None} clock={evidence.clock_known} network={evidence.network.asn}",
                 f"earlier={evidence.earlier.uid if evidence.earlier else None}",
                 f"controls={_uids(evidence.controls)} calibrating={_uids(evidence.calibrating)}",
-                f"neighbours={sorted(evidence.neighbours)}",
+                f"neighbours={ {a: (n.reached, n.failed) for a, n in sorted(evidence.neighbours.items())} }",
+                f"reached={sorted(evidence.reached)}",
                 f"networks={sorted(evidence.networks)}",
             )
         ),

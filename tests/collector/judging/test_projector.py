@@ -27,6 +27,7 @@ from collector.warehouse.tables import (
     verdict_from,
     verdict_values,
 )
+from probe.judge.evidence import Neighbours
 from probe.model import Access, Observation, Resolution, State, Step, Void
 from tests.collector.batches import NOW_MS, Volunteer, opened
 from tests.collector.judging.evidence import (
@@ -234,19 +235,53 @@ def test_a_first_round_that_comes_late_changes_the_second_in_the_next_hour() -> 
     assert "earlier=None" in seen["one"]
 
 
-def test_neighbours_are_other_networks_of_the_same_country() -> None:
-    reached = ("192.0.2.1",)
+def test_neighbours_are_lines_of_other_operators_in_the_country() -> None:
+    failing = ("192.0.2.1", "192.0.2.6", "192.0.2.7", "192.0.2.8", "192.0.2.9", "192.0.2.10")
+    same_operator = msgspec.structs.replace(MAROC, asn=64_999)
     rows = projected(
         logged(
-            record("m", minute=60),
+            record("m", minute=60, failing=failing),
             record("same", key="k2", reached=("192.0.2.9",)),
-            record("other", key="k3", network=MEDI, reached=reached, minute=119),
+            record("as", key="k6", network=same_operator, reached=("192.0.2.9",)),
+            record("other", key="k3", network=MEDI, reached=("192.0.2.1",), failing=("192.0.2.10",), minute=119),
+            record("again", key="k3", network=MEDI, reached=("192.0.2.1",), minute=90),
+            record("third", key="k7", network=MEDI, reached=("192.0.2.1", "192.0.2.2"), minute=90),
+            record("late", key="k8", network=MEDI, reached=("192.0.2.1",), minute=121),
             record("abroad", key="k4", network=SPAIN, reached=("192.0.2.8",)),
             record("control", key="c1", network=MEDI, reached=("192.0.2.7",)),
             record("timeless", key="k5", network=MEDI, reached=("192.0.2.6",), clock_known=False),
         )
     )
-    assert "neighbours=['192.0.2.1']" in reasons(rows)["m"]
+    assert "neighbours={'192.0.2.1': (2, 0), '192.0.2.10': (0, 1)}" in reasons(rows)["m"]
+
+
+def test_a_line_that_is_not_established_is_no_neighbour() -> None:
+    gatherer = Gatherer(
+        logged(
+            record("m", failing=("192.0.2.1",)),
+            *(record(key, key=key, network=MEDI, reached=("192.0.2.1",)) for key in ("k3", "k4")),
+        ),
+        frozenset(),
+        TargetFiles(logged(), parse),
+        standing=lambda each: each.key != "k3",
+    )
+    (case,) = (each for each in gatherer.hour("whatsapp/chat", HOUR) if each.record.measurement.uid == "m")
+    assert case.evidence.neighbours == {"192.0.2.1": Neighbours(reached=1)}
+
+
+def test_what_a_line_reached_in_its_cycle_is_told_where_others_reached_what_it_did_not() -> None:
+    log = logged(
+        record("m", failing=("192.0.2.1",)),
+        record("before", cycle="other", reached=("192.0.2.3",)),
+        record("other", key="k3", network=MEDI, reached=("192.0.2.1",)),
+    )
+    warehouse = Warehouse(None)
+    working = projector(log, warehouse)
+    working.catch_up()
+    assert "reached=[]" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
+    log.deliver([record("call", target="viber/call", reached=("192.0.2.2",))])
+    working.catch_up()
+    assert "reached=['192.0.2.2']" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
 
 
 def test_what_the_log_knows_of_networks_is_told_to_the_judge() -> None:
@@ -255,26 +290,29 @@ def test_what_the_log_knows_of_networks_is_told_to_the_judge() -> None:
 
 
 def test_a_late_answer_in_another_network_changes_the_hours_around_it() -> None:
-    log = logged(record("m", minute=60))
+    log = logged(record("m", minute=60, failing=("192.0.2.1", "192.0.2.2")))
     warehouse = Warehouse(None)
     working = projector(log, warehouse)
     working.catch_up()
-    log.deliver([record("other", key="k3", network=MEDI, reached=("192.0.2.1",))])
+    log.deliver([record("other", key="k3", network=MEDI, reached=("192.0.2.1",), failing=("192.0.2.2",))])
     working.catch_up()
-    assert "neighbours=['192.0.2.1']" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
+    assert (
+        "neighbours={'192.0.2.1': (1, 0), '192.0.2.2': (0, 1)}"
+        in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
+    )
 
 
 def test_what_is_simulated_says_nothing_about_what_is_not() -> None:
     rows = projected(
         logged(
-            record("m"),
+            record("m", failing=("192.0.2.1",)),
             record("c", key="c1", simulated=True),
             record("other", key="k2", network=MEDI, reached=("192.0.2.1",), simulated=True),
             record("s", key="k3", simulated=True),
         )
     )
     assert "controls=[]" in reasons(rows)["m"]
-    assert "neighbours=[]" in reasons(rows)["m"]
+    assert "neighbours={}" in reasons(rows)["m"]
     assert "controls=['c']" in reasons(rows)["s"]
     assert {row.uid for row in rows if row.simulated} == {"c", "other", "s"}
 

@@ -71,9 +71,9 @@ class MemoryLog:
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
         return [r for r in self._all() if r.measurement.target == target and first_hour <= r.hour <= last_hour]
 
-    def siblings(self, key: str, cycle: str, target: str) -> list[Record]:
-        wanted = (key, cycle, target)
-        return [r for r in self._all() if (r.key, r.measurement.cycle, r.measurement.target) == wanted]
+    def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
+        same = [r for r in self._all() if (r.key, r.measurement.cycle) == (key, cycle)]
+        return [r for r in same if target in (None, r.measurement.target)]
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
         return [

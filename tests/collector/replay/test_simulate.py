@@ -21,8 +21,8 @@ MOMENT = moment_ms("2016-01-15T12:00")
 QUIET = SMALL.replace("noise: {lost: 5}", "noise: {}")
 
 
-def measured(episode: Episode, line: Line, moment_ms: int = MOMENT) -> tuple[Measurement, ...]:
-    one = cycle(episode, TARGETS, line, moment_ms)
+def measured(episode: Episode, line: Line, moment_ms: int = MOMENT, *, again: bool = False) -> tuple[Measurement, ...]:
+    one = cycle(episode, TARGETS, line, moment_ms, again=again)
     return () if one is None else one.measurements
 
 
@@ -36,7 +36,8 @@ def judged(episode: Episode, target: Target, name: str) -> Verdict:
     controls = tuple(
         ControlMeasurement(key=each.name, network=each.place.network, measurement=seen)
         for each in episode.controls
-        for seen in measured(episode, each)
+        for again in (False, True)
+        for seen in measured(episode, each, again=again)
         if seen.target == target.id
     )
     return judge(

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from probe.failure import TIMEOUT
 from probe.judge import Evidence
+from probe.judge.evidence import Neighbours
 from probe.model import (
     Attempt,
     ControlMeasurement,
@@ -55,6 +56,8 @@ def neutral(handshake: str, failure: str | None = None, port: int = 443, family:
     )
 
 
+REACHED_BY_OTHERS = {address: Neighbours(reached=2) for address in (HERE, V6)}
+BESIDE = frozenset({"198.51.100.200", "2001:db8::200"})  # in the same prefixes
 NEUTRALS = (neutral("tls"), neutral("http", port=80), neutral("stun", port=3478))
 STARTED_MS = 1_000_000_000_000
 LINK = Link(
@@ -143,7 +146,10 @@ def control(measured: Measurement, number: int = 1) -> ControlMeasurement:
 
 
 def evidence(target: Target, *attempts: Attempt, rounds: int = 1, controls: Any = None, **fields: Any) -> Evidence:
-    """A healthy line whose measurement has these attempts, with one control for which everything is well."""
+    """A healthy line whose measurement has these attempts, with one control for which everything is well.
+
+    Two lines of another operator reach the service too, and this line its prefix: no route is lost.
+    """
     names = ("resolutions", "link", "clock_offset_ms", "not_attempted")
     of_measurement = {name: fields.pop(name) for name in names if name in fields}
     measured = measurement(target, *attempts, round=rounds, **of_measurement)
@@ -153,5 +159,5 @@ def evidence(target: Target, *attempts: Attempt, rounds: int = 1, controls: Any 
         target=target,
         earlier=replace(measured, round=1) if rounds > 1 else None,
         controls=well if controls is None else tuple(controls),
-        **fields,
+        **{"neighbours": REACHED_BY_OTHERS, "reached": BESIDE, **fields},
     )

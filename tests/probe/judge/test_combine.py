@@ -12,6 +12,7 @@ from probe.model import AttemptVerdict, Combine, Grade, Plane, State, Step, Targ
 
 ANY = Target(id="service/chat", plane=Plane.SIGNALLING)
 ALL = replace(ANY, combine=Combine.ALL_OF)
+CALL = Target(id="service/call", plane=Plane.MEDIA)
 OK, BLOCKED, LIKELY = State.OK, State.BLOCKED, State.LIKELY_BLOCKED
 IMPAIRED, DOWN, INSUFFICIENT = State.IMPAIRED, State.DOWN, State.INSUFFICIENT
 
@@ -33,8 +34,17 @@ def path(
     )
 
 
-def test_one_address_that_answers_makes_its_endpoint() -> None:
-    assert combine([path(BLOCKED), path(OK)], ANY).state is OK
+@pytest.mark.parametrize("state", [IMPAIRED, DOWN, INSUFFICIENT])
+def test_one_address_that_answers_makes_its_endpoint(state: State) -> None:
+    assert combine([path(state), path(OK)], ANY).state is OK
+
+
+@pytest.mark.parametrize("target", [ANY, ALL])
+@pytest.mark.parametrize("state", [BLOCKED, LIKELY])
+def test_an_address_of_a_pool_that_is_interfered_with_keeps_partial(state: State, target: Target) -> None:
+    """Every rule that accuses asked for two looks; that another address answers does not take it back."""
+    combined = combine([path(OK), path(state, mechanism="ip.drop"), path(OK)], target)
+    assert (combined.state, combined.mechanism, combined.step) == (State.DEGRADED, "partial", Step.TLS)
 
 
 def test_families_stand_apart() -> None:
@@ -80,6 +90,36 @@ def test_where_each_is_needed_one_that_is_blocked_blocks() -> None:
     assert combine([path(OK, "a"), path(INSUFFICIENT, "c")], ALL).state is INSUFFICIENT
     assert combine([path(OK, "a"), path(DOWN, "b")], ALL).state is DOWN
     assert combine([path(OK, "a"), path(OK, "b")], ALL).state is OK
+
+
+@pytest.mark.parametrize("state", [LIKELY, IMPAIRED, DOWN, INSUFFICIENT])
+def test_one_family_is_enough_where_each_endpoint_is_needed(state: State) -> None:
+    assert combine([path(OK), path(state, family=6)], ALL).state is OK
+    assert combine([path(state), path(OK, family=6)], ALL).state is OK
+    assert combine([path(BLOCKED), path(OK, family=6)], ALL).mechanism == "partial"
+    assert combine([path(OK), path(state, family=6), path(state, "b")], ALL).state is state
+
+
+def test_a_name_that_fails_in_one_family_takes_nothing_from_the_other() -> None:
+    name = replace(path(BLOCKED, family=6), port=None, transport=Transport.UDP, step=Step.DNS)
+    assert combine([path(OK), replace(name, state=INSUFFICIENT)], ALL).state is OK
+    assert combine([path(OK), name], ALL).state is State.DEGRADED
+    assert combine([path(OK), replace(name, host="b")], ALL).state is BLOCKED
+
+
+def over_udp(state: State, rule: str = "rule", mechanism: str | None = None) -> AttemptVerdict:
+    return replace(path(state, transport=Transport.UDP, mechanism=mechanism), handshake="turn", rule=rule)
+
+
+@pytest.mark.parametrize("state", [IMPAIRED, INSUFFICIENT])
+def test_media_that_only_a_fallback_carries_get_no_words_of_a_clean_line(state: State) -> None:
+    """The sentence is about the UDP path; a chat needs none."""
+    dead = over_udp(state, "port_dead_for_neutrals", "udp.port.drop")
+    combined = combine([dead, path(OK)], CALL)
+    assert (combined.state, combined.rule, combined.mechanism) == (state, "port_dead_for_neutrals", "udp.port.drop")
+    assert combine([dead, path(OK)], ANY).state is OK
+    assert combine([dead, over_udp(OK), path(OK)], CALL).state is OK
+    assert combine([over_udp(DOWN), path(OK)], CALL).state is OK
 
 
 def test_udp_dead_and_tcp_alive_is_a_forced_fallback() -> None:

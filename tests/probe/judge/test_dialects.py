@@ -176,7 +176,7 @@ def test_another_key_at_an_address_that_proves_the_services_elsewhere() -> None:
 
 def test_another_key_at_an_address_that_nobody_reached_elsewhere() -> None:
     """A service that begins to use a new root somewhere has its fault, and no censor."""
-    given = whatsapp(noise(TLS_AUTHORITY, leaf="bb"), elsewhere="198.51.100.20", resolutions=())
+    given = whatsapp(noise(TLS_AUTHORITY, leaf="bb"), elsewhere="198.51.100.20", resolutions=(), neighbours={})
     assert conclusion(given) == ("regional_fault_not_excluded", State.IMPAIRED, None)
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from probe.failure import EOF, HOST_UNREACHABLE, NXDOMAIN, REFUSED, RESET, TIMEOUT, TLS_AUTHORITY
 from probe.judge import Evidence, judge
+from probe.judge.evidence import Neighbours
 from probe.model import (
     Access,
     Attempt,
@@ -249,9 +250,11 @@ ABROAD_CASES = [
 
 @pytest.mark.parametrize(("target", "failed", "sweeps"), ABROAD_CASES)
 def test_what_leaves_the_network_and_is_not_answered(target: Target, failed: Attempt, sweeps: Any) -> None:
-    given = located(target, failed, *sweeps)
+    given = located(target, failed, *sweeps, neighbours={})
     assert conclusion(given) == ("left_unanswered", State.IMPAIRED, None)
-    reached = replace(given, neighbours=frozenset({HERE}))  # so the service keeps out nobody of this country
+    one = replace(given, neighbours={HERE: Neighbours(reached=1)})
+    assert conclusion(one) == conclusion(given)
+    reached = replace(given, neighbours={HERE: Neighbours(reached=2)})  # the service keeps out nobody of this country
     assert judge(reached).state is State.LIKELY_BLOCKED
 
 

@@ -118,7 +118,7 @@ def test_a_silent_relay_is_followed_beside_a_neutral_one() -> None:
         step=Step.STUN, host=RELAY, port=3478, transport=Transport.UDP, family=4, address=RELAY,
         hops=(HOPS[0], *silent), bytes_sent=28 * (DISTANCE + FURTHER + 2) + 20 * 2, packets_sent=DISTANCE + FURTHER + 4,
     )  # fmt: skip
-    assert (neutral.neutral, neutral.step, neutral.host, neutral.address) == (True, Step.STUN, NEUTRAL, None)
+    assert (neutral.neutral, neutral.step, neutral.host, neutral.address) == (True, Step.STUN, NEUTRAL, NEUTRAL)
     assert neutral.hops[: DISTANCE - 1] == HOPS
     assert {hop.came for hop in neutral.hops[DISTANCE - 1 :]} == {ReplyKind.ANSWER}
 
@@ -166,7 +166,8 @@ def test_the_lines_own_address_is_compared_with_and_not_kept() -> None:
     assert "192.168.1." not in text
 
 
-def test_without_a_neutral_that_is_heard_nothing_is_followed() -> None:
+def test_where_all_udp_is_silent_it_is_followed_how_far_datagrams_get() -> None:
+    """To the relay and to the neutral alike; who stops UDP within the home is told so from who does it further on."""
     path = Path4()
     portal = target("baseline/portal", endpoint("http", "203.0.113.80", 80, expect=Expect(status=204)))
     page = Tcp([b"HTTP/1.1 204 No Content\r\n\r\n"])
@@ -180,7 +181,9 @@ def test_without_a_neutral_that_is_heard_nothing_is_followed() -> None:
 
     cycle = run(work())
     assert cycle.link.up
-    assert path.swept == []
+    assert {packet.address for packet, _ in path.swept} == {NEUTRAL, RELAY}
+    failing, neutral = of(cycle, "viber/call")[-1].sweeps
+    assert (failing.address, neutral.address, neutral.neutral) == (RELAY, NEUTRAL, True)
 
 
 def test_a_name_that_is_denied_is_asked_again_of_the_same_resolver() -> None:

@@ -22,6 +22,7 @@ from probe.failure import (
     UNEXPECTED_REPLY,
 )
 from probe.judge import Evidence, judge
+from probe.judge.evidence import Neighbours
 from probe.model import (
     Attempt,
     Expect,
@@ -187,14 +188,17 @@ def test_silence_counts_only_where_it_was_silent_before() -> None:
 
 def test_an_address_that_nobody_else_reached_may_be_a_regional_fault() -> None:
     elsewhere = control(measurement(CHAT, tls_ok(address="198.51.100.11")))
-    given = evidence(CHAT, tls_fails(RESET), controls=(elsewhere,))
+    given = evidence(CHAT, tls_fails(RESET), controls=(elsewhere,), neighbours={})
     assert conclusion(given) == ("regional_fault_not_excluded", State.IMPAIRED, None)
 
 
-def test_an_address_that_another_network_of_the_country_reached_is_no_regional_fault() -> None:
+@pytest.mark.parametrize(("lines", "state"), [(0, State.IMPAIRED), (1, State.IMPAIRED), (2, State.LIKELY_BLOCKED)])
+def test_an_address_that_others_of_the_country_reached_is_no_regional_fault(lines: int, state: State) -> None:
+    """No single line of another operator turns what is unclear into an accusation."""
     elsewhere = control(measurement(CHAT, tls_ok(address="198.51.100.11")))
-    given = evidence(CHAT, tls_fails(RESET), rounds=2, controls=(elsewhere,), neighbours=frozenset({HERE}))
-    assert judge(given).state is State.LIKELY_BLOCKED
+    neighbours = {HERE: Neighbours(reached=lines)}
+    given = evidence(CHAT, tls_fails(RESET), rounds=2, controls=(elsewhere,), neighbours=neighbours)
+    assert judge(given).state is state
 
 
 ALSO = control(measurement(CHAT, tls_ok(address="198.51.100.11"), tls_ok(via=Via.ALSO)))
@@ -208,9 +212,12 @@ def test_an_address_that_a_control_reached_only_because_others_failed_there(
     failed: Attempt, rounds: int, mechanism: str
 ) -> None:
     without = control(measurement(CHAT, tls_ok(address="198.51.100.11")))
-    given = evidence(CHAT, failed, rounds=rounds, controls=(without,))
+    given = evidence(CHAT, failed, rounds=rounds, controls=(without,), neighbours={})
     assert judge(given).rule == "regional_fault_not_excluded"
-    assert conclusion(replace(given, controls=(ALSO,)))[1:] == (State.LIKELY_BLOCKED, mechanism)
+    answered = replace(given, controls=(ALSO,))
+    assert judge(answered).rule == "routing_or_service_not_excluded"
+    reached = replace(answered, neighbours={HERE: Neighbours(reached=2)})
+    assert conclusion(reached)[1:] == (State.LIKELY_BLOCKED, mechanism)
 
 
 def test_an_address_at_which_others_failed_is_no_path_of_this_line() -> None:
@@ -291,7 +298,7 @@ def test_a_certificate_that_only_expired_is_nobody_elses() -> None:
 
 def test_another_customers_certificate_at_an_edge_that_nobody_else_reached() -> None:
     elsewhere = control(measurement(CHAT, tls_ok(address="198.51.100.11"), resolutions=(says(HERE),)))
-    given = evidence(CHAT, tls_fails(TLS_HOSTNAME, leaf=OTHER), controls=(elsewhere,))
+    given = evidence(CHAT, tls_fails(TLS_HOSTNAME, leaf=OTHER), controls=(elsewhere,), neighbours={})
     assert conclusion(given) == ("regional_fault_not_excluded", State.IMPAIRED, None)
 
 
