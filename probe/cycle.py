@@ -7,15 +7,17 @@ good is followed along the path at the end.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.attempts import in_other_dialects, primary_of
-from probe.failure import INTERRUPTED, is_in_clear, is_transient, is_unanswered
+from probe.failure import INTERRUPTED, fault_text, is_in_clear, is_transient, is_unanswered
 from probe.handshakes.trace import Instruments
 from probe.measuring import self_check as links
 from probe.measuring.allocate_budget import Budget
@@ -27,12 +29,16 @@ from probe.measuring.session import Progress, Session, Settings, open_session
 from probe.measuring.watch import watching
 from probe.model import AlsoDial, Attempt, Combine, Link, Measurement, NotAttempted, Target, Targets, Transport, Void
 from probe.net.clock import Anchor
-from probe.net.vantage import carries_tunnel, detect_access, link_snapshot
+from probe.net.tunnel import tunnel_of
+from probe.net.vantage import detect_access, link_snapshot
 from probe.path.sweeps import PathProber
 from probe.path.ttl_probe import Sweeper
 from probe.protocols import FACTS_ONLY
 
 TARGETS_IN_FLIGHT = 8
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
@@ -73,7 +79,7 @@ async def run_cycle(
         session = replace(session.timed(check.clock_offset_ms), families=check.families)
         results = [*check.results, *await _measure_services(session, check)]
         if check.link.void is None:
-            results = await _with_sweeps(session, results)
+            results = await _attempted(_with_sweeps(session, results), results, "Following the path")
         after = await link_snapshot(instruments.dialer, settings.root)
     changed = Void.CHANGED if after != before else None
     starved = Void.STARVED if any(map(_is_interrupted, results)) else None
@@ -134,7 +140,7 @@ async def _self_check(session: Session) -> SelfCheck:
     conclude = partial(
         links.conclude,
         resolvers=session.resolvers,
-        tunnel=carries_tunnel(settings.root, before),
+        tunnel=tunnel_of(settings.root, before),
         declared=settings.declared,
         detected=detect_access(settings.root, before.interface),
         behind=settings.behind,
@@ -176,7 +182,7 @@ async def _measure_services(session: Session, check: SelfCheck) -> list[RoundRes
         byte_budget.take(observations(result.findings))
     first = await _round(session, session.measurer(byte_budget), measurable, 1, session.settings.extra_addresses)
     failed = [result for result in first if needs_second_round(result.target, result.findings)]
-    return untried + first + await _second_round(session, check, failed)
+    return untried + first + await _attempted(_second_round(session, check, failed), [], "The second round")
 
 
 async def _second_round(session: Session, check: SelfCheck, failed: Sequence[RoundResult]) -> list[RoundResult]:
@@ -219,13 +225,32 @@ async def _round(
 
     async def one(target: Target) -> None:
         async with in_flight:
-            results.append(RoundResult(target, round_, await measurer.measure(target, extra)))
+            results.append(await _measured(session, measurer, target, round_, extra))
             session.progress(len(results), len(shuffled), target.id)
 
     async with asyncio.TaskGroup() as group:
         for target in shuffled:
             group.create_task(one(target))
     return results
+
+
+async def _measured(
+    session: Session, measurer: Measurer, target: Target, round_: int, extra: Sequence[AlsoDial]
+) -> RoundResult:
+    """One target. A mistake of ours in it costs no other."""
+    nothing = RoundResult(target, round_, Findings(started_ms=session.instruments.device_ms()), NotAttempted.INTERNAL)
+    work = measurer.measure(target, extra)
+    findings = await _attempted(work, None, f"Measuring {target.id}")
+    return nothing if findings is None else RoundResult(target, round_, findings)
+
+
+async def _attempted(work: Awaitable[T], otherwise: T, what: str) -> T:
+    """What is measured already is worth more than what comes on top: a mistake of ours there is logged, and passed."""
+    try:
+        return await work
+    except Exception as error:
+        logger.error("%s failed:\n%s", what, fault_text(error))
+        return otherwise
 
 
 def _link_of(result: RoundResult, link: Link) -> Link:

@@ -8,7 +8,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from probe import __version__
 from probe.cycle import Cycle, run_cycle
 from probe.durable import make_directory
-from probe.failure import UserError
+from probe.failure import UserError, fault_text
 from probe.handshakes.trace import Instruments
 from probe.local_verdicts import (
     CALIBRATION_MS,
@@ -54,6 +54,10 @@ JITTER = 0.1  # of the interval, either side: probes must not come in step
 logger = logging.getLogger(__name__)
 
 
+class NotKept(UserError):
+    """What was measured could not be kept or sent."""
+
+
 class Options(Struct, frozen=True, kw_only=True):
     """What the command line asks for, checked."""
 
@@ -80,6 +84,7 @@ async def check(options: Options) -> None:
     files = _read_files(options)
     dials = await extra_addresses.gather(options.also)
     _prepare(options.data_dir)
+    identity = open_identity(options) if options.collector is not None or not options.upload else None
     if options.follow and options.collector:
         shipped = options.targets
         options = replace(options, targets=await renew(options.collector, options.data_dir / "targets.yaml", shipped))
@@ -88,22 +93,26 @@ async def check(options: Options) -> None:
     try:
         await _print(options, cycle, files)
     finally:
-        await _submit(options, cycle)
+        await _submit(options, cycle, identity)
 
 
 async def run(options: Options) -> None:
     """Cycle after cycle until cancelled; what one cycle could not upload, the next one does.
 
-    Raises UserError in the first cycle; what goes wrong later may pass.
+    Raises UserError for what is wrong before the first cycle; what goes wrong later may pass, and ends nothing.
     """
     for cycle in itertools.count(1):
         started = time.monotonic()
         try:
             await check(options)
+        except NotKept as error:
+            logger.warning("%s", error)
         except UserError as error:
             if cycle == 1:
                 raise
             logger.warning("%s", error)
+        except Exception as error:  # a mistake of ours, a full disk: the next cycle may fare better
+            logger.error("A cycle ended early:\n%s", fault_text(error))
         jitter = 1 + JITTER * (2 * options.random_bytes(1)[0] / 255 - 1)
         await asyncio.sleep(max(0.0, started + options.interval_s * jitter - time.monotonic()))
 
@@ -189,27 +198,41 @@ async def _fetch(url: str, now_ms: int) -> list[ControlMeasurement]:
         return []
 
 
-async def _submit(options: Options, cycle: Cycle) -> None:
-    if options.collector is None and options.upload:
-        return  # nobody to send it to, and nobody asked to keep it
-    spool = Spool(options.data_dir / "spool")
-    identity = open_identity(options)
+async def _submit(options: Options, cycle: Cycle, identity: Identity | None) -> None:
+    """Keeps it, then sends what waits, which makes room where there was none. Raises NotKept."""
+    if identity is None:
+        return
+    try:
+        spool = Spool(options.data_dir / "spool")
+        unkept = _keep(spool, _sealed(options, cycle, identity))
+        if options.collector is not None and options.upload:
+            await _send(spool, options.collector)
+    except OSError as error:
+        raise NotKept(f"The spool cannot be used: {error.strerror}.") from error
+    if unkept is not None:
+        raise NotKept(f"What was measured cannot be kept in the spool: {unkept.strerror}.") from unkept
+
+
+def _sealed(options: Options, cycle: Cycle, identity: Identity) -> Iterator[tuple[str, bytes]]:
     now_ms = time.time_ns() // 1_000_000
-    batches = seal_measurements(
+    return seal_measurements(
         identity, cycle.measurements, SOFTWARE, options.targets.digest, now_ms, options.secret_bytes
     )
+
+
+def _keep(spool: Spool, batches: Iterable[tuple[str, bytes]]) -> OSError | None:
+    """Each that can be kept; the last error, if there was one."""
+    failed = None
     for batch, data in batches:
-        _keep(spool, batch, data)
-    if options.collector is None or not options.upload:
-        return
+        try:
+            spool.put(batch, data)
+        except OSError as error:
+            failed = error
+    return failed
+
+
+async def _send(spool: Spool, collector: str) -> None:
     async with aiohttp.ClientSession() as session:
-        report = await upload(spool, options.collector, session=session, attempts=UPLOAD_ATTEMPTS)
+        report = await upload(spool, collector, session=session, attempts=UPLOAD_ATTEMPTS)
     if report.left:
         logger.warning("%d batches wait for the collector: %s", report.left, report.reason)
-
-
-def _keep(spool: Spool, batch: str, data: bytes) -> None:
-    try:
-        spool.put(batch, data)
-    except OSError as error:
-        raise UserError(f"What was measured cannot be kept in the spool: {error.strerror}.") from error

@@ -157,6 +157,14 @@ class Void(Vocabulary):
     UNKNOWN = "unknown"
 
 
+class Tunnel(Vocabulary):
+    """Whether a VPN carries the line's traffic, as far as the device tells."""
+
+    SEEN = "seen"
+    NOT_SEEN = "not_seen"
+    UNKNOWN = "unknown"  # it cannot be known on this platform
+
+
 class Via(Vocabulary):
     """Who gave the address that was dialled."""
 
@@ -516,6 +524,7 @@ class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
     declared: Access = Access.UNKNOWN  # said by the volunteer
     detected: Access = Access.UNKNOWN  # seen on the device
     behind: Access = Access.UNKNOWN  # said by the volunteer: what the WiFi or Ethernet hangs on
+    tunnel: Tunnel = Tunnel.UNKNOWN
     lag_ms: int = 0  # the worst lateness of the probe's own event loop in this cycle
     trust_store_ms: int | None = None  # the date of the roots by which certificates were verified; None: not known
 

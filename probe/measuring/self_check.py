@@ -23,6 +23,7 @@ from probe.model import (
     Neutral,
     Target,
     Transport,
+    Tunnel,
     Void,
 )
 from probe.net.vantage import LinkResolver, ResolverKey
@@ -30,7 +31,7 @@ from probe.targets import BASELINE
 
 
 def conclude(
-    findings: Mapping[str, Findings], resolvers: Iterable[LinkResolver], *, tunnel: bool, declared: Access,
+    findings: Mapping[str, Findings], resolvers: Iterable[LinkResolver], *, tunnel: Tunnel, declared: Access,
     detected: Access, behind: Access, trust_store_ms: int | None = None,
 ) -> Link:  # fmt: skip
     """The link as the baseline targets (id → findings) show it."""
@@ -41,17 +42,25 @@ def conclude(
         if attempt.not_attempted is None and attempt.address is not None and not is_by_us(attempt)
     )
     keys, found = _own_keys(resolvers), tuple(findings.values())
-    proxied = any(speaks_for_all(key, found) for key in keys)
     return Link(
         up=any(_proves_a_link(attempt) for attempt in _attempts(findings)),
         neutrals=neutrals,
         resolvers=tuple(check_resolver(key, found) for key in keys),
-        void=Void.PORTAL if is_portal(neutrals) else Void.VPN if tunnel else Void.PROXY if proxied else None,
+        void=_void(neutrals, tunnel, proxied=any(speaks_for_all(key, found) for key in keys)),
         declared=declared,
         detected=detected,
         behind=behind,
+        tunnel=tunnel,
         trust_store_ms=trust_store_ms,
     )
+
+
+def _void(neutrals: Sequence[Neutral], tunnel: Tunnel, *, proxied: bool) -> Void | None:
+    if is_portal(neutrals):
+        return Void.PORTAL
+    if tunnel is Tunnel.SEEN:
+        return Void.VPN
+    return Void.PROXY if proxied else None
 
 
 def neutral(target: str, attempt: Attempt) -> Neutral:

@@ -5,10 +5,6 @@ What is found out about the volunteer (own addresses, the resolver's address) is
 
 from __future__ import annotations
 
-import fcntl
-import ipaddress
-import socket
-import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,7 +18,6 @@ from probe.net.dialer import Dialer
 
 ELSEWHERE = {4: "192.0.2.1", 6: "2001:db8::1"}  # documentation addresses: a route towards them is a default route
 DISCARD = 9
-SIOCGIFADDR = 0x8915  # linux/sockios.h
 
 
 ResolverKey = tuple[str, int]  # name and index: tells the link's own resolvers apart
@@ -149,40 +144,11 @@ def detect_access(root: Path, interface: str | None) -> Access:
     if interface is None:
         return Access.UNKNOWN
     device = root / "sys/class/net" / interface
-    if (device / "wireless").exists() or (device / "phy80211").exists():
+    if exists(device / "wireless") or exists(device / "phy80211"):
         return Access.WIFI
-    if "DEVTYPE" in read(device / "uevent") or not (device / "device").exists():
+    if "DEVTYPE" in read(device / "uevent") or not exists(device / "device"):
         return Access.UNKNOWN
     return Access.ETHERNET if read(device / "type").strip() == "1" else Access.UNKNOWN
-
-
-def carries_tunnel(root: Path, snapshot: LinkSnapshot) -> bool:
-    """Traffic leaves through a tun, tap or WireGuard device: what is measured is the VPN, not the line.
-
-    Some VPNs leave the default route alone and steer by marks; then a tunnel's address is the one that we send from.
-    """
-    devices = root / "sys/class/net"
-    names = [each.name for each in devices.iterdir()] if devices.is_dir() else []
-    tunnels = [name for name in names if is_tunnel(root, name)]
-    return snapshot.interface in tunnels or any(_addresses_of(root, name) & snapshot.own_addresses for name in tunnels)
-
-
-def is_tunnel(root: Path, interface: str) -> bool:
-    device = root / "sys/class/net" / interface
-    return (device / "tun_flags").exists() or "DEVTYPE=wireguard" in read(device / "uevent")
-
-
-def _addresses_of(root: Path, interface: str) -> set[str]:
-    """Of both families: netdevice(7), SIOCGIFADDR; proc(5), /proc/net/if_inet6."""
-    fields = [line.split() for line in read(root / "proc/net/if_inet6").splitlines()]
-    v6 = {str(ipaddress.IPv6Address(bytes.fromhex(words[0]))) for words in fields if words[-1:] == [interface]}
-    request = struct.pack("256s", interface.encode()[:15])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            answer = fcntl.ioctl(sock, SIOCGIFADDR, request)
-        except OSError:
-            return v6
-    return v6 | {str(ipaddress.IPv4Address(answer[20:24]))}
 
 
 def _first_match(path: Path, column: int, wanted: dict[int, str]) -> str | None:
@@ -199,3 +165,11 @@ def read(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
+
+
+def exists(path: Path) -> bool:
+    """False also for what may not be looked at."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

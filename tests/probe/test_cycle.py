@@ -18,6 +18,7 @@ from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Trace
 from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.measurer import Findings
+from probe.measuring.resolution import Lookup
 from probe.measuring.session import Settings
 from probe.model import (
     Access,
@@ -33,6 +34,7 @@ from probe.model import (
     Target,
     Targets,
     Transport,
+    Tunnel,
     Via,
     Void,
 )
@@ -342,6 +344,75 @@ def test_a_step_that_slept_through_its_limit_voids_the_cycle(monkeypatch: pytest
 
     monkeypatch.setitem(HANDSHAKES, "tcp", frozen)
     assert cycled().link.void is Void.STARVED
+
+
+# --- A mistake of ours costs no more than it must -----------------------------------------------------------------
+
+
+class BrokenSweeper:
+    async def sweep(self, *_: Any) -> Any:
+        raise IndexError(OWN[4])
+
+
+def everything(dialer: ScriptedDialer, sweeper: Any = None, settings: Settings = SETTINGS) -> Cycle:
+    async def work() -> Cycle:
+        tools = instruments(dialer)
+        return await run_cycle(ALL, tools, settings, AllocateBudget(), lambda *_: None, sweeper)
+
+    return run(work())
+
+
+def test_a_sweep_that_fails_costs_the_sweeps_alone(caplog: pytest.LogCaptureFixture) -> None:
+    silent = {"relay": Udp(), "chat": Tcp(hangs=True)}
+    cycle = everything(ScriptedDialer(scripts(**silent)), BrokenSweeper())
+    assert sorted(by_target(cycle)) == sorted(each.id for each in ALL.targets)
+    assert set(by_target(cycle, 2)) == {"viber/call", "viber/chat"}
+    assert "Following the path failed" in caplog.text
+    assert "IndexError" in caplog.text
+    assert OWN[4] not in caplog.text
+
+
+def test_a_second_round_that_fails_costs_the_second_round_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("chat.example")
+
+    monkeypatch.setattr("probe.cycle.second_round", broken)
+    cycle = cycled(relay=Udp())
+    assert sorted(by_target(cycle)) == sorted(each.id for each in ALL.targets)
+    assert by_target(cycle, 2) == {}
+    assert "The second round failed" in caplog.text
+
+
+def test_a_target_that_cannot_be_measured_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask = Lookup.ask
+
+    async def broken(self: Lookup, target: Target) -> None:
+        if target.id == "viber/chat":
+            raise RuntimeError("a bug")
+        await ask(self, target)
+
+    monkeypatch.setattr(Lookup, "ask", broken)
+    seen = by_target(cycled())
+    assert seen["viber/chat"].not_attempted is NotAttempted.INTERNAL
+    assert seen["viber/call"].attempts[0].grade is Grade.MARKED
+    assert "Measuring viber/chat failed" in caplog.text
+
+
+def test_a_device_that_tells_nothing_is_measured_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither /proc nor /sys nor resolv.conf may be read."""
+
+    def closed(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    for name in ("read_text", "iterdir", "exists", "stat"):
+        monkeypatch.setattr(Path, name, closed)
+    cycle = everything(ScriptedDialer(scripts()), settings=Settings(root=Path("/")))
+    assert (cycle.link.up, cycle.link.tunnel, cycle.link.void) == (True, Tunnel.UNKNOWN, None)
+    assert by_target(cycle)["viber/call"].attempts[0].grade is Grade.MARKED
 
 
 # --- The second look ------------------------------------------------------------------------------------------------

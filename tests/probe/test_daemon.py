@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,14 @@ import msgspec
 import pytest
 
 from probe import daemon
+from probe.codecs.seal import unseal
 from probe.cycle import Cycle
-from probe.daemon import Options, check, run, show_progress
+from probe.daemon import NotKept, Options, check, run, show_progress
 from probe.failure import UserError
 from probe.measuring.session import Settings
 from probe.model import AlsoDial, Link, Transport
 from probe.submit.spool import Spool
+from probe.submit.upload import UploadReport
 from tests.probe.builders import NOW_MS, endpoint, measurement, target, targets
 
 TARGETS = targets(target("svc/chat", endpoint("tcp", "203.0.113.44", 443)))
@@ -229,3 +234,114 @@ async def test_a_mistake_in_the_first_cycle_ends_it_and_a_later_one_does_not(
         await run(options(tmp_path))
     assert outcomes == []
     assert "The disk is full." in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        PermissionError(13, "Permission denied", "/sys/class/net"),
+        IndexError("a bug"),
+        MemoryError(),
+        ExceptionGroup("a bug in a task", [KeyError("x")]),
+        NotKept("What was measured cannot be kept."),
+        RecursionError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_nothing_that_goes_wrong_in_a_cycle_ends_the_daemon(
+    pauses: list[float],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    """Not even in the first: who started it has gone away."""
+
+    async def always(_: Options) -> None:
+        raise error
+
+    monkeypatch.setattr(daemon, "check", always)
+    with pytest.raises(Enough):
+        await run(options(tmp_path))
+    assert len(pauses) == 4
+    assert len(caplog.records) == 4
+    if not isinstance(error, UserError):
+        assert type(error).__name__ in caplog.text
+        assert "in always" in caplog.text  # where
+
+
+async def test_a_stop_still_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cancelled(_: Options) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(daemon, "check", cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        await run(options(tmp_path))
+
+
+# --- A disk that does not obey ------------------------------------------------------------------------------------
+
+
+class Disk:
+    """Fails at one of the calls by which files are written, in the order in which they are made."""
+
+    CALLS = ((os, "open"), (os, "fsync"), (Path, "replace"), (Path, "mkdir"), (Path, "unlink"))
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails_at: int | None, code: int) -> None:
+        self.made = 0
+        for owner, name in self.CALLS:
+            monkeypatch.setattr(owner, name, self._wrapped(getattr(owner, name), fails_at, code))
+
+    def _wrapped(self, real: Any, fails_at: int | None, code: int) -> Any:
+        def call(*arguments: Any, **more: Any) -> Any:
+            self.made += 1
+            if self.made == fails_at:
+                raise OSError(code, os.strerror(code))
+            return real(*arguments, **more)
+
+        return call
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
+async def test_each_write_may_fail_and_nothing_that_was_kept_is_lost(
+    cycles: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """At every call in turn: a sentence or nothing, what had been kept still there and whole."""
+    failed_at = 0
+    while True:
+        failed_at += 1
+        directory = tmp_path / str(failed_at)
+        await check(options(directory, upload=False))
+        before = {path.name: path.read_bytes() for path in Spool(directory / "spool").pending()}
+        with monkeypatch.context() as context:
+            disk = Disk(context, failed_at, code)
+            with suppress(UserError):
+                await check(options(directory, upload=False))
+        after = {path.name: path.read_bytes() for path in Spool(directory / "spool").pending()}
+        assert after.items() >= before.items()
+        assert all(unseal(data) for data in after.values())
+        if disk.made < failed_at:
+            break
+    assert failed_at > 5
+
+
+async def test_what_waits_is_sent_although_nothing_more_can_be_kept(
+    cycles: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That makes the room."""
+    await check(options(tmp_path, upload=False))
+    sent = []
+
+    async def upload(spool: Spool, collector: str, **_: Any) -> UploadReport:
+        sent.append(len(spool.pending()))
+        return UploadReport()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(daemon, "upload", upload)
+    monkeypatch.setattr(daemon.Spool, "put", full)
+    with pytest.raises(NotKept, match="No space left on device"):
+        await check(options(tmp_path, collector="http://127.0.0.1:9"))
+    assert sent == [1]

@@ -22,6 +22,7 @@ from probe.model import (
     ResolverCheck,
     Step,
     Transport,
+    Tunnel,
     Via,
     Void,
 )
@@ -67,7 +68,7 @@ def missed(where: Endpoint, address: str, failure: str = TIMEOUT, *, accepted: b
 
 def link(*attempts: Attempt, said: Sequence[Resolution] = (), resolvers: Sequence[LinkResolver] = (ISP,)) -> Link:
     findings = {"baseline/all": Findings(started_ms=NOW_MS, attempts=attempts, resolutions=tuple(said))}
-    told = {"tunnel": False, "declared": Access.UNKNOWN, "detected": Access.UNKNOWN, "behind": Access.UNKNOWN}
+    told = {"tunnel": Tunnel.UNKNOWN, "declared": Access.UNKNOWN, "detected": Access.UNKNOWN, "behind": Access.UNKNOWN}
     return self_check.conclude(findings, resolvers, **told)  # type: ignore[arg-type]
 
 

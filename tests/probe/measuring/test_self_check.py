@@ -20,6 +20,7 @@ from probe.model import (
     Resolution,
     Step,
     Transport,
+    Tunnel,
     Void,
 )
 from probe.net.vantage import LinkResolver
@@ -49,7 +50,7 @@ def found(*attempts: Attempt, resolutions: tuple[Resolution, ...] = ()) -> Findi
 
 def conclude(*findings: Findings, **changes: Any) -> Link:
     given: dict[str, Any] = {
-        "tunnel": False,
+        "tunnel": Tunnel.NOT_SEEN,
         "declared": Access.ADSL,
         "detected": Access.WIFI,
         "behind": Access.UNKNOWN,
@@ -140,8 +141,8 @@ def test_no_portal_where_something_verifies_or_the_page_is_right() -> None:
 
 
 def test_a_tunnel_voids_and_a_portal_comes_first() -> None:
-    assert conclude(found(passed(STUN)), tunnel=True).void is Void.VPN
-    assert conclude(found(failed(HTTP, STATUS)), tunnel=True).void is Void.PORTAL
+    assert conclude(found(passed(STUN)), tunnel=Tunnel.SEEN).void is Void.VPN
+    assert conclude(found(failed(HTTP, STATUS)), tunnel=Tunnel.SEEN).void is Void.PORTAL
 
 
 # --- Families -----------------------------------------------------------------------------------------------------

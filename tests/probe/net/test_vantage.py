@@ -11,13 +11,10 @@ from probe.model import Access, Resolver, Transport
 from probe.net.dialer import SocketDialer
 from probe.net.vantage import (
     LinkResolver,
-    LinkSnapshot,
-    carries_tunnel,
     default_interface,
     describe_resolver,
     detect_access,
     independent_resolvers,
-    is_tunnel,
     link_snapshot,
     system_resolvers,
 )
@@ -179,32 +176,6 @@ def test_access_as_far_as_the_device_shows_it(tmp_path: Path, files: dict[str, s
         put(tmp_path, f"sys/class/net/dev0/{name}", text)
     assert detect_access(tmp_path, "dev0") is access
     assert detect_access(tmp_path, None) is Access.UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("files", "tunnel"),
-    [
-        ({"tun_flags": "0x1001"}, True),
-        ({"uevent": "DEVTYPE=wireguard\nINTERFACE=wg0\n"}, True),
-        ({"uevent": "DEVTYPE=wlan\n"}, False),
-        ({}, False),
-    ],
-)
-def test_a_tunnel(tmp_path: Path, files: dict[str, str], tunnel: bool) -> None:
-    for name, text in files.items():
-        put(tmp_path, f"sys/class/net/dev0/{name}", text)
-    assert is_tunnel(tmp_path, "dev0") is tunnel
-    standing = LinkSnapshot(own_addresses=frozenset(), families=frozenset({4}), interface="dev0")
-    assert carries_tunnel(tmp_path, standing) is tunnel
-    assert carries_tunnel(tmp_path, replace(standing, interface=None)) is False
-
-
-def test_a_tunnel_that_leaves_the_default_route_alone(tmp_path: Path) -> None:
-    put(tmp_path, "sys/class/net/wg0/uevent", "DEVTYPE=wireguard\n")
-    put(tmp_path, "proc/net/if_inet6", "20010db8000000000000000000000007 02 80 00 80      wg0\n")
-    inside = LinkSnapshot(own_addresses=frozenset({"2001:db8::7"}), families=frozenset({6}), interface="eth0")
-    assert carries_tunnel(tmp_path, inside) is True
-    assert carries_tunnel(tmp_path, replace(inside, own_addresses=frozenset({"2001:db8::8"}))) is False
 
 
 async def test_a_resolver_with_a_scope_can_be_dialled(tmp_path: Path) -> None:
