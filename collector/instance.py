@@ -45,7 +45,7 @@ LOCK_FILE, LOG_FILE, WAREHOUSE_FILE = "lock", "log.sqlite", "warehouse.duckdb"
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """As on the command line; None and () where not given."""
+    """The options of the command line; None and () where not given."""
 
     data: Path
     networks: Path | None = None
@@ -56,7 +56,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """What the collector is made of. `controls` are keys in hex; `targets` is the file that probes are told to use."""
+    """The parts of a collector. `controls` are keys in hex; `targets` is the file that probes are told to use."""
 
     log: Log
     ingest: Ingest
@@ -78,7 +78,7 @@ class DirectoryInUse(UserError):
 
 
 def require_log(data: Path) -> None:
-    """Raises UserError unless a collector has kept something there: what cares for its files must not make new ones."""
+    """Requires a collector's files: what cares for them must not make new ones. Raises UserError."""
     if not (data / LOG_FILE).exists():
         raise UserError(f"{data} holds no {LOG_FILE}: give --data, the directory of a collector.")
 

@@ -77,7 +77,7 @@ def read_token(path: Path) -> str:
 async def export_from(
     order: Order, data: Path | None, url: str | None, token: str | None, rules: Rules, say: Say
 ) -> None:
-    """From the collector at `url`; or from the directory `data`, through the collector that runs there, if one does.
+    """Exports from the collector at `url`; or from the directory `data`, through the collector that runs there if any.
 
     Raises UserError.
     """
@@ -89,7 +89,10 @@ async def export_from(
 
 
 async def _from_files(order: Order, data: Path | None, token: str | None, rules: Rules, say: Say) -> str | None:
-    """None when it is done; the address of the collector that holds the files, when one does. Raises UserError."""
+    """Exports from the files of `data`. Returns the address of the collector that holds them, else None when done.
+
+    Raises UserError.
+    """
     if data is None or not (data / LOG_FILE).exists():
         raise UserError("Give --data, the directory of a collector, or --collector, the address of one that runs.")
     try:

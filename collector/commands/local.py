@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 class Local(Struct, frozen=True, kw_only=True):
-    """As on the command line; `probe` are the words for the probe's own."""
+    """The options of the command; `probe` are the words for the probe's own command line."""
 
     options: Options
     once: bool = False
@@ -99,7 +99,7 @@ def next_free_socket(port: int) -> socket.socket:
 
 
 async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
-    """The child has a process group of its own, so that Ctrl-C reaches it through us, once, and in order."""
+    """Starts the child in a process group of its own: Ctrl-C reaches it through us, once, and in order."""
     return await asyncio.create_subprocess_exec(*command, process_group=0)
 
 

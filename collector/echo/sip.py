@@ -24,7 +24,7 @@ PATIENCE_S = 10.0  # with a connection
 
 
 def answer(data: bytes) -> bytes | None:
-    """To a request, or to one whose every bit is inverted; None to anything else."""
+    """The answer to a SIP request, or to one whose every bit is inverted; None to anything else."""
     plain = _answer(data)
     inverted = None if plain else _answer(_inverted(data))
     return plain or (inverted and _inverted(inverted))
@@ -45,7 +45,7 @@ def _inverted(data: bytes) -> bytes:
 
 
 class Rate:
-    """How many answers may still go out in this window; sources are forgotten with it."""
+    """The rate limit: how many answers may still go out in this window. Sources are forgotten with the window."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -82,7 +82,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One request a connection."""
+    """Answers one request of a connection, and closes it."""
     with suppress(OSError, ValueError, TimeoutError):
         async with asyncio.timeout(PATIENCE_S):
             reply = answer(await _request(reader))

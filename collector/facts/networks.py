@@ -109,7 +109,7 @@ def _read_csv(path: Path) -> list[tuple[Prefix, Network]]:
 
 
 def _read_row(fields: list[str]) -> tuple[Prefix, Network]:
-    """Raises ValueError with a sentence that lacks its full stop."""
+    """The prefix and network of one row. Raises ValueError with a sentence that lacks its full stop."""
     if len(fields) != len(COLUMNS):
         raise ValueError(f"{len(COLUMNS)} fields are needed and there are {len(fields)}")
     prefix, asn, country, operator = (field.strip() for field in fields)

@@ -1,4 +1,4 @@
-"""When did a measurement start? The probe's clock is not trusted (design.md, section 1, "Time").
+"""The start of a measurement on the collector's clock: the probe's is not trusted (design.md, section 1, "Time").
 
 A probe that knows how far its clock is off says so, and is believed unless a delivery contradicts it: what was sealed
 and received in the same hour by both clocks was not measured hours before its sealing. A forged or cached Date makes

@@ -1,4 +1,4 @@
-"""Who sees everything, and who only what passes the privacy floor (design.md, section 5, "Who sees what").
+"""Access: who sees everything, and who only what passes the privacy floor (design.md, 5, "Who sees what").
 
 Everything is shown to who holds the admin token, and to this very machine where nobody else can reach the server.
 A browser on this machine runs strangers' pages, and a name of theirs may be made to mean 127.0.0.1; so a request
@@ -27,7 +27,7 @@ PROXY_MARKS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", 
 
 
 class OwnerAccess(Struct, frozen=True, kw_only=True):
-    """`local`: the server listens on loopback only, and no proxy stands before it."""
+    """The owner's access to everything. `local`: the server listens on loopback only, and no proxy stands before it."""
 
     token: str
     local: bool

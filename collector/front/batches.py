@@ -1,4 +1,4 @@
-"""An upload becomes accepted or refused, with a reason (design.md, section 6).
+"""Batches: an upload is accepted, or refused with a reason (design.md, section 6).
 
 What arrives is written by strangers: the body is read in bounded memory and time, and checked whole before anything
 is kept. 2xx means that it is on the disk. A refusal of 400, 409, 413 or 422 is for good: the probe sets the batch
@@ -48,7 +48,7 @@ INGEST_LIMITS = IngestLimits()
 
 
 class Refused(Exception):
-    """Why an upload is refused: HTTP status, one word for machines, a sentence for people."""
+    """A refusal of an upload: HTTP status, one word for machines, a sentence for people."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -125,7 +125,7 @@ class Ingest:
 
 
 def prefixes(measurements: Iterable[Measurement]) -> list[str]:
-    """Those whose network the collector is to name: of resolvers, of routers on the path, then of what was dialled.
+    """Prefixes whose networks the collector names: of resolvers, of routers on the path, then of what was dialled.
 
     At most MOST_PREFIXES.
     """

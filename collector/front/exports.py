@@ -1,4 +1,4 @@
-"""GET /v1/export/{cells,verdicts,measurements}: lines of JSON, for as long as there are any, in bounded memory."""
+"""Exports over HTTP, GET /v1/export/{cells,verdicts,measurements}: lines of JSON, in bounded memory."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Exports:
 
 
 async def _write(response: web.StreamResponse, pieces: Iterator[bytes], stalled_s: float) -> None:
-    """Raises TimeoutError when nobody reads."""
+    """Writes the pieces, a slice at a time. Raises TimeoutError when nobody reads."""
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         for start in range(0, len(piece), SLICE):
             async with asyncio.timeout(stalled_s):
@@ -93,7 +93,7 @@ def add_routes(app: web.Application, source: Source, now_ms: Callable[[], int]) 
 
 
 def _wanted(parameters: Mapping[str, str], now_ms: int) -> Wanted:
-    """Raises BadParameter."""
+    """The interval, place and kind that a request asks for. Raises BadParameter."""
     given = Parameters(parameters, PARAMETERS)
     since_ms, until_ms = given.number("since", MAX_MS) or 0, given.number("until", MAX_MS)
     until_ms = now_ms + 1 if until_ms is None else until_ms

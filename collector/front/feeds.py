@@ -47,7 +47,7 @@ class Feeds:
         return response
 
     async def controls(self, request: web.Request) -> web.StreamResponse:
-        """What controls measured with since ≤ started < until (ms), one ControlMeasurement a line."""
+        """The measurements of controls with since ≤ started < until (ms), one ControlMeasurement a line."""
         since_ms, until_ms = _span(request, self._parts.now_ms())
         response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
         await response.prepare(request)
@@ -65,7 +65,7 @@ class Feeds:
         return b"".join(msgspec.json.encode(one) + b"\n" for one in seen)
 
     async def addresses(self, request: web.Request) -> web.Response:
-        """Where lines failed in the hours of since ≤ t < until (ms), one AlsoDial a line: for controls to dial also.
+        """The addresses at which lines failed in the hours of since ≤ t < until (ms), one AlsoDial a line.
 
         Of services only: neither who failed there nor how many, and nothing that today's targets do not dial. For an
         address may be an operator's own cache, strangers see those at which enough lines failed to hide each.
@@ -83,7 +83,7 @@ class Feeds:
 
 
 def _span(request: web.Request, now_ms: int) -> tuple[int, int]:
-    """since ≤ t < until, in ms; without them the last two hours."""
+    """The interval since ≤ t < until, in ms; without parameters the last two hours."""
     until_ms = _integer(request, "until", now_ms)
     since_ms = _integer(request, "since", until_ms - DEFAULT_SPAN_MS)
     if not 0 <= until_ms - since_ms <= MAX_SPAN_MS:

@@ -35,7 +35,7 @@ async def listening(parts: Parts, options: Options, sock: socket.socket) -> Asyn
 
 
 async def _keep_targets(parts: Parts) -> None:
-    """What probes are told to measure is judged by the file that told them."""
+    """Keeps the targets file in the log: what probes are told to measure is judged by the file that told them."""
     try:
         await parts.log.put_targets(parts.targets.digest, parts.targets.body)
     except LogFull as error:
@@ -73,7 +73,7 @@ async def signalled() -> AsyncIterator[asyncio.Event]:
 
 
 async def first_of(*waits: Awaitable[object]) -> None:
-    """Returns when the first of them does; the others are given up."""
+    """Waits for the first of several to end; the others are given up."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

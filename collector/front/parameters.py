@@ -37,7 +37,7 @@ class Parameters:
         return self._query.get(name)
 
     def word(self, name: str, words: Collection[str]) -> str | None:
-        """One of a list. Raises BadParameter."""
+        """A word of a list. Raises BadParameter."""
         word = self._query.get(name)
         if word is not None and word not in words:
             raise BadParameter("unknown_word", f"`{name}` has no value `{word}`; {_nearest(word, words)}.")
@@ -59,7 +59,7 @@ class Parameters:
         return int(text)
 
     def span(self, now_ms: int) -> tuple[int, int]:
-        """since ≤ t < until, in ms; without them the last 24 hours. Raises BadParameter."""
+        """The interval since ≤ t < until, in ms; without parameters the last 24 hours. Raises BadParameter."""
         until = self.number("until", MAX_MS)
         since = self.number("since", MAX_MS)
         until_ms = until if until is not None else (now_ms + 1 if since is None else max(now_ms, since) + 1)

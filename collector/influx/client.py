@@ -1,4 +1,4 @@
-"""Writing lines to one InfluxDB through influxdb-client: by the API of 1.8, 2 and 3 (`v2`), or by that of 1.x (`v1`).
+"""A writer to one InfluxDB, through influxdb-client: by the API of 1.8, 2 and 3 (`v2`), or by that of 1.x (`v1`).
 
 Whatever goes wrong is one of three: it may pass (Unavailable), somebody must change a setting (Misconfigured), or it
 is what was sent (Rejected). No token ever stands in a message.
@@ -42,16 +42,16 @@ class Server(Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """Tells one from another: a new one is to be told everything."""
+        """The identity of the database: a new one is told everything."""
         return f"{self.url} {self.org} {self.database}"
 
     def name(self, database: Database) -> str:
-        """Of the database, or bucket, for these points."""
+        """The name of the database, or bucket, for these points."""
         return {Database.RAW: self.database, Database.ROLLUP: f"{self.database}_rollup"}[database]
 
 
 class Unavailable(Exception):
-    """It may be better later, not before `after_s`. `slow`: it took too long, and less at a time may help."""
+    """A failure that may pass, not before `after_s`. `slow`: it took too long, and less at a time may help."""
 
     def __init__(self, message: str, after_s: float = 0.0, slow: bool = False) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class Unavailable(Exception):
 
 
 class Misconfigured(Exception):
-    """It will not be better until somebody does what the message says."""
+    """A failure that stays until somebody does what the message says."""
 
 
 class Rejected(Exception):
@@ -71,7 +71,7 @@ class Rejected(Exception):
 
 
 class Client:
-    """Blocks: to be used in a thread of its own. `close` it at the end."""
+    """The connection to one InfluxDB. It blocks: use it in a thread of its own, and `close` it at the end."""
 
     def __init__(self, server: Server, answer_ms: int = ANSWER_MS) -> None:
         self._server = server
@@ -141,7 +141,7 @@ class Client:
 
 
 def remedy(server: Server, name: str, status: int, reason: str) -> str:
-    """What to do about an answer that repeating will not change."""
+    """The sentence that says what to do about an answer that repeating will not change."""
     if status in (401, 403):
         return (
             f"InfluxDB at {server.url} refuses the token ({status}): check that the file of --influx-token-file holds"

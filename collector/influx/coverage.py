@@ -1,4 +1,4 @@
-"""Who measures, with which release, and how late it arrives: totals of each place and release."""
+"""Coverage: who measures, with which release, and how late it arrives, for each place and release."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _counted(
 
 
 def _lags(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[tuple[int, int]]]:
-    """Where → (lag in ms, how often), the smallest first."""
+    """The lags: where → (lag in ms, how often), the smallest first."""
     found: dict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
     for *where, lag, times in rows:
         found[tuple(where)].append((lag, times))

@@ -1,4 +1,4 @@
-"""A batch that is rejected is halved until what is wrong with it stands alone; the rest is written."""
+"""Delivery of a batch: a rejected one is halved until what is wrong stands alone; the rest is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the collector knows to have happened, as annotations: a release, a targets file, rules, a control for the first
+"""Events as annotations: a release, a targets file, rules, a control for the first
 time. So that a change of the world can be told from one of the instrument.
 """
 
@@ -22,7 +22,7 @@ WHERE kind <> 'network' ORDER BY first_ms, kind, word
 
 
 class FirstSeen(Struct, frozen=True):
-    """Something that was heard of for the first time when the collector's clock showed `first_ms`."""
+    """A row of what was first heard of when the collector's clock showed `first_ms`."""
 
     kind: str
     country: str
@@ -41,7 +41,7 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 def events(warehouse: Warehouse, words: Vocabulary) -> Iterator[str]:
-    """All of them, each at the moment when what it tells was first received."""
+    """All events, each at the moment when what it tells was first received."""
     told: set[str] = set()
     for row in warehouse.select(SEEN):
         seen = FirstSeen(*row)

@@ -74,7 +74,7 @@ class Forwarder:
     # --- One piece of work at a time
 
     def step(self) -> bool:
-        """A piece of each kind; returns whether there was anything. Raises Unavailable or Misconfigured."""
+        """Writes a piece of each kind; returns whether there was anything. Raises Unavailable or Misconfigured."""
         worked = self._single()
         for kind in MAKERS:
             try:
@@ -101,7 +101,7 @@ class Forwarder:
         return True
 
     def _some_of(self, kind: Kind) -> bool:
-        """A few marks of a sweep; those that are set meanwhile wait for the next, which comes a pace later."""
+        """Writes a few marks of a sweep; those set meanwhile wait for the next sweep, which comes a pace later."""
         if kind not in self._sweeps:
             if self._clock() < self._due[kind] and (not self._hurried or kind in self._aside):
                 return False
@@ -150,7 +150,7 @@ class Forwarder:
     # --- Going on
 
     async def run(self, sleep: Sleep = asyncio.sleep) -> None:
-        """Keep up until cancelled. What fails is said once, kept in `error`, and tried again with growing pauses."""
+        """Keeps up until cancelled. What fails is said once, kept in `error`, and tried again with growing pauses."""
         self._stopping = False
         with ThreadPoolExecutor(1, thread_name_prefix="influx") as thread:
             try:
@@ -172,7 +172,7 @@ class Forwarder:
         return True
 
     def _attempt(self) -> float:
-        """One step; returns how long to pause, in seconds."""
+        """Makes one step; returns how long to pause, in seconds."""
         try:
             self._measure()
             worked = self.step()
@@ -195,7 +195,7 @@ class Forwarder:
         return 0.0 if worked else IDLE_S
 
     def _pause_s(self, least_s: float) -> float:
-        """Full jitter, so that many collectors do not come back at once."""
+        """The pause, with full jitter: many collectors do not come back at once."""
         most_s = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._failures, 20))
         return max(least_s, most_s * self._chance())
 
@@ -214,7 +214,7 @@ class Forwarder:
         self._failures, self.error = 0, None
 
     def _say(self, sentence: str) -> None:
-        """In the log, when it is not what was said last."""
+        """Logs a sentence, when it is not what was said last."""
         if sentence != self._said:
             logger.warning("%s", sentence)
         self._said = sentence

@@ -45,7 +45,7 @@ def series(measurement: Measurement, tags: Mapping[str, str]) -> str:
 
 
 def clean(text: str, most: int) -> str:
-    """What is kept of a text: one line of at most `most` characters, without space at its ends, in valid Unicode."""
+    """The text that is kept: one line of at most `most` characters, without space at its ends, in valid Unicode."""
     valid = text[: most * 2].encode("utf-8", "replace").decode()
     return valid.translate(_SPACES).strip()[:most].strip()
 

@@ -1,4 +1,4 @@
-"""What a mark asks for, as lines: one maker for each kind, in a table."""
+"""Points for marks, as lines: one maker for each kind, in a table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Lines = Callable[["Points", Vocabulary, Sequence[Mark]], Iterable[str]]
 
 
 class Maker(Struct, frozen=True):
-    """`pace_s`: so long what was just written may be old before it is written again. `at_once`: marks in one go."""
+    """A maker. `pace_s`: how old what was written may become before it is written again. `at_once`: marks in one go."""
 
     database: Database
     pace_s: float
@@ -54,7 +54,7 @@ class Points:
         self._release, self._new_networks = release, new_networks
 
     def vocabulary(self) -> Vocabulary:
-        """As of now; it only grows."""
+        """The vocabulary as of now; it only grows."""
         digests = [digest for (digest,) in self.warehouse.select(SEEN_TARGETS)]
         return Vocabulary(
             targets=self._targets.union(*map(self._files.names, digests)),
@@ -63,7 +63,7 @@ class Points:
         )
 
     def single(self, marks: Sequence[tuple[str, int, str, str]]) -> list[str]:
-        """Of the verdicts (target, hour, key, uid), for the database of raw points."""
+        """The points of verdicts (target, hour, key, uid), for the database of raw points."""
         return verdicts.single(self.warehouse, self.vocabulary(), marks)
 
     def lines(self, kind: Kind, marks: Sequence[Mark]) -> list[str]:

@@ -41,7 +41,7 @@ class Rollups:
         self._warehouse, self._make_cell = warehouse, make_cell
 
     def of(self, span: Span, words: Vocabulary, marks: Sequence[Bucket]) -> Iterator[str]:
-        """Of each (target, slot): cells, countries and steps, and of an hour the controls."""
+        """The lines of each (target, slot): cells, countries and steps, and of an hour the controls."""
         buckets = [bucket for bucket in marks if words.target(bucket[0])]
         cells = self._cells(buckets, span.hours)
         countries = totals.of_countries(self._warehouse, buckets, span.hours)
@@ -56,7 +56,7 @@ class Rollups:
                 yield control_line(words, bucket, seen)
 
     def _cells(self, buckets: Sequence[Bucket], span: int) -> dict[Bucket, dict[Place, Counted]]:
-        """All places of each bucket, those of which nothing stands any more too."""
+        """The cells of each bucket by place, also of places where nothing stands any more."""
         tallies = totals.of_places(self._warehouse, buckets, span)
         gone = totals.vacated(self._warehouse, buckets, span)
         return {
@@ -103,7 +103,7 @@ def country_lines(
     tallies: Mapping[str, Tally],
     controls: Mapping[bool, Controls],
 ) -> Iterator[str]:
-    """Below the privacy floor all is zero, for strangers read this."""
+    """The lines of a country. Below the privacy floor all is zero, for strangers read this."""
     target, slot = bucket
     for country in dict.fromkeys(place[0] for place in places):
         tally = tallies.get(country)
@@ -122,7 +122,7 @@ def country_lines(
 def step_lines(
     span: Span, words: Vocabulary, bucket: Bucket, places: Mapping[Place, Counted], steps: Steps
 ) -> Iterator[str]:
-    """Zeros for what may have been written and does not hold any more."""
+    """The lines of steps, with zeros for what may have been written and does not hold any more."""
     target, slot = bucket
     for place, counted in places.items():
         tags = words.place(place)
@@ -174,14 +174,14 @@ def _conclusion(cell: Cell | None) -> Fields:
 
 
 def _sums(cells: Sequence[Cell], counted: bool = True) -> Fields:
-    """Of how many cells something can be said, and against how many."""
+    """The sums over cells: of how many something can be said, and against how many."""
     judged = sum(cell.state is not State.INSUFFICIENT for cell in cells)
     interfered = sum(cell.state in SPEAKS_AGAINST for cell in cells)
     return {"judged": judged, "interfered": interfered, **({"cells": len(cells)} if counted else {})}
 
 
 def _verdict(target: str, state: str, mechanism: str | None) -> Verdict:
-    """As much of a verdict as a cell is made of."""
+    """A verdict with as much as a cell is made of."""
     return Verdict(
         target=target,
         state=State(state),

@@ -15,14 +15,14 @@ from probe.model import State
 
 
 class Database(StrEnum):
-    """By how long it keeps: single verdicts for months, totals for years."""
+    """The two databases, by how long they keep: single verdicts for months, totals for years."""
 
     RAW = "raw"
     ROLLUP = "rollup"
 
 
 class Measurement(Struct, frozen=True):
-    """`fields` maps a name to int, float or str; those that a point lacks are not written."""
+    """A measurement of InfluxDB. `fields` maps a name to int, float or str; a point may lack some."""
 
     name: str
     database: Database

@@ -1,4 +1,4 @@
-"""How the collector is told of an InfluxDB: options, and environment for what a compose file sets. Tokens never stand
+"""Settings of an InfluxDB: options, and environment for what a compose file sets. Tokens never stand
 on a command line, where everybody on the machine can read them.
 """
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def server(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Server | None:
-    """None where no InfluxDB is named. Raises UserError."""
+    """The InfluxDB that was named; None where none was. Raises UserError."""
     url = arguments.influx or environment.get(URL_VARIABLE)
     if not url:
         return None

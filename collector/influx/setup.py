@@ -27,7 +27,7 @@ COMMENT = "# ringback asks whether it may write here"  # a comment of the line p
 
 
 class Retention(Struct, frozen=True):
-    """How long a database keeps points, 0 for ever; and how much time one of its shards is about."""
+    """The retention of a database: for how many days it keeps points, 0 for ever; and how many a shard holds."""
 
     days: int
     shard_days: int
@@ -50,7 +50,7 @@ class ManagementApi:
         self._session, self.server = session, server
 
     async def ask(self, method: str, path: str, body: Json = None, **query: str) -> Answer:
-        """Raises SetupFailed where nobody answers, or the token is refused."""
+        """The answer to a request. Raises SetupFailed where nobody answers, or the token is refused."""
         try:
             async with self._session.request(
                 method, f"{self.server.url}{path}", params=query, json=body, headers=_authorization(self.server)
@@ -70,7 +70,7 @@ class ManagementApi:
         return said
 
     async def asked(self, method: str, path: str, body: Json = None, **query: str) -> Json:
-        """What a request that has to succeed is answered. Raises SetupFailed."""
+        """The body of the answer to a request that has to succeed. Raises SetupFailed."""
         said = await self.ask(method, path, body, **query)
         if said.status >= 400:
             raise self.failed(path, said)
@@ -119,7 +119,7 @@ async def setup(server: Server, raw_days: int = RAW_DAYS) -> list[str]:
 
 
 async def check(server: Server) -> list[str]:
-    """Whether points can be written, without writing any; returns what holds, in sentences. Raises UserError."""
+    """Checks that points can be written, without writing any; returns what holds, in sentences. Raises UserError."""
     async with aiohttp.ClientSession(timeout=PATIENCE) as session:
         api = ManagementApi(session, server)
         version = await version_of(api)
@@ -145,7 +145,7 @@ def _try_writing(server: Server) -> None:
 
 
 async def version_of(api: ManagementApi) -> str:
-    """Such as 1.6.7, 2.7.11 or 3.0.1. Raises SetupFailed."""
+    """The version, such as 1.6.7, 2.7.11 or 3.0.1. Raises SetupFailed."""
     said = await api.ask("GET", "/ping")
     told = said.version or (said.body.get("version", "") if isinstance(said.body, Mapping) else "")
     found = re.search(r"\d+\.\d+[\w.~-]*", str(told))
@@ -182,7 +182,7 @@ async def _query(api: ManagementApi, statement: str) -> list[list[Json]]:
 
 
 async def _make_v2(api: ManagementApi, keeping: Mapping[Database, Retention]) -> None:
-    """Buckets, and for each a mapping by which InfluxQL finds it under its name."""
+    """Makes buckets, and for each a mapping by which InfluxQL finds it under its name."""
     org = await _org(api)
     for database, kept in keeping.items():
         name = api.server.name(database)

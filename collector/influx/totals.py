@@ -54,7 +54,7 @@ SELECT DISTINCT target, hour // $span AS slot, country, asn, operator, access FR
 
 
 class Tally(Struct, frozen=True, kw_only=True):
-    """By the latest (state, mechanism) of a line: how many lines, and how many measurements they made."""
+    """A tally by the latest (state, mechanism) of a line: how many lines, and how many measurements they made."""
 
     simulated: bool
     said: Counter[tuple[str, str | None]]
@@ -83,7 +83,7 @@ class Controls(Struct, frozen=True):
 
 
 def of_places(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> dict[Bucket, dict[Place, Tally]]:
-    """By network and access. `span` is how many hours a slot has."""
+    """The tallies by network and access. `span` is how many hours a slot has."""
     return _tallies(
         ((target, slot), (country, asn, operator, access), *counts)
         for target, slot, country, asn, operator, access, *counts in _rows(warehouse, LINES, buckets, span)
@@ -91,7 +91,7 @@ def of_places(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> dic
 
 
 def of_countries(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> dict[Bucket, dict[str, Tally]]:
-    """By country: a line that was in several of its places counts once."""
+    """The tallies by country: a line that was in several of its places counts once."""
     return _tallies(
         ((target, slot), country, *counts)
         for target, slot, country, *counts in _rows(warehouse, LINES_OF_COUNTRIES, buckets, span)
@@ -99,7 +99,7 @@ def of_countries(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> 
 
 
 def of_controls(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> dict[Bucket, dict[bool, Controls]]:
-    """By whether they are simulated."""
+    """The controls, by whether they are simulated."""
     found: dict[Bucket, dict[bool, Controls]] = defaultdict(dict)
     for target, slot, simulated, seen, answered in _rows(warehouse, CONTROLS, buckets, span):
         found[target, slot][simulated] = Controls(seen, answered)
@@ -109,7 +109,7 @@ def of_controls(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> d
 def of_steps(
     warehouse: Warehouse, buckets: Sequence[Bucket], span: int
 ) -> dict[Bucket, dict[tuple[Place, bool], dict[str, tuple[int, int]]]]:
-    """By place, and whether simulated: step → (passed, failed)."""
+    """The steps by place, and whether simulated: step → (passed, failed)."""
     found: dict[Bucket, dict[tuple[Place, bool], dict[str, tuple[int, int]]]] = defaultdict(lambda: defaultdict(dict))
     for target, slot, *place, simulated, step, passed, failed in _rows(warehouse, STEPS, buckets, span):
         found[target, slot][_place(place), simulated][step] = (passed, failed)

@@ -1,4 +1,4 @@
-"""What an operator does by hand: have everything written again, and look at what was refused."""
+"""Upkeep by the operator's hand: everything is written again, and what was refused is looked at."""
 
 from __future__ import annotations
 

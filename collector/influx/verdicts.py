@@ -52,7 +52,7 @@ class VerdictPoint(Struct, frozen=True):
 
 
 def single(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, int, str, str]]) -> list[str]:
-    """Of the verdicts (target, hour, key, uid) those that are there."""
+    """The lines of those verdicts (target, hour, key, uid) that are there."""
     if not marks:
         return []
     columns = [list(column) for column in zip(*marks, strict=True)]
@@ -62,7 +62,7 @@ def single(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, i
 
 
 def of_hours(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, int]]) -> list[str]:
-    """All verdicts of each (target, hour), and in the places of those that have moved, that nothing is there."""
+    """The lines of all verdicts of each (target, hour); those that moved away are withdrawn where they stood."""
     if not marks:
         return []
     columns = [list(column) for column in zip(*marks, strict=True)]

@@ -20,7 +20,7 @@ TAKEN = ("stored", "known")
 
 
 class Vitals(Struct, frozen=True):
-    """Where the collector's own numbers are."""
+    """The sources of the collector's own numbers."""
 
     log: Log
     warehouse: Warehouse
@@ -51,7 +51,7 @@ class Vitals(Struct, frozen=True):
 
 
 def counters(registry: CollectorRegistry) -> Counter[tuple[str, str]]:
-    """(name, outcome) → count."""
+    """The counters: (name, outcome) → count."""
     return Counter(
         {
             (sample.name, sample.labels["outcome"]): int(sample.value)
@@ -70,7 +70,7 @@ def age_days(targets: Targets, now_ms: int) -> int | None:
 
 
 def _day(text: str) -> date | None:
-    """Of `2026-08-21`; of `2026-08` the first."""
+    """The day of `2026-08-21`; of `2026-08` the first."""
     try:
         return date.fromisoformat(text if len(text) > 7 else f"{text}-01")
     except ValueError:

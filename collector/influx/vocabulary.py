@@ -1,4 +1,4 @@
-"""Which words may become tags. Each new one makes series of its own, for ever: strangers must not be able to coin any.
+"""Words that may become tags. Each new one makes series of its own, for ever: strangers must not be able to coin any.
 
 Services and roles are those of targets files that this collector has; releases those up to its own; networks those of
 its own table, and of those that nobody measured from before only so many a day.
@@ -28,7 +28,7 @@ Place = tuple[str, int, str, str]  # country, AS number, operator, access
 
 
 class Vocabulary(Struct, frozen=True, kw_only=True):
-    """`targets` are ids, `release` the first two numbers of this collector's version."""
+    """The words. `targets` are ids, `release` the first two numbers of this collector's version."""
 
     targets: frozenset[str]
     networks: frozenset[Pair]
@@ -69,7 +69,7 @@ def elsewhere(place: Place) -> dict[str, str]:
 
 
 def release_of(version: str) -> tuple[int, int]:
-    """(1, 2) of `1.2.3`."""
+    """The release of a version: (1, 2) of `1.2.3`."""
     major, minor = version.split(".")[:2]
     return int(major), int(minor)
 

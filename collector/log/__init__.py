@@ -27,7 +27,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
     @property
     def hour(self) -> int:
-        """Hours since 1970, UTC."""
+        """The hour of the start, since 1970, UTC."""
         return self.started_ms // HOUR_MS
 
 
@@ -63,7 +63,7 @@ class Log(Protocol):
         ...
 
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
-        """Of one target, whose hour is first_hour ≤ hour ≤ last_hour."""
+        """The measurements of one target with first_hour ≤ hour ≤ last_hour."""
         ...
 
     def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
@@ -71,7 +71,7 @@ class Log(Protocol):
         ...
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
-        """Of these keys, with since_ms ≤ started_ms < until_ms."""
+        """The measurements of these keys with since_ms ≤ started_ms < until_ms."""
         ...
 
     async def put_targets(self, digest: str, body: bytes) -> None: ...

@@ -46,7 +46,7 @@ class Committer:
         self._thread.start()
 
     async def commit(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the writing thread; returns its result once it is durable.
+        """Runs `work` in the writing thread; returns its result once it is durable.
 
         Raises what `work` raises, and LogFull when the disk keeps nothing.
         """
@@ -55,7 +55,7 @@ class Committer:
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """Write what waits and end the thread."""
+        """Writes what waits and ends the thread."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -66,7 +66,7 @@ class Committer:
         self._disconnect()
 
     def _next_group(self) -> list[_Pending] | None:
-        """What waits, at least one piece of work that somebody still wants; None when it is time to end."""
+        """The work that waits, at least one piece that somebody still wants; None when it is time to end."""
         first = self._waiting.get()
         if first is None:
             return None

@@ -25,7 +25,7 @@ class InflatedBodies:
         self._bytes = 0
 
     def lines(self, batch: int) -> list[bytes]:
-        """The header, the measurements, the signature and an empty line."""
+        """The lines of a batch: header, measurements, signature and an empty one."""
         with self._lock:
             kept = self._kept.get(batch)
             if kept is not None:

@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS targets (
 
 
 def writing_connection(path: Path) -> sqlite3.Connection:
-    """In autocommit, durable at COMMIT; may be used by any one thread at a time."""
+    """A connection in autocommit, durable at COMMIT, for any one thread at a time."""
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # in WAL mode the default syncs at checkpoints only
@@ -72,7 +72,7 @@ def reading_connection(path: Path) -> sqlite3.Connection:
 
 
 def create(path: Path) -> None:
-    """Make the tables where they lack. Raises UserError when there is something else at `path`."""
+    """Makes the tables where they lack. Raises UserError when there is something else at `path`."""
     try:
         connection = writing_connection(path)
         try:

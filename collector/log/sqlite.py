@@ -62,7 +62,7 @@ class SqliteLog:
         self._networks = msgspec.json.Decoder(dict[str, Network])
 
     def close(self) -> None:
-        """Write what waits; no call may follow, and none may be under way."""
+        """Writes what waits; no call may follow, and none may be under way."""
         self._committer.close()
         while self._readers:
             self._readers.pop().close()
@@ -75,16 +75,16 @@ class SqliteLog:
         network: Network,
         resolver_networks: dict[str, Network],
     ) -> Appended:
-        """Keep a batch; durable on return. Raises Conflict or LogFull, and then nothing of it is kept."""
+        """Keeps a batch; durable on return. Raises Conflict or LogFull, and then nothing of it is kept."""
         arrival = _Arrival(batch, data, received_ms, network, resolver_networks)
         return await self._committer.commit(partial(_store, arrival))
 
     async def put_targets(self, digest: str, body: bytes) -> None:
-        """Keep a targets file; durable on return. Raises LogFull."""
+        """Keeps a targets file; durable on return. Raises LogFull."""
         await self._committer.commit(partial(_store_targets, digest, body))
 
     def cursor(self) -> int:
-        """Position of the latest batch; 0 when there is none."""
+        """The position of the latest batch; 0 when there is none."""
         (latest,) = self._read("SELECT coalesce(max(id), 0) FROM batches").fetchone()
         return int(latest)
 
@@ -116,7 +116,7 @@ class SqliteLog:
         return None if found is None else bytes(found[0])
 
     def _read(self, statement: str, *parameters: str | int) -> sqlite3.Cursor:
-        """On the calling thread's own connection."""
+        """The rows of a statement, on the calling thread's own connection."""
         if not hasattr(self._own, "connection"):
             self._own.connection = schema.reading_connection(self._path)
             self._readers.append(self._own.connection)
@@ -124,7 +124,7 @@ class SqliteLog:
         return connection.execute(statement, parameters)
 
     def _records(self, index: str, where: str, *parameters: str | int) -> Iterator[Record]:
-        """By the index that is named: left to itself, SQLite would read all that a probe ever sent."""
+        """The records by the index that is named: left to itself, SQLite would read all that a probe ever sent."""
         table = f"measurements AS m INDEXED BY measurements_by_{index}"
         for row in self._read(f"SELECT {COLUMNS} FROM {table} {JOINED} {where}", *parameters).fetchall():
             yield self._record(*row)
@@ -152,7 +152,7 @@ class SqliteLog:
 
 
 def _store(arrival: _Arrival, connection: sqlite3.Connection) -> Appended:
-    """Inside a transaction. Raises Conflict."""
+    """Stores a batch, inside a transaction. Raises Conflict."""
     batch = arrival.batch
     probe = _probe(connection, batch.header.key)
     known = _known(connection, probe, [measurement.uid for measurement in batch.measurements])
@@ -181,7 +181,7 @@ def _probe(connection: sqlite3.Connection, key: str) -> int:
 
 
 def _known(connection: sqlite3.Connection, probe: int, uids: list[str]) -> dict[str, bytes]:
-    """uid → SHA-256 of its line, of those that the log has."""
+    """The measurements that the log has: uid → SHA-256 of the line."""
     statement = "SELECT uid, sha256 FROM measurements WHERE probe = ? AND uid IN (SELECT value FROM json_each(?))"
     return dict(connection.execute(statement, (probe, msgspec.json.encode(uids).decode())))
 

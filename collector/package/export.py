@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """What to export, as which format, into which directory, which must not exist. `now_ms` dates it."""
+    """The order: what to export, as which format, into which directory, which must not exist. `now_ms` dates it."""
 
     out: Path
     format: str
@@ -37,7 +37,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 async def export(order: Order, origin: Origin, say: Say) -> None:
-    """Makes the directory, and says how far it is. Raises UserError."""
+    """Exports into the directory, and says how far it is. Raises UserError."""
     write, datasets = FORMATS[order.format]
     allowed = [dataset for dataset in datasets if order.wanted.full or dataset in PUBLIC]
     if not allowed:
@@ -70,7 +70,7 @@ def _tell_end(order: Order, files: list[Files], about: About, say: Say) -> None:
 
 @contextmanager
 def _appearing(out: Path) -> Iterator[Path]:
-    """A directory to fill, which becomes `out` at the end, or nothing. Raises UserError."""
+    """A directory to fill; at the end it becomes `out`, or is gone. Raises UserError."""
     partial = out.with_name(out.name + ".partial")
     try:
         if out.exists():
@@ -89,7 +89,7 @@ def _appearing(out: Path) -> Iterator[Path]:
 
 
 class _When(Struct):
-    """Where a row of whichever data set says when it was."""
+    """The fields in which a row, of whichever data set, says when it was."""
 
     hour: str = ""
     started: str = ""

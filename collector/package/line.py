@@ -13,5 +13,5 @@ DIGITS = 16
 
 
 def pseudonym(key: str, country: str, asn: int, access: str) -> str:
-    """16 hex digits. It follows from the key, so it stays the same from export to export, and does not lead back."""
+    """The pseudonym, 16 hex digits. It follows from the key: it stays from export to export, and does not lead back."""
     return hashlib.sha256(CONTEXT + f"{key}|{country}|{asn}|{access}".encode()).hexdigest()[:DIGITS]

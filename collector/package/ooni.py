@@ -112,7 +112,7 @@ def measurement(record: Record, verdict: VerdictRow, target: Target | None) -> d
 
 
 def _annotations(verdict: VerdictRow) -> dict[str, str]:
-    """Text to text, as OONI's are."""
+    """The annotations: text to text, as OONI's are."""
     kind = "mobile" if verdict.access in MOBILE else "wifi" if verdict.access == Access.WIFI else "wired_or_unknown"
     marks = {"simulated": "true"} if verdict.simulated else {}
     return {"network_type": kind, "access": verdict.access, **marks}
@@ -167,7 +167,7 @@ def _numbered_attempts(record: Record) -> Iterator[tuple[int, Attempt]]:
 
 
 def _server_name(attempt: Attempt, target: Target | None) -> str:
-    """What was sent as SNI: no address is."""
+    """The name that was sent as SNI; an address never is."""
     endpoint = next((each for each in target.endpoints if _is_of(attempt, each)), None) if target else None
     name = (endpoint.server_name if endpoint else None) or attempt.host
     return "" if _is_address(name) else name
@@ -223,7 +223,7 @@ def _rcode(word: str | None) -> int | None:
 
 
 def _connect(seen: _Seen, keys: Keys) -> None:
-    """df-005."""
+    """A TCP connection, as df-005."""
     common = _common(seen)
     failure = common.pop("failure")
     keys["tcp_connect"].append(
@@ -237,7 +237,7 @@ def _connect(seen: _Seen, keys: Keys) -> None:
 
 
 def _tls(seen: _Seen, keys: Keys) -> None:
-    """df-006; QUIC too, whose network is udp."""
+    """A TLS handshake, as df-006; QUIC too, whose network is udp."""
     tls = seen.observation.tls
     keys["tls_handshakes"].append(
         {
@@ -259,7 +259,7 @@ def _tls(seen: _Seen, keys: Keys) -> None:
 
 
 def _other(seen: _Seen, keys: Keys) -> None:
-    """What OONI has no format for: `x_` and the step's name, with all that is kept of it."""
+    """A step that OONI has no format for: `x_` and its name, with all that is kept of it."""
     observed = msgspec.to_builtins(seen.observation)
     known = ("step", "failure", "started_us", "took_us")
     block = {"address": seen.address, "hostname": seen.host, **_common(seen)}
@@ -276,7 +276,7 @@ BLOCKS: Mapping[Step, Callable[[_Seen, Keys], None]] = {
 
 
 def _event(seen: _Seen) -> Iterator[dict[str, Json]]:
-    """df-008: what the step ended with. A name's resolution stands in `queries` only."""
+    """A network event, as df-008: what the step ended with. A name's resolution stands in `queries` only."""
     observation = seen.observation
     if seen.attempt is None:
         return
@@ -319,7 +319,7 @@ def failure(word: str | None) -> str | None:
 
 
 def _end(seen: _Seen) -> float:
-    """Seconds since the measurement's start."""
+    """The end of a step, in seconds since the measurement's start."""
     return (seen.observation.started_us + seen.observation.took_us) / 1e6
 
 

@@ -27,7 +27,7 @@ class Dataset(Struct, frozen=True):
 
 class Origin(Protocol):
     def open(self, dataset: str, wanted: Wanted) -> AbstractAsyncContextManager[Dataset]:
-        """Raises UserError, also while the pieces are taken."""
+        """A data set of the origin. Raises UserError, also while the pieces are taken."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The lines of an export, as they leave the collector: JSON, in order of time, a piece at a time.
+"""Lines of an export, as they leave the collector: JSON, in order of time, a piece at a time.
 
 What is in memory at once is a day of cells, or one target's hour of verdicts or measurements.
 """
@@ -40,7 +40,7 @@ ORDER BY started_ms, key, uid
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """since_ms ≤ t < until_ms; `country` None asks for any. What was simulated stands alone, and never beside the real.
+    """The part to export: since_ms ≤ t < until_ms; `country` None: any. Simulated and real never stand together.
 
     `full`: exact counts, and what is below the privacy floor; else what everybody may see.
     """
@@ -58,14 +58,14 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class About(Struct, frozen=True, kw_only=True):
-    """What an export says of where it comes from. `unjudged`: batches in the log that nothing was concluded of yet."""
+    """The provenance of an export. `unjudged`: batches in the log of which nothing is concluded yet."""
 
     rules_version: int
     unjudged: int = 0
 
 
 def about(source: Source) -> About:
-    """Raises UserError when the warehouse holds nothing that can be exported."""
+    """The provenance of an export. Raises UserError when the warehouse holds nothing that can be exported."""
     basis = source.warehouse.basis()
     if basis is None or basis.schema != SCHEMA:
         raise UserError("Nothing is judged yet, or by another version: start the collector on this directory first.")
@@ -112,7 +112,7 @@ PUBLIC = frozenset({"cells"})  # the others are of single lines
 
 
 def _verdicts(source: Source, wanted: Wanted) -> Iterator[tuple[int, str, list[VerdictRow]]]:
-    """By hour and target."""
+    """The verdicts of each (hour, target), in order."""
     bound = _bound(wanted, wanted.since_ms // HOUR_MS, (wanted.until_ms - 1) // HOUR_MS)
     span = {"since_ms": wanted.since_ms, "until_ms": wanted.until_ms}
     for hour, target in source.warehouse.select(HOURS, bound):

@@ -20,7 +20,7 @@ COUNTS = ("lines", "counted", *STATES)
 
 
 class Column(Struct, frozen=True):
-    """`kind` is a type of Table Schema: string, integer, boolean, datetime, date."""
+    """A column of a table. `kind` is a type of Table Schema: string, integer, boolean, datetime, date."""
 
     name: str
     kind: str
@@ -77,7 +77,7 @@ Row = dict[str, Json]
 
 
 def columns(table: str, full: bool) -> tuple[Column, ...]:
-    """Not in full, counts are bands: text."""
+    """The columns of a data set. Not in full, counts are bands, which are text."""
     return tuple(
         Column(each.name, "string", f"{each.meaning}, as a band") if each.name in COUNTS and not full else each
         for each in TABLES[table]

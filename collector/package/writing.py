@@ -34,7 +34,7 @@ Write = Callable[[Pieces, str, Path, bool], Awaitable[Files]]  # of which data s
 
 
 async def write_jsonl(pieces: Pieces, dataset: str, directory: Path, full: bool) -> Files:
-    """As they come."""
+    """Writes JSON Lines, as they come."""
     path, rows = directory / f"{dataset}.jsonl", 0
     with path.open("wb") as file:
         async for piece in pieces:
@@ -44,7 +44,7 @@ async def write_jsonl(pieces: Pieces, dataset: str, directory: Path, full: bool)
 
 
 async def write_ooni(pieces: Pieces, dataset: str, directory: Path, full: bool) -> Files:
-    """As they come, compressed, as OONI publishes its own; the same lines give the same bytes."""
+    """Writes JSON Lines, compressed, as OONI publishes its own; the same lines give the same bytes."""
     path, rows = directory / f"{dataset}.jsonl.gz", 0
     with path.open("wb") as raw, gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as file:
         async for slice_ in _even(pieces):
@@ -66,7 +66,7 @@ async def _even(pieces: Pieces) -> AsyncIterator[bytes]:
 
 
 async def write_csv(pieces: Pieces, dataset: str, directory: Path, full: bool) -> Files:
-    """RFC 4180 with a heading; an absent value is empty, times and booleans are as Table Schema has them."""
+    """Writes CSV (RFC 4180) with a heading; an absent value is empty, times and booleans are Table Schema's."""
     names = [column.name for column in columns(dataset, full)]
     path, rows = directory / f"{dataset}.csv", 0
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -84,7 +84,7 @@ def _text(value: object) -> object:
 
 
 async def write_parquet(pieces: Pieces, dataset: str, directory: Path, full: bool) -> Files:
-    """By day and country, in the layout of Hive: cells/day=2016-02-26/country=MA/….parquet."""
+    """Writes Parquet by day and country, in the layout of Hive: cells/day=2016-02-26/country=MA/….parquet."""
     lines = await write_jsonl(pieces, dataset, directory, full)
     kept = directory / lines.paths[0]
     target = directory / dataset

@@ -76,7 +76,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Noise(Struct, frozen=True, kw_only=True):
-    """In a hundred."""
+    """Noise: how many in a hundred."""
 
     lost: int = 0  # measurements of a target whose first round stays unanswered by chance
     absent: int = 0  # cycles that a line leaves out
@@ -84,7 +84,7 @@ class Noise(Struct, frozen=True, kw_only=True):
 
 
 class Phase(Struct, frozen=True, kw_only=True):
-    """What is done to which lines, in since ≤ t < until (ms)."""
+    """A phase: what is done to which lines, in since ≤ t < until (ms)."""
 
     name: str
     since_ms: int
@@ -109,7 +109,7 @@ class Phase(Struct, frozen=True, kw_only=True):
         return of_theirs and line.venue not in self.exempt and self._covers(line)
 
     def _covers(self, line: Line) -> bool:
-        """Evenly: of any n lines that are numbered in a row, n × coverage ÷ 100, give or take one."""
+        """Whether a line is covered: of any n lines numbered in a row, n × coverage ÷ 100 are, give or take one."""
         return line.number * self.coverage // 100 > (line.number - 1) * self.coverage // 100
 
 
@@ -125,11 +125,11 @@ class Episode(Struct, frozen=True, kw_only=True):
     phases: tuple[Phase, ...]
 
     def places(self) -> list[Place]:
-        """Each network once."""
+        """The networks of the episode, each once."""
         return list(dict.fromkeys(line.place for line in (*self.controls, *self.lines)))
 
     def technique(self, line: Line, target: str, moment_ms: int) -> str | None:
-        """What is done to this target on this line at this moment; None: nothing."""
+        """The technique used on this target, line and moment; None: none."""
         return next((p.technique for p in self.phases if p.hits(line, target, moment_ms)), None)
 
 

@@ -38,14 +38,14 @@ Say = Callable[[str], None]
 
 
 class StoryClock:
-    """Milliseconds of the story's wall clock."""
+    """The story's clock, in milliseconds: it goes on from the moment to which it was moved."""
 
     def __init__(self, start_ms: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self.move(start_ms)
 
     def move(self, moment_ms: int) -> None:
-        """Now it is this moment."""
+        """Sets the clock to this moment."""
         self._moment_ms, self._since = moment_ms, self._monotonic()
 
     def now_ms(self) -> int:
@@ -84,7 +84,7 @@ def _secret(directory: Path) -> bytes:
 
 
 def serve_words(directory: Path, episode: Episode, secret: bytes) -> str:
-    """How to start another collector so that it takes this episode for what it is."""
+    """The command that starts another collector so that it takes this episode for what it is."""
     controls = " ".join(f"--control-key {key}" for key in control_keys(episode, secret))
     return (
         f"ringback-collector serve --data ANOTHER_DIR --listen HOST:PORT --networks {directory / NETWORKS_FILE} "

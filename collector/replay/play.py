@@ -19,14 +19,14 @@ Reached = Callable[[int], None]  # told of each moment (ms) before what is measu
 
 
 class Played(Struct, frozen=True, kw_only=True):
-    """Numbers of moments, and of measurements that are new to the collector."""
+    """The outcome: how many moments, and how many measurements that are new to the collector."""
 
     moments: int
     measurements: int
 
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """`speed`: seconds of the story in one second; None: as fast as the collector takes it."""
+    """The pace: `speed` seconds of the story in one second; None: as fast as the collector takes it."""
 
     speed: float | None = None
     sleep: Sleep = asyncio.sleep

@@ -62,11 +62,11 @@ def control_keys(episode: Episode, secret: bytes) -> tuple[str, ...]:
 
 
 class Unreachable(UserError):
-    """Nobody answers, or not to the end."""
+    """The collector does not answer, or not to the end."""
 
 
 class Uploads:
-    """Speaks to the collector at `url`. Raises UserError when it is none, or refuses."""
+    """Uploads to the collector at `url`. Raises UserError when it is none, or refuses."""
 
     def __init__(
         self, url: str, session: aiohttp.ClientSession, secret: bytes, *, sleep: Sleep = asyncio.sleep
@@ -75,7 +75,7 @@ class Uploads:
         self._keys: dict[str, Key] = {}
 
     async def targets(self) -> Targets:
-        """What this collector tells probes to measure."""
+        """The targets that this collector gives out."""
         return targets_file.parse(await self._get("/v1/targets"), f"the targets file of {self._url}")
 
     async def send(self, cycle: Cycle, targets: Targets) -> int:
@@ -90,7 +90,7 @@ class Uploads:
         return int(msgspec.json.decode(body)["stored"])
 
     async def _post(self, data: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        """As a probe does, waits for a collector that is away or busy, though not for ever."""
+        """Posts as a probe does: waits for a collector that is away or busy, though not for ever."""
         for attempt in range(ATTEMPTS - 1):
             with suppress(Unreachable):
                 status, body = await self._ask("POST", "/v1/batches", data, headers)

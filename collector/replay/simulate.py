@@ -60,7 +60,7 @@ class Cycle(Struct, frozen=True, kw_only=True):
 
 
 class _Moment(Struct, frozen=True):
-    """One line at one time, and chance as it is there and then."""
+    """One line at one time, with its own chance."""
 
     line: Line
     start_ms: int
@@ -70,7 +70,7 @@ class _Moment(Struct, frozen=True):
 
 
 def cycle(episode: Episode, targets: Targets, line: Line, moment_ms: int, *, again: bool = False) -> Cycle | None:
-    """None when the line leaves this one out; `again` is a control's second cycle of the moment."""
+    """The cycle of a line; None when it leaves this one out. `again` is a control's second cycle of the moment."""
     at = _moment(episode, line, moment_ms, again)
     if not line.control and at.chance.randrange(100) < episode.noise.absent:
         return None
@@ -109,13 +109,13 @@ def _moment(episode: Episode, line: Line, moment_ms: int, again: bool) -> _Momen
 
 
 def _measured(episode: Episode, targets: Targets) -> list[Target]:
-    """Those of the episode that the targets file has, in the episode's order."""
+    """The targets that episode and targets file share, in the episode's order."""
     known = {target.id: target for target in targets.targets}
     return [known[name] for name in episode.targets if name in known]
 
 
 def _looks(episode: Episode, target: Target, at: _Moment, started_ms: int, up: bool) -> Iterable[_Look]:
-    """One, or two where the first was silent."""
+    """The rounds of one target: one, or two where the first was silent."""
     if not target.endpoints or not up:
         reason = NotAttempted.NO_LINK if target.endpoints else NotAttempted.NOT_MEASURABLE
         yield _Look(target=target, round=1, started_ms=started_ms, not_attempted=reason)
@@ -130,7 +130,7 @@ def _looks(episode: Episode, target: Target, at: _Moment, started_ms: int, up: b
 
 
 def _gets_through(look: _Look) -> bool:
-    """At one of its endpoints; what was looked at beside them is no way of the service's."""
+    """Whether an endpoint of the service answered; experiments beside them are no way of the service's."""
     ways = {(each.host, each.port, each.handshake) for each in look.target.endpoints}
     return any(each.grade and (each.host, each.port, each.handshake) in ways for each in look.attempts)
 
@@ -148,7 +148,7 @@ def _look(target: Target, round_: int, started_ms: int, technique: Technique | N
 
 
 def _attempts(endpoint: Endpoint, technique: Technique | None, at: _Moment) -> list[Attempt]:
-    """The endpoint's own, and what a probe looks at beside it to tell why it failed."""
+    """The attempts at an endpoint, and the experiments that a probe makes when they fail."""
     hit = None if technique is None else technique(endpoint, at.rtt_us)
     if hit is None:
         return [_attempt(endpoint, endpoint.handshake, answered(endpoint, at.rtt_us), passed=True)]
@@ -161,7 +161,7 @@ def _attempts(endpoint: Endpoint, technique: Technique | None, at: _Moment) -> l
 
 
 def _experiment(endpoint: Endpoint, technique: Technique | None) -> str | None:
-    """The one that passes where the technique hits: it goes by a name, or by a method."""
+    """The experiment that passes where the technique hits: it goes by a name, or by a method."""
     if technique is TECHNIQUES["allocate"]:
         return FOLLOW_UPS.get(endpoint.handshake)
     return OTHER_NAME if technique is TECHNIQUES["reset"] else None
@@ -182,7 +182,7 @@ def _attempt(endpoint: Endpoint, handshake: str, observations: Observations, *, 
 
 
 def service_address(host: str) -> str:
-    """Where a named service is in the simulation."""
+    """The address of a named service in the simulation."""
     digest = hashlib.sha256(host.encode()).digest()
     return f"{WORLD[digest[0] % len(WORLD)]}.{1 + digest[1] % 254}"
 
@@ -202,7 +202,7 @@ def _resolution(host: str, at: _Moment) -> Resolution:
 
 
 def _link(targets: Targets, line: Line, up: bool) -> Link:
-    """What the self-check found: the neutral services answer, or nothing does."""
+    """The self-check's result: the neutral services answer, or nothing does."""
     return Link(
         up=up,
         neutrals=tuple(

@@ -1,4 +1,4 @@
-"""What interference, and its absence, looks like to a probe: the observations of one attempt. Facts, never verdicts.
+"""Techniques as a probe sees them: the observations of one attempt. Facts, never verdicts.
 
 A technique says what is observed at one endpoint, or None where it leaves that endpoint alone.
 """
@@ -75,7 +75,7 @@ TECHNIQUES: Mapping[str, Technique] = {
 
 
 def _steps(endpoint: Endpoint) -> tuple[Step, ...]:
-    """What carries the handshake, then its own."""
+    """The steps of a handshake: those that carry it, then its own."""
     carriers, own = CARRIERS.get(endpoint.transport, ()), PROTOCOLS[endpoint.handshake].step
     return carriers if own in carriers else (*carriers, own)
 
@@ -96,7 +96,7 @@ def _answer(step: Step, endpoint: Endpoint, started_us: int, took_us: int) -> Ob
 
 
 def _failure(endpoint: Endpoint, step: Step, failure: str) -> Observation:
-    """After as long as a probe waits."""
+    """The failure at the end of a probe's limit."""
     seen = Observation(
         step=step,
         started_us=0,

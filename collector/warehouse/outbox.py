@@ -1,4 +1,4 @@
-"""What of the warehouse has changed since InfluxDB was last given it: marks, kept in the warehouse's own file.
+"""The outbox: marks of what has changed since InfluxDB was last given it, kept in the warehouse's own file.
 
 A mark is set in the transaction that makes the change, and removed when what stood there afterwards has been written.
 So whatever is committed is written at least once, whenever either side was stopped; and since points are absolute and
@@ -143,7 +143,7 @@ def note(connection: duckdb.DuckDBPyConnection, hours: Sequence[Mark], fresh: Ve
 
 
 def feed(connection: duckdb.DuckDBPyConnection, name: str | None) -> None:
-    """From now on marks are for the InfluxDB of this name. Another one than before is to be told everything."""
+    """Makes marks for the InfluxDB of this name from now on. Another one than before is told everything."""
     if destination(connection) == name:
         return
     for table in ("unsent", "unsent_verdict", "dead_letter"):
@@ -154,7 +154,7 @@ def feed(connection: duckdb.DuckDBPyConnection, name: str | None) -> None:
 
 
 def mark_all(connection: duckdb.DuckDBPyConnection) -> None:
-    """Everything is to be written again."""
+    """Marks everything to be written again."""
     every = "SELECT DISTINCT target, hour FROM verdict UNION SELECT target, hour FROM vacated"
     _mark_hours(connection, connection.execute(every).fetchall())
     _mark(connection, Kind.EVENTS, [("", 0)])
@@ -188,7 +188,7 @@ def _mark(connection: duckdb.DuckDBPyConnection, kind: Kind, marks: Collection[M
 
 
 def _numbers(connection: duckdb.DuckDBPyConnection, count: int) -> list[int]:
-    """So many numbers that no mark has had."""
+    """The next numbers, which no mark has had."""
     ((last,),) = connection.execute("UPDATE meta SET marks = marks + $1 RETURNING marks", [count]).fetchall()
     return list(range(last - count + 1, last + 1))
 
@@ -254,7 +254,7 @@ def last_mark(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def waiting(connection: duckdb.DuckDBPyConnection) -> int:
-    """How many marks there are."""
+    """The number of marks that wait."""
     ((count,),) = connection.execute(
         "SELECT (SELECT count(*) FROM unsent) + (SELECT count(*) FROM unsent_verdict)"
     ).fetchall()
@@ -275,12 +275,12 @@ def verdict_marks(connection: duckdb.DuckDBPyConnection, limit: int) -> list[tup
 
 
 def settle(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> None:
-    """What these marks asked for has been written."""
+    """Removes marks: what they asked for is written."""
     connection.execute("DELETE FROM unsent WHERE number IN (SELECT unnest($1::BIGINT[]))", [list(numbers)])
 
 
 def settle_verdicts(connection: duckdb.DuckDBPyConnection, until: int) -> None:
-    """The single verdicts whose marks have numbers up to `until` have been written."""
+    """Removes the marks of single verdicts up to number `until`: they are written."""
     connection.execute("DELETE FROM unsent_verdict WHERE number <= $1", [until])
 
 

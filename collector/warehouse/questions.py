@@ -1,4 +1,4 @@
-"""What is asked of the warehouse: constant statements, everything that varies bound as a parameter."""
+"""Questions to the warehouse: constant statements, everything that varies bound as a parameter."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ class CellQuery(Struct, frozen=True, kw_only=True):
 
 
 def verdicts(warehouse: Warehouse, query: VerdictQuery) -> list[VerdictRow]:
-    """Newest first."""
+    """The verdicts that a query asks for, newest first."""
     return [verdict_from(values) for values in warehouse.select(VERDICTS, _parameters(query))]
 
 
 def cells(warehouse: Warehouse, query: CellQuery) -> list[CellRow]:
-    """Newest first."""
+    """The cells that a query asks for, newest first."""
     return [cell_from(values) for values in warehouse.select(CELLS, _parameters(query))]
 
 
@@ -118,7 +118,7 @@ def hourly_verdicts(
 
 
 def controls(warehouse: Warehouse, first_hour: int, last_hour: int, *, simulated: bool = False) -> int:
-    """How many controls measured anything in these hours; those of a simulation only where that is what is shown."""
+    """The number of controls that measured in these hours; simulated ones only where a simulation is shown."""
     bound = {"first_hour": first_hour, "last_hour": last_hour, "simulated": simulated}
     ((count,),) = warehouse.select(CONTROLS, bound)
     return int(count)

@@ -165,13 +165,13 @@ class Warehouse:
     # --- Changing it
 
     def begin(self, basis: Basis) -> None:
-        """Say what an empty warehouse is going to be judged by."""
+        """Notes what an empty warehouse is going to be judged by."""
         with self._lock:
             said = [basis.rules_version, basis.controls]
             self._connection.execute("UPDATE meta SET rules_version = $1, controls = $2", said)
 
     def feed(self, name: str | None) -> None:
-        """Mark changes for the InfluxDB of this name from now on (outbox.py), or for none any more."""
+        """Marks changes for the InfluxDB of this name from now on (outbox.py), or for none any more."""
 
         def settle() -> None:
             if self._is_current():  # another schema has no marks, and is about to be made again
@@ -205,7 +205,7 @@ class Warehouse:
         return result
 
     def adopt(self, path: Path) -> None:
-        """Take the closed warehouse file `path` in place of one's own, at once."""
+        """Takes the closed warehouse file `path` in place of its own, at once."""
         if self.path is None:
             raise UserError("A warehouse in memory cannot take over a file; give it a path.")
         with self._lock:
@@ -218,7 +218,7 @@ class Warehouse:
             self._settle_feed()
 
     def _hand_on_to(self, path: Path) -> None:
-        """What is marked here, and what will change by the adoption, is marked in the file to be adopted."""
+        """Marks in the file to be adopted what is marked here, and what the adoption changes."""
         if not self._is_current():
             return
         ((own,),) = self.select("SELECT current_database()")
@@ -264,7 +264,7 @@ def _differs(content: HourContent, standing: Mapping[str, _Standing]) -> bool:
 
 
 def _fresh(content: HourContent, standing: _Standing) -> list[Values]:
-    """The verdicts that do not stand there just so."""
+    """The verdicts that the warehouse lacks, or holds otherwise."""
     before = set(standing.get((content.target, content.hour), ()))
     return [values for values in map(verdict_values, content.verdicts) if values not in before]
 

@@ -1,4 +1,4 @@
-"""What the warehouse holds: one row per verdict, one per hourly cell; and the columns that they are kept in."""
+"""Tables of the warehouse: one row per verdict, one per hourly cell, and their columns."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,15 +16,18 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from probe import cli
+from probe.codecs.text import speak_plainly
 from probe.local_verdicts import read_controls
 from probe.measuring.extra_addresses import read_file
-from probe.output import write_json
+from probe.model import State
+from probe.output import write_json, write_summary, write_table
 from probe.secure.trust import load_trust
 from probe.submit.identity import load_or_create
 from probe.targets import load, packaged
 from tests.probe.builders import measurement
 from tests.probe.test_output import TARGETS, cycle, verdict
 from tests.servers.certificates import Authority
+from tests.source import modules
 
 ENCODINGS = ("utf-8-sig", "utf-16")
 Save = Callable[[str, str], Path]  # name, text
@@ -69,6 +73,26 @@ def test_a_key_that_was_restored_by_hand(tmp_path: Path) -> None:
     assert load_or_create(tmp_path, os.urandom).key == made.key
 
 
+# Files that only the programs themselves write, or the system: what reads them need not know marks.
+OWN = {
+    "probe.net.vantage",  # resolv.conf and /proc
+    "probe.measuring.allocate_budget",
+    "probe.submit.spool",
+    "probe.submit.target_updates",
+    "collector.instance",  # the lock
+    "collector.replay.instance",  # a secret of bytes
+    "collector.package.data_package",  # hashes of what was just written
+}
+READS = re.compile(r"\.read_text\(|\.read_bytes\(|\.open\((\"r|encoding|\))")
+
+
+def test_whatever_reads_a_file_reads_what_any_editor_saved() -> None:
+    readers = {module.name for module in modules() if READS.search(module.path.read_text(encoding="utf-8"))}
+    others = {name for name in readers if not name.startswith("grafana")} - OWN
+    plain = {module.name for module in modules() if "import utf8" in module.path.read_text(encoding="utf-8")}
+    assert others - plain == set()
+
+
 # --- Terminals
 
 
@@ -108,6 +132,18 @@ def test_every_command_speaks(monkeypatch: pytest.MonkeyPatch, encoding: str, wo
 def test_the_list_of_targets_is_whole_on_an_ascii_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     _, text = spoken(monkeypatch, "ascii", "targets", "list")
     assert "whatsapp" in text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_check_speaks(encoding: str) -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding)
+    speak_plainly(out)
+    foreign = [verdict(target="svc/chat", reason="opérateur – اتصالات", state=State.INSUFFICIENT)]
+    write_table(out, cycle(measurement("svc/chat")), foreign, with_bytes=True)
+    write_summary(out, cycle(measurement("svc/chat")), foreign)
+    out.flush()
+    assert "rateur" in raw.getvalue().decode(encoding)
 
 
 def test_lines_for_programs_keep_their_values_on_an_ascii_terminal() -> None:

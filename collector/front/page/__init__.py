@@ -1,4 +1,4 @@
-"""The page for people: one, made here, without scripts, and without anything that is fetched from elsewhere."""
+"""The page for people: a single one, made here, without scripts and without anything fetched from elsewhere."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def sentences(summary: Summary) -> list[str]:
 
 
 def _rows(places: Iterable[Place]) -> list[Row]:
-    """All but those that are measured for comparison only."""
+    """The rows of services; neutral ones are for comparison only."""
     return [row for place in places for row in place.rows if not row.neutral]
 
 
@@ -58,7 +58,7 @@ def _where(places: Sequence[Place]) -> str:
 
 
 def _findings(rows: Sequence[Row]) -> list[str]:
-    """That no interference was seen is no finding where nothing could be seen at all."""
+    """The sentences about interference. "None was seen" is no finding where nothing could be seen at all."""
     if all(row.state is State.INSUFFICIENT for row in rows):
         return [f"Nothing can be concluded about {'it' if len(rows) == 1 else 'any of them'}."]
     return [_interference(rows), *_others(rows)]
@@ -72,7 +72,7 @@ def _interference(rows: Sequence[Row]) -> str:
 
 
 def _others(rows: Sequence[Row]) -> list[str]:
-    """What each of the other states holds, where it holds anything."""
+    """The sentences about the other states, each where a target is in it."""
     said = (
         (State.INSUFFICIENT, "Nothing can be concluded about {}."),
         (State.IMPAIRED, "Not working, cause unclear: {}."),
@@ -84,7 +84,7 @@ def _others(rows: Sequence[Row]) -> list[str]:
 
 
 def _named(rows: Sequence[Row], states: Sequence[State], *, with_state: bool) -> list[str]:
-    """The targets in these states; one that was seen more than once with how often, for a country has no state."""
+    """The targets in these states, with how many connections each: a country has no state of its own."""
     seen = Counter((row.service, row.role) for row in rows)
     found = Counter((row.service, row.role, row.state) for row in rows if row.state in states)
     names = []

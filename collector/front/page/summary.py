@@ -37,7 +37,7 @@ PlaceKey = tuple[str, int, str, str, bool]
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One target at one place, or on one line of it."""
+    """A row: one target at one place, or on one line of it."""
 
     service: str
     role: str
@@ -64,7 +64,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """`last_hour` is the one under way, since 1970; `complete` False: there was more than a page can hold."""
+    """The whole page. `last_hour` is the one under way, since 1970; not `complete`: there was more than fits."""
 
     places: tuple[Place, ...]
     controls: int
@@ -138,7 +138,7 @@ def _line_rows(verdicts: Sequence[VerdictRow], first: int) -> list[Row]:
 
 
 def _line_row(verdicts: Sequence[VerdictRow], first: int, several: bool) -> Row:
-    """Of one target on one line, in order of time."""
+    """The row of one target on one line; the verdicts are in order of time."""
     latest = verdicts[-1]
     depth = None if latest.depth is None else Depth(latest.depth)
     state = State(latest.state)
@@ -167,7 +167,7 @@ def _cell_rows(full: bool) -> Callable[[Sequence[CellRow], int], list[Row]]:
 
 
 def _cell_row(cells: Sequence[CellRow], first: int, full: bool) -> Row:
-    """Of one target, in order of time."""
+    """The row of one target; the cells are in order of time."""
     latest = cells[-1]
     state = State(latest.state)
     count = str if full else privacy_floor.band

@@ -60,7 +60,7 @@ class Tick(Struct, frozen=True, kw_only=True):
 
 
 def bars(hours: Sequence[State | None], last_hour: int) -> list[Bar]:
-    """Oldest first; the last is `last_hour`."""
+    """The bars of 24 hours, oldest first; the last is `last_hour`."""
     first = last_hour - len(hours) + 1
     return [_bar(i, state, first + i) for i, state in enumerate(hours)]
 
@@ -79,14 +79,14 @@ def _bar(i: int, state: State | None, hour: int) -> Bar:
 
 
 def ticks(count: int, last_hour: int) -> list[Tick]:
-    """The hours that the axis names."""
+    """The ticks of the axis: the hours that it names."""
     first = last_hour - count + 1
     room = range(count - 1)  # a label at the end would be cut off
     return [Tick(x=i * CELL_WIDTH, text=clock_hour(first + i)) for i in room if (first + i) % LABEL_EVERY == 0]
 
 
 def in_words(hours: Sequence[State | None]) -> str:
-    """Such as `20 h no interference seen, 3 h blocked, 1 h no data`."""
+    """The timeline in words, such as `20 h no interference seen, 3 h blocked, 1 h no data`."""
     counts = Counter(hours)
     known = [(state, counts[state]) for state in State if counts[state]]
     said = [f"{n} h {STATE_WORDS[state]}" for state, n in sorted(known, key=lambda item: -item[1])]

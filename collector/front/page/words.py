@@ -23,7 +23,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 
 def place_words(country: str, asn: int, operator: str, access: str) -> str:
-    """Such as `Maroc Telecom (MA, AS36903), ADSL`."""
+    """A network and its access, such as `Maroc Telecom (MA, AS36903), ADSL`."""
     how = ACCESSES.get(access, access)
     if country == "ZZ" and not asn:
         return f"Network unknown, {how}"
@@ -31,27 +31,27 @@ def place_words(country: str, asn: int, operator: str, access: str) -> str:
 
 
 def day_and_time(moment_ms: int) -> str:
-    """Such as `26 Feb 16:05`."""
+    """A day and a time, such as `26 Feb 16:05`."""
     return f"{_day(moment_ms)} {_time(moment_ms)}"
 
 
 def date_and_time(moment_ms: int) -> str:
-    """Such as `26 Feb 2026, 16:05`."""
+    """A date and a time, such as `26 Feb 2026, 16:05`."""
     return f"{_day(moment_ms)} {_utc(moment_ms).year}, {_time(moment_ms)}"
 
 
 def hour_span(hour: int) -> str:
-    """Such as `26 Feb 16:00–17:00`."""
+    """An hour since 1970 as a span, such as `26 Feb 16:00–17:00`."""
     return f"{day_and_time(hour * HOUR_MS)}–{_time((hour + 1) * HOUR_MS)}"
 
 
 def clock_hour(hour: int) -> str:
-    """Such as `16`."""
+    """An hour since 1970 on the clock, such as `16`."""
     return f"{hour % 24:02d}"
 
 
 def lines_by_state(states: Mapping[str, int], count: Callable[[int], str]) -> str:
-    """Such as `3 lines: blocked; 1 line: no interference seen`, the most frequent first."""
+    """Lines by state, the most frequent first, such as `3 lines: blocked; 1 line: no interference seen`."""
     ordered = sorted(states.items(), key=lambda item: (-item[1], item[0]))
     return "; ".join(
         f"{count(lines)} {'line' if lines == 1 and count(1) == '1' else 'lines'}: {STATE_WORDS[State(state)]}"
