@@ -124,6 +124,12 @@ def is_unanswered(observation: Observation) -> bool:
     return observation.failure in UNANSWERED
 
 
+def unmatched(observation: Observation) -> int:
+    """How many datagrams came from there that answered nothing we asked: a timeout beside them is not plain silence."""
+    seen = observation
+    return sum(each.unmatched for each in (seen.dns, seen.stun, seen.sip, seen.hello, seen.quic, seen.dtls) if each)
+
+
 def is_transient(observation: Observation) -> bool:
     """A failure that may pass by itself counts only when it repeats.
 

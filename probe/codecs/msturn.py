@@ -161,12 +161,17 @@ def allocate_request(transaction_id: bytes) -> bytes:
     return pack(Message(_type(Method.ALLOCATE, MessageClass.REQUEST), pack_unsigned(COOKIE) + transaction_id, asked))
 
 
-def answers(request: bytes, data: bytes) -> bool:
-    """Whether these bytes are an Allocate's response or error response that repeats the request's transaction id."""
-    if len(data) < HEADER_BYTES or data[4:HEADER_BYTES] != request[4:HEADER_BYTES]:
-        return False
+def answer_to(request: bytes, data: bytes) -> Message | None:
+    """The message with which a datagram begins, if it is a reply to our Allocate: it repeats its transaction id.
+
+    Raises ValueError for a reply that cannot be read. RFC 8656's dialect pads, and then reads as nonsense.
+    """
+    if len(data) < HEADER_BYTES or data[4:HEADER_BYTES] != request[4:HEADER_BYTES] or data[:2] == request[:2]:
+        return None
     message_type, length = struct.unpack_from("!HH", data)
-    return message_type in ALLOCATE_REPLIES and length == len(data) - HEADER_BYTES
+    if message_type not in ALLOCATE_REPLIES:
+        raise ValueError("It carries our transaction id, and is no reply to an Allocate.")
+    return parse(data[: HEADER_BYTES + length])
 
 
 def _type(method: Method, message_class: MessageClass) -> int:

@@ -266,6 +266,22 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def response_to(request: bytes, data: bytes) -> Message | None:
+    """The response to our request with which `data` begins.
+
+    Raises ValueError for one that cannot be read, or fits in part: it carries our branch or our Call-ID, and is not
+    our request, sent back.
+    """
+    asked = parse(request)
+    is_ours = any(mark and mark.encode() in data for mark in (asked.branches[0], asked.value("call-id")))
+    if not is_ours or data.lstrip(b"\r\n").startswith(asked.method.encode()):
+        return None
+    message = parse(data)
+    if not answers(asked, message):
+        raise ValueError("It carries our transaction, and answers another.")
+    return message
+
+
 def answers(request: Message, message: Message) -> bool:
     """Whether it is a response to the request (section 17.1.3): through our one hop, in our dialogue."""
     return bool(

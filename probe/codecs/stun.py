@@ -311,6 +311,24 @@ def google_allocate_request(transaction_id: bytes) -> bytes:
     return pack(Message(Method.ALLOCATE, MessageClass.REQUEST, transaction_id, (transport, own)))
 
 
+def answer_to(request: bytes, data: bytes) -> Message | None:
+    """The message with which a datagram begins, if it answers the request; bytes behind it are nobody's.
+
+    Raises ValueError for an answer that cannot be read: it repeats our transaction id and is no request.
+    """
+    if len(data) < HEADER_BYTES or data[4:HEADER_BYTES] != request[4:HEADER_BYTES] or not _is_reply(data):
+        return None
+    message = parse(data[: HEADER_BYTES + int.from_bytes(data[2:4])])
+    if not answers(request, message):
+        raise ValueError("It carries our transaction id, and answers another method.")
+    return message
+
+
+def _is_reply(data: bytes) -> bool:
+    """Its class is a response's or an error's, by one bit: our own bytes, sent back, have none of it."""
+    return bool(data[0] & 0b1)
+
+
 def answers(request: bytes, message: Message) -> bool:
     """Whether the message is the response or the error response to the request (RFC 8489 section 6.3)."""
     asked = parse(request)

@@ -11,4 +11,7 @@ ANSWER_HEAD = bytes.fromhex("02000000")
 
 
 def is_answer(data: bytes) -> bool:
-    return len(data) == len(GREETING) and data.startswith(ANSWER_HEAD)
+    """Raises ValueError for what begins as an answer does, and has another length."""
+    if data.startswith(ANSWER_HEAD) and len(data) != len(GREETING):
+        raise ValueError("An answer of Webex's is as long as the greeting.")
+    return data.startswith(ANSWER_HEAD)

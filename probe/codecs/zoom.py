@@ -66,6 +66,12 @@ def request(transaction_id: bytes) -> bytes:
     return pack(Message(REQUEST, transaction_id, ((TEXT, FIXED_TEXT),)))
 
 
-def answers(asked: bytes, message: Message) -> bool:
-    """Whether the message repeats the question's transaction id, and is not the question itself."""
-    return message.message_type != REQUEST and message.transaction_id == asked[4:HEADER_BYTES]
+def answer_to(asked: bytes, data: bytes) -> Message | None:
+    """The message with which a datagram begins, if it repeats the question's transaction id and is no question.
+
+    Raises ValueError for one that cannot be read.
+    """
+    message_type, length = int.from_bytes(data[:2]), int.from_bytes(data[2:4])
+    if data[4:HEADER_BYTES] != asked[4:HEADER_BYTES] or message_type == REQUEST:
+        return None
+    return parse(data[: HEADER_BYTES + length])

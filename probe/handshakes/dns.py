@@ -1,16 +1,18 @@
 """DNS over UDP and TCP (RFC 1035), TLS (RFC 7858) and HTTP/2 (RFC 8484): name resolution as a measurement of its own.
 
 Sent: one question with a random id, over UDP again with the same bytes at 0.5, 1, 1.5, 2.5 and 3.5 s while nothing
-came; over TCP when a UDP answer is cut short; over TLS padded (RFC 8467), over HTTPS with the id 0, as a POST to
-/dns-query. Answer: a reply to our id and question: `bound`, and over TLS the resolver's own, by its certificate. A
-middlebox or a lying resolver can answer NXDOMAIN, SERVFAIL or another address, inject an answer before the true one, or
-stay silent; so the socket listens on for 2.5 s, and a later, different reply is kept beside the first. Inside TLS it
-can only break off. Connecting and shaking hands are part of the one step: the question is what is measured.
+came; over TCP when a UDP answer is cut short, wherever it was cut; over TLS padded (RFC 8467), over HTTPS with the id
+0, as a POST to /dns-query. Answer: a reply to our id, read as far as it can be (probe.codecs.dns_reply): `bound`, and
+over TLS the resolver's own, by its certificate. A middlebox or a lying resolver can answer NXDOMAIN, SERVFAIL or
+another address, inject an answer before the true one, or stay silent; so the socket listens on for 2.5 s, and a later,
+different reply is kept beside the first. Inside TLS it can only break off. Connecting and shaking hands are part of the
+one step: the question is what is measured.
 Leaks: the asked name, to the resolver that the device uses anyway and to named independent resolvers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Sequence
 
@@ -22,6 +24,7 @@ import dns.rdataclass
 import dns.rdatatype
 from msgspec import Struct
 
+from probe.codecs.dns_reply import address_sets, reply_to
 from probe.codecs.framing import LENGTH_PREFIXED
 from probe.failure import (
     DNS_MISBEHAVING,
@@ -29,9 +32,11 @@ from probe.failure import (
     NO_ANSWER,
     NXDOMAIN,
     SERVFAIL,
+    UNEXPECTED_REPLY,
     UNEXPECTED_STATUS,
     Failed,
     clean_text,
+    is_fault,
 )
 from probe.grades import stronger
 from probe.handshakes.framed import FramedTransaction
@@ -43,9 +48,9 @@ from probe.net.dialer import Stream
 from probe.net.record import StepRecord
 from probe.secure.h2 import post
 
-ADDRESS_TYPES = [(dns.rdataclass.IN, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
 LIMIT = 5.0  # seconds
 LIMIT_IN_TLS = 10.0  # seconds: for three round trips more
+LIMIT_AGAIN = 5.0  # seconds: over TCP, after a UDP answer that was cut short
 LINGER = 2.5  # seconds
 IN_TLS = {Transport.TLS: "dot", Transport.HTTPS: "h2"}  # and what is agreed on there (ALPN)
 PAD = 128  # bytes: a question is padded to a multiple of them
@@ -96,7 +101,7 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
 async def resolve(trace: Trace, question: Question) -> Resolved:
     """What the resolver gives. Raises StepFailed."""
     in_tls = question.transport in IN_TLS
-    async with trace.step(Step.DNS, LIMIT_IN_TLS if in_tls else LIMIT + 1) as record:
+    async with trace.step(Step.DNS, LIMIT_IN_TLS if in_tls else LIMIT + LIMIT_AGAIN + 1) as record:
         query = _padded(question) if in_tls else dns.message.make_query(question.host, question.qtype)
         query.id = 0 if question.transport is Transport.HTTPS else int.from_bytes(trace.instruments.random_bytes(2))
         record.keep(_asked(question))
@@ -130,8 +135,24 @@ async def _ask(
         return await _ask_tcp(trace, record, question, query), None
     reply = await _ask_udp(trace, record, question, query)
     if reply.flags & dns.flags.TC:
-        return await _ask_tcp(trace, record, question, query), None
+        return await _ask_again(trace, record, question, query, reply), None
     return reply, None
+
+
+async def _ask_again(
+    trace: Trace, record: StepRecord, question: Question, query: dns.message.Message, cut: dns.message.Message
+) -> dns.message.Message:
+    """Over TCP, for the whole of a reply that was cut short. What fails there is not silence: the resolver answered."""
+    try:
+        async with asyncio.timeout(trace.scaled(LIMIT_AGAIN)):
+            return await _ask_tcp(trace, record, question, query)
+    except (OSError, EOFError, Failed) as error:
+        if is_fault(error):
+            raise
+        if address_sets(cut):
+            return cut
+        record.operation = Operation.DECODE
+        raise Failed(UNEXPECTED_REPLY) from error
 
 
 async def _ask_udp(
@@ -139,7 +160,7 @@ async def _ask_udp(
 ) -> dns.message.Message:
     datagrams = await trace.udp(record, question.address, question.port)
     record.operation = Operation.READ
-    asked = Transaction(datagrams, query.to_wire(), lambda data: parse_reply(data, query))
+    asked = Transaction(datagrams, query.to_wire(), lambda data: reply_to(query, data))
     try:
         reply = await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
@@ -166,8 +187,8 @@ async def _ask_in_tls(
 
 
 async def _ask_framed(record: StepRecord, stream: Stream, query: dns.message.Message) -> dns.message.Message:
-    asked = FramedTransaction(stream, LENGTH_PREFIXED, query.to_wire(), lambda data: data)
-    return _only(parse_reply(await asked.run(record), query))  # a connection has no strangers: the first must be it
+    asked = FramedTransaction(stream, LENGTH_PREFIXED, query.to_wire(), lambda data: _only(reply_to(query, data)))
+    return await asked.run(record)
 
 
 async def _ask_https(
@@ -180,12 +201,17 @@ async def _ask_https(
     record.keep(HttpFacts(status=page.status))
     if page.status != OK:
         raise Failed(UNEXPECTED_STATUS)
-    return _only(parse_reply(page.body, query))
+    record.operation = Operation.DECODE
+    try:
+        return _only(reply_to(query, page.body))
+    except ValueError as error:
+        raise Failed(UNEXPECTED_REPLY) from error
 
 
 def _only(reply: dns.message.Message | None) -> dns.message.Message:
+    """A connection has no strangers: the first reply must be it."""
     if reply is None:
-        raise Failed(DNS_MISBEHAVING)
+        raise ValueError("It answers nothing that was asked.")
     return reply
 
 
@@ -200,15 +226,6 @@ async def _late_reply(
             return
 
 
-def parse_reply(data: bytes, query: dns.message.Message) -> dns.message.Message | None:
-    """The message in `data` if it is a reply to this query's id and question, else None. Never raises."""
-    try:
-        reply = dns.message.from_wire(data, ignore_trailing=True)
-    except (dns.exception.DNSException, ValueError, OverflowError):
-        return None
-    return reply if query.is_response(reply) else None
-
-
 def _conclude(record: StepRecord, reply: dns.message.Message, own: frozenset[str]) -> tuple[str, ...]:
     rcode = dns.rcode.to_text(reply.rcode())
     answers, ttl = _addresses(reply)
@@ -221,7 +238,7 @@ def _conclude(record: StepRecord, reply: dns.message.Message, own: frozenset[str
 
 
 def _addresses(reply: dns.message.Message) -> tuple[tuple[str, ...], int | None]:
-    sets = [rrset for rrset in reply.answer if (rrset.rdclass, rrset.rdtype) in ADDRESS_TYPES]
+    sets = address_sets(reply)
     addresses = tuple(str(ipaddress.ip_address(rdata.to_text())) for rrset in sets for rdata in rrset)
     return addresses, min((rrset.ttl for rrset in sets), default=None)
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class FramedTransaction(Generic[T]):
-    """`match` gives what a message says if it answers `request`, else None. It must not raise."""
+    """`match` gives what a message says if it answers `request`, else None; ValueError where that cannot be read."""
 
     stream: Stream
     framing: Framing
@@ -36,10 +36,17 @@ class FramedTransaction(Generic[T]):
         await self.stream.send(wrap(self.framing, self.request))
         record.operation = Operation.READ
         while True:
-            matched = self.match(await self._next())
+            matched = self._matched(record, await self._next())
             if matched is not None:
                 return matched
             self.unmatched += 1
+
+    def _matched(self, record: StepRecord, message: bytes) -> T | None:
+        try:
+            return self.match(message)
+        except ValueError as error:
+            record.operation = Operation.DECODE
+            raise Failed(UNEXPECTED_REPLY) from error
 
     async def _next(self) -> bytes:
         while True:

@@ -36,25 +36,17 @@ async def _transact(trace: Trace, record: StepRecord, endpoint: Endpoint, reques
     """One transaction; its facts go to `record`. Raises OSError or Failed."""
     datagrams = await trace.udp(record, endpoint.address or endpoint.host, endpoint.port)
     record.operation = Operation.READ
-    asked = Transaction(datagrams, request, lambda data: data if msturn.answers(request, data) else None)
+    asked = Transaction(datagrams, request, lambda data: msturn.answer_to(request, data))
     try:
-        reply = await asked.run(record, LIMIT, trace.instruments.scale)
+        message = await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
         record.keep(StunFacts(sends=asked.sends, unmatched=asked.unmatched))
     record.operation = Operation.DECODE
-    message = _parsed(reply)
     record.keep(_facts(asked, message, datagrams.local))
     return message
 
 
-def _parsed(reply: bytes) -> msturn.Message:
-    try:
-        return msturn.parse(reply)
-    except ValueError as error:  # RFC 8656's dialect pads, and then reads as nonsense
-        raise Failed(UNEXPECTED_REPLY) from error
-
-
-def _facts(asked: Transaction[bytes], message: msturn.Message, local: tuple[str, int]) -> StunFacts:
+def _facts(asked: Transaction[msturn.Message], message: msturn.Message, local: tuple[str, int]) -> StunFacts:
     mapped = message.mapped_address
     return StunFacts(
         sends=asked.sends,

@@ -76,15 +76,16 @@ class SipExchange:
         return bytes(byte ^ 0xFF for byte in data) if self.twin else data
 
     def match(self, datagram: bytes) -> sip.Message | None:
-        return self.read(self.translated(datagram))
+        """The final response in a datagram. Raises ValueError for one to us that cannot be read."""
+        return self._final(sip.response_to(self.request, self.translated(datagram)))
 
     def read(self, data: bytes) -> sip.Message | None:
-        """The final response in `data`, if it is one to our request."""
-        try:
-            message = sip.parse(data)
-        except ValueError:
-            return None
-        if not sip.answers(sip.parse(self.request), message):
+        """The final response in a message of a stream. Raises ValueError for what is no SIP."""
+        message = sip.parse(data)
+        return self._final(message if sip.answers(sip.parse(self.request), message) else None)
+
+    def _final(self, message: sip.Message | None) -> sip.Message | None:
+        if message is None:
             return None
         if message.status < FINAL:
             self.provisional, self.provisionals = message, self.provisionals + 1

@@ -75,7 +75,7 @@ async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, reques
     """Its facts go to `record`. Raises OSError or Failed."""
     datagrams = await trace.udp(record, *_target(endpoint))
     record.operation = Operation.READ
-    asked = Transaction(datagrams, request, lambda data: answer_to(request, data))
+    asked = Transaction(datagrams, request, lambda data: stun.answer_to(request, data))
     try:
         message = await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
@@ -89,7 +89,7 @@ async def _over_stream(
     record: StepRecord, stream: Stream, framing: Framing, endpoint: Endpoint, request: bytes
 ) -> stun.Message:
     """Its facts go to `record`. Raises OSError, EOFError or Failed."""
-    asked = FramedTransaction(stream, framing, request, lambda data: answer_to(request, data))
+    asked = FramedTransaction(stream, framing, request, lambda data: stun.answer_to(request, data))
     try:
         message = await asked.run(record)
     finally:
@@ -100,15 +100,6 @@ async def _over_stream(
 
 def _target(endpoint: Endpoint) -> tuple[str, int]:
     return endpoint.address or endpoint.host, endpoint.port
-
-
-def answer_to(request: bytes, data: bytes) -> stun.Message | None:
-    """The message in a datagram, if it answers this request."""
-    try:
-        message = stun.parse(data)
-    except ValueError:
-        return None
-    return message if stun.answers(request, message) else None
 
 
 def _facts(sent: StunFacts, message: stun.Message, local: tuple[str, int] | None, target: tuple[str, int]) -> StunFacts:

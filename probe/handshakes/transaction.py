@@ -1,8 +1,8 @@
 """One question over UDP, asked on a schedule until its own answer comes.
 
-The first datagram is not the answer: what matches no question of ours is counted and passed over. An ICMP error is
-kept as the failure to report if nothing better comes, but does not end the wait: whoever forges one would otherwise
-win against the genuine reply.
+The first datagram is not the answer: what matches no question of ours is counted and passed over. An ICMP error, and
+a reply to our transaction that cannot be read, is kept as the failure to report if nothing better comes, but does not
+end the wait: whoever forges one would otherwise win against the genuine reply.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Transaction(Generic[T]):
-    """`match` gives what a datagram says if it answers `request`, else None. It must not raise."""
+    """`match` gives what a datagram says if it answers `request`, else None.
+
+    It raises ValueError for what carries our transaction and cannot be read, and nothing else.
+    """
 
     datagrams: Datagrams
     request: bytes
@@ -47,6 +50,7 @@ class Transaction(Generic[T]):
                 continue
             finally:
                 record.keep(self.datagrams.icmp)
+        record.operation = self.unanswered.operation
         raise self.unanswered.error()
 
     async def next_match(self) -> T:
@@ -57,7 +61,10 @@ class Transaction(Generic[T]):
             except OSError as error:
                 self.unanswered.note(error)
                 continue
-            matched = self.match(data)
+            try:
+                matched = self.match(data)
+            except ValueError:
+                matched, self.unanswered.unreadable = None, True
             if matched is not None:
                 return matched
             self.unmatched += 1

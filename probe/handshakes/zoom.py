@@ -20,13 +20,5 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
     """Asks once. Raises StepFailed."""
     async with trace.step(Step.HELLO, hello.LIMIT + 1) as record:
         request = zoom.request(trace.instruments.random_bytes(16))
-        message = await hello.ask(trace, record, endpoint, request, lambda data: _answer(data, request))
+        message = await hello.ask(trace, record, endpoint, request, lambda data: zoom.answer_to(request, data))
     return Grade.MARKED if message.is_zone_controllers else Grade.BOUND
-
-
-def _answer(data: bytes, request: bytes) -> zoom.Message | None:
-    try:
-        message = zoom.parse(data)
-    except ValueError:
-        return None
-    return message if zoom.answers(request, message) else None

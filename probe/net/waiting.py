@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from probe.failure import TIMEOUT, Failed, classify, is_fault
+from probe.failure import TIMEOUT, UNEXPECTED_REPLY, Failed, classify, is_fault
+from probe.model import Operation
 
 TICK = 1.0  # seconds between two signs of life
 LATE = 1.0  # seconds: whoever comes later than that to its time stood still
@@ -54,10 +55,14 @@ class StallWatch:
 
 @dataclass(slots=True)
 class Unanswered:
-    """What to report if nothing better comes: an error that came, else a timeout; a fault of ours before either."""
+    """What to report if nothing better comes: an error that came, else a timeout; a fault of ours before either.
+
+    Before all of them an answer to us that could not be read: whoever gave it was reached.
+    """
 
     failure: str = TIMEOUT
     fault: OSError | None = None
+    unreadable: bool = False
 
     def note(self, error: OSError) -> None:
         """An error of the socket. It ends nothing: whoever forges one would win against the genuine answer."""
@@ -66,5 +71,11 @@ class Unanswered:
         else:
             self.failure = classify(error)
 
+    @property
+    def operation(self) -> Operation:
+        return Operation.DECODE if self.unreadable else Operation.READ
+
     def error(self) -> Exception:
+        if self.unreadable:
+            return Failed(UNEXPECTED_REPLY)
         return self.fault or Failed(self.failure)

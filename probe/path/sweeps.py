@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import family_of
-from probe.handshakes.stun import answer_to
+from probe.codecs import stun
 from probe.handshakes.trace import Instruments
 from probe.measuring.allocate_budget import Budget
 from probe.measuring.follow_up import failed_for_good, names_in_doubt, resolver_of
@@ -207,8 +208,14 @@ def seen_as(neutrals: Iterable[SweptRoute]) -> frozenset[str]:
         for reply in each.replies.by_ttl.values()
         if reply.came is ReplyKind.ANSWER
     ]
-    messages = [answer_to(request, data) for request, data in answers]
+    messages = [_read(request, data) for request, data in answers]
     return frozenset(each.mapped_address.ip for each in messages if each and each.mapped_address)
+
+
+def _read(request: bytes, data: bytes) -> stun.Message | None:
+    with suppress(ValueError):
+        return stun.answer_to(request, data)
+    return None
 
 
 def beside(swept: Iterable[SweptRoute], neutral: Mapping[Kind, SweptRoute]) -> list[SweptRoute]:

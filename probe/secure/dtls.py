@@ -85,6 +85,7 @@ class DtlsSession:
         self._tls = TlsFacts()
         self._unanswered = Unanswered()
         self._completed = False
+        self._answered = False  # by anything that is DTLS
 
     @property
     def chain(self) -> list[x509.Certificate]:
@@ -118,6 +119,9 @@ class DtlsSession:
                 while not done():
                     flight = await self._exchange(flight, offsets, done)
         except TimeoutError as error:
+            began = self._facts.hello_verify or self._facts.server_hello
+            self._unanswered.unreadable |= self._answered and not began
+            record.operation = self._unanswered.operation
             raise self._unanswered.error() from error
         finally:
             for facts in (self._facts, self._certified(), self._datagrams.icmp):
@@ -163,6 +167,7 @@ class DtlsSession:
                 continue
             if self._note(data):
                 return data
+            self._unanswered.unreadable |= is_of_dtls(data)
             self._facts = replace(self._facts, unmatched=self._facts.unmatched + 1)
 
     def _note(self, data: bytes) -> bool:
@@ -174,6 +179,7 @@ class DtlsSession:
             hello_verify=self._facts.hello_verify or HELLO_VERIFY_REQUEST in said,
             server_hello=self._facts.server_hello or SERVER_HELLO in said,
         )
+        self._answered |= bool(found)
         return bool(found)
 
     def _advance(self) -> list[bytes]:
@@ -220,6 +226,11 @@ def records(data: bytes) -> list[bytes]:
         found.append(data[position:end])
         position = end
     return found
+
+
+def is_of_dtls(data: bytes) -> bool:
+    """It begins as a record does, whatever is wrong behind that."""
+    return len(data) > 1 and data[0] in RECORD_TYPES and data[1] == MAJOR_VERSION
 
 
 def datagrams_of(written: Iterable[bytes]) -> list[bytes]:

@@ -32,6 +32,7 @@ VERSION = QuicProtocolVersion.VERSION_1
 INCOMPATIBLE_VERSION = "quic_incompatible_version"
 CRYPTO_ERRORS = range(0x100, 0x200)  # RFC 9001 section 4.8: 0x100 and the alert
 CONNECTION_ID_BYTES = 8
+CID_LENGTH_AT, LONG_HEADER = 5, b"\x80"
 VERSIONS_KEPT = 8
 PEER = ("peer", 0)  # aioquic's name for the other end: the socket is connected, there is only one
 
@@ -95,6 +96,8 @@ class QuicSession:
             async with asyncio.timeout(limit):
                 await until()
         except TimeoutError as error:
+            self._unanswered.unreadable |= self._is_answered_and_nothing_read()
+            record.operation = self._unanswered.operation
             raise self._unanswered.error() from error
         finally:
             for facts in (self._facts, self._certified(), self._datagrams.icmp):
@@ -143,6 +146,7 @@ class QuicSession:
         """Notes what kind of datagram it is. aioquic would give up at a list without our only version."""
         header = _header(data)
         if header is None or (header.version is not None and header.destination_cid != self.connection.host_cid):
+            self._unanswered.unreadable |= self._carries_our_id(data)
             self._facts = replace(self._facts, unmatched=self._facts.unmatched + 1)
         elif header.packet_type == QuicPacketType.VERSION_NEGOTIATION:
             versions = tuple(f"{version:#010x}" for version in header.supported_versions[:VERSIONS_KEPT])
@@ -152,6 +156,21 @@ class QuicSession:
         elif header.packet_type == QuicPacketType.INITIAL:
             self._facts = replace(self._facts, initial=True)
         return header is not None and header.packet_type == QuicPacketType.VERSION_NEGOTIATION
+
+    def _carries_our_id(self, data: bytes) -> bool:
+        """Whether a long header, however broken, is for the connection id that we chose (RFC 9000, section 17.2)."""
+        length, place = data[CID_LENGTH_AT : CID_LENGTH_AT + 1], slice(CID_LENGTH_AT + 1, None)
+        own = self.connection.host_cid
+        return bool(data[:1] >= LONG_HEADER and length == bytes([len(own)]) and data[place].startswith(own))
+
+    def _is_answered_and_nothing_read(self) -> bool:
+        """Packets came that repeat our connection id, and not one of them could be decrypted."""
+        if not (self._facts.initial or self._facts.retry):
+            return False
+        spaces = getattr(
+            self.connection, "_spaces", {}
+        )  # aioquic tells it nowhere else, in any version since the floor
+        return not any(space.largest_received_packet >= 0 for space in spaces.values())
 
     def _ended(self, event: ConnectionTerminated) -> Failed:
         self._facts = replace(self._facts, close_code=event.error_code)

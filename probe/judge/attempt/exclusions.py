@@ -9,6 +9,7 @@ from probe.judge.attempt.predicates import (
     began,
     dies_over_udp,
     follows_the_bytes,
+    hears_strangers,
     in_a_session,
     is_let_in,
     is_udp,
@@ -127,6 +128,14 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
         "local.tls",
         "somebody reads all TLS on this link, neutral services' too, and broke this connection off",
         "A company's inspection with application control; and what is no TLS, on TLS's port, is not understood.",
+    ),
+    Rule(
+        "unmatched_replies",
+        lambda case: hears_strangers(case) and case.failed_twice,
+        State.IMPAIRED,
+        None,
+        "its address is not silent: what comes from there answers nothing that was asked",
+        "Counted and not read: a server that changed, a box on the way, or damage. Only plain silence is a drop.",
     ),
     Rule(
         "udp_dead_beyond_home",

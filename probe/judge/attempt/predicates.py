@@ -19,6 +19,12 @@ def silent(case: AttemptCase) -> bool:
     return case.failure == TIMEOUT
 
 
+def hears_strangers(case: AttemptCase) -> bool:
+    """Silent, but for what answers nothing that was asked, in either round."""
+    seen = [each.observations[-1] for each in (case.attempt, *case.before) if each.observations]
+    return silent(case) and any(failure.unmatched(each) for each in seen)
+
+
 def is_unanswered(case: AttemptCase) -> bool:
     return case.last is not None and failure.is_unanswered(case.last)
 

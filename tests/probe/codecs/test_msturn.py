@@ -42,7 +42,7 @@ def test_the_genuine_refusal() -> None:
     assert parsed.value("ALTERNATE-SERVER") == ("52.114.250.141", 3478)
     assert parsed.value("MAPPED-ADDRESS") == ("52.114.250.141", 3480)  # the relay's own, not ours
     assert parsed.mapped_address == MAPPED
-    assert msturn.answers(vector("teams-allocate-request", "msturn"), data)
+    assert msturn.answer_to(vector("teams-allocate-request", "msturn"), data) == parsed
 
 
 def test_we_ask_as_teams_does() -> None:
@@ -87,13 +87,18 @@ def test_our_own_relay_answers_nothing_else(data: bytes) -> None:
 def test_only_an_answer_to_our_transaction_answers() -> None:
     other = msturn.allocate_request(bytes(12))
     (reply,) = server.answer(REQUEST, MAPPED)
-    assert msturn.answers(REQUEST, reply)
-    assert not msturn.answers(other, reply)
-    assert not msturn.answers(REQUEST, REQUEST)  # reflected
-    assert not msturn.answers(REQUEST, reply[:-1])
-    assert not msturn.answers(REQUEST, b"\x01\x11" + reply[2:])  # of another method
-    assert not msturn.answers(REQUEST, b"")
-    assert msturn.answers(REQUEST, b"\x01\x03\x00\x00" + REQUEST[4:20])  # a success, though it has nothing
+    assert msturn.answer_to(REQUEST, reply) == msturn.answer_to(REQUEST, reply + b"\0\0") == msturn.parse(reply)
+    assert msturn.answer_to(other, reply) is None
+    assert msturn.answer_to(REQUEST, REQUEST) is None  # reflected
+    assert msturn.answer_to(REQUEST, b"") is None
+    assert msturn.answer_to(REQUEST, b"\x01\x03\x00\x00" + REQUEST[4:20])  # a success, though it has nothing
+
+
+def test_a_reply_to_our_transaction_that_cannot_be_read_is_told_from_none() -> None:
+    (reply,) = server.answer(REQUEST, MAPPED)
+    for broken in (reply[:-1], reply[:20], b"\x01\x11" + reply[2:]):
+        with pytest.raises(ValueError, match=r"MS-TURN|Allocate"):
+            msturn.answer_to(REQUEST, broken)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +128,8 @@ def test_values_that_make_no_sense_are_absent() -> None:
 
 def read_everything(data: bytes) -> None:
     """What a handshake does with a datagram: only ValueError may come of it, and only of parse."""
-    msturn.answers(REQUEST, data)
     try:
+        msturn.answer_to(REQUEST, data)
         parsed = msturn.parse(data)
     except ValueError:
         return

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.codecs import zoom
-from probe.model import Grade, HelloFacts, IcmpFacts, Step
+from probe.model import Grade, HelloFacts, IcmpFacts, Operation, Step
 from tests.probe.builders import endpoint, really_shake, scripted_shake
 from tests.probe.codecs.test_stun import vector
 from tests.scripted import OWN, Icmp, Later, Now, ScriptedDialer, Turn, Udp
@@ -88,7 +88,6 @@ def test_whoever_repeats_our_bytes_otherwise_is_only_bound(impostor: Now) -> Non
         b"junk",
         lambda request: request,  # an echo
         controller(zoom.request(ID)),  # a replay
-        lambda request: controller(request)[:-1],
     ],
 )
 def test_who_did_not_read_our_question_is_passed_over(impostor: Now) -> None:
@@ -129,13 +128,18 @@ def test_junk(data: bytes) -> None:
     except ValueError:
         return
     assert zoom.pack(parsed) == data
-    _ = (parsed.is_zone_controllers, zoom.answers(zoom.request(ID), parsed))
+    _ = (parsed.is_zone_controllers, zoom.answer_to(zoom.request(ID), data))
 
 
 @given(st.integers(0, 0xFFFF), st.binary(max_size=60))
 def test_junk_behind_a_good_header(number: int, body: bytes) -> None:
     ours = lambda request: number.to_bytes(2) + len(body).to_bytes(2) + request[4:20] + body  # noqa: E731
-    assert scripted_shake(network([ours]), CONTROLLER).failure in (None, "generic_timeout_error")
+    assert scripted_shake(network([ours]), CONTROLLER).failure in (None, "unexpected_reply", "generic_timeout_error")
+
+
+def test_an_answer_to_us_that_cannot_be_read_is_one() -> None:
+    seen = scripted_shake(network([lambda request: controller(request)[:-1]]), CONTROLLER)
+    assert (seen.failure, seen.last.operation) == ("unexpected_reply", Operation.DECODE)
 
 
 @pytest.mark.parametrize("data", [b"", b"junk", zoom.request(ID)[:-1], controller(zoom.request(ID))])

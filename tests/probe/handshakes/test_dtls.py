@@ -255,8 +255,6 @@ def test_an_alert_is_kept() -> None:
         lambda request: b"junk",
         lambda request: b"HTTP/1.1 302 Found\r\n\r\n",
         lambda request: bytes(40),
-        lambda request: request[:-1],
-        lambda request: b"\x16\xfe\xfd" + bytes(10),
     ],
 )
 def test_what_is_no_dtls_is_counted_and_passed_over(impostor: Callable[[bytes], bytes], where: Any) -> None:
@@ -266,6 +264,14 @@ def test_what_is_no_dtls_is_counted_and_passed_over(impostor: Callable[[bytes], 
         "generic_timeout_error",
         DtlsFacts(sends=7, unmatched=7),
     )
+
+
+@pytest.mark.parametrize("where", [WHERE, FIRST])
+@pytest.mark.parametrize("broken", [lambda request: request[:-1], lambda request: b"\x16\xfe\xfd" + bytes(10)])
+def test_what_begins_as_dtls_does_and_breaks_off_is_no_silence(broken: Callable[[bytes], bytes], where: Any) -> None:
+    seen = answered(broken, where=where)
+    assert (seen.grade, seen.failure, seen.last.operation) == (None, "unexpected_reply", Operation.DECODE)
+    assert seen.last.dtls == DtlsFacts(sends=7, unmatched=7)
 
 
 def test_an_echo_is_no_answer() -> None:
@@ -294,7 +300,7 @@ def test_whatever_comes_is_recorded_as_a_failure_of_the_vocabulary(data: bytes, 
         return [data] if whole else [answer[:place] + data + answer[place + len(data) :]]
 
     seen = spoken(DtlsPeer(LEAF, change=damaged))
-    assert seen.failure in (None, "generic_timeout_error", "ssl_failed_handshake")
+    assert seen.failure in (None, "generic_timeout_error", "ssl_failed_handshake", "unexpected_reply")
 
 
 @settings(deadline=None)

@@ -319,7 +319,7 @@ async def test_a_retry_is_followed_and_kept() -> None:
 async def test_a_server_of_another_version_is_told_from_silence() -> None:
     async with serving_quic(LEAF, versions=[QuicProtocolVersion.VERSION_2]) as port:
         where = endpoint("quic", "127.0.0.1", port, server_name="chat.example")
-        seen = await shake(tools(SocketDialer(), scale=0.03), where)
+        seen = await shake(tools(SocketDialer(), scale=0.2), where)
     assert (seen.grade, seen.failure) == (None, "quic_incompatible_version")
     assert seen.last.quic is not None
     assert seen.last.quic.versions == ("0x6b3343cf",)
@@ -328,5 +328,30 @@ async def test_a_server_of_another_version_is_told_from_silence() -> None:
 async def test_nobody_there_is_refused() -> None:
     async with serving_quic(LEAF) as port:
         pass
-    seen = await shake(tools(SocketDialer(), scale=0.03), endpoint("quic", "127.0.0.1", port, server_name="a.example"))
+    seen = await shake(tools(SocketDialer(), scale=0.2), endpoint("quic", "127.0.0.1", port, server_name="a.example"))
     assert seen.failure == "connection_refused"
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.integers(14, 200), bits=st.integers(1, 255))
+def test_what_repeats_our_connection_id_and_cannot_be_read_is_no_silence(place: int, bits: int) -> None:
+    """The first 14 bytes of an Initial say that it is for us; behind them every bit is sealed, or says how."""
+
+    def damaged(data: bytes) -> list[bytes]:
+        return [data[:place] + bytes([data[place] ^ bits]) + data[place + 1 :]]
+
+    assert spoken(change=damaged).failure != "generic_timeout_error"
+
+
+@pytest.mark.parametrize("kept", [14, 15, 30, 60])
+def test_a_datagram_for_us_that_is_cut_is_no_silence(kept: int) -> None:
+    seen = spoken(change=lambda data: [data[:kept]])
+    assert (seen.failure, seen.last.operation) == ("unexpected_reply", Operation.DECODE)
+
+
+def test_a_datagram_for_nobody_is_silence() -> None:
+    """A connection id is random: who does not repeat ours did not read what we sent."""
+    seen = spoken(change=lambda data: [data[:6] + bytes(8) + data[14:]])
+    assert seen.failure == "generic_timeout_error"
+    assert seen.last.quic is not None
+    assert seen.last.quic.unmatched

@@ -111,8 +111,6 @@ def test_a_trying_waits_for_the_final_answer_and_counts_if_none_comes() -> None:
     [
         lambda request: request,  # it comes back as it went
         lambda request: b"SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
-        says("200 OK", call_id="recorded"),
-        says("200 OK", via="SIP/2.0/UDP anonymous.invalid;branch=z9hG4bKrecorded"),
         lambda request: b"HTTP/1.1 302 Found\r\nLocation: http://portal.example\r\n\r\n",
         lambda request: bytes(len(request)),
     ],
@@ -123,6 +121,21 @@ def test_impostors_are_passed_over(impostor: Reply) -> None:
     assert seen.last.sip is not None
     assert (seen.last.sip.status, seen.last.sip.unmatched) == (None, 1)
     seen = scripted_shake(over_udp([impostor, Later(0.1, serves)]), at())
+    assert (seen.grade, seen.failure) == (Grade.BOUND, None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says("200 OK", call_id="another"),
+        says("200 OK", via="SIP/2.0/UDP anonymous.invalid;branch=z9hG4bKanother"),
+        lambda request: serves(request)[:-20],
+    ],
+)
+def test_an_answer_to_us_that_fits_in_part_is_no_silence(answer: Reply) -> None:
+    seen = scripted_shake(over_udp([answer]), at())
+    assert (seen.grade, seen.failure, seen.last.operation) == (None, "unexpected_reply", Operation.DECODE)
+    seen = scripted_shake(over_udp([answer, Later(0.1, serves)]), at())
     assert (seen.grade, seen.failure) == (Grade.BOUND, None)
 
 
