@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -118,17 +117,25 @@ def by_access(taken: Sequence[Line], took: Mapping[str, list[float]]) -> dict[st
 
 
 def assert_as_configured(measure: Callable[[], Mapping[str, list[float]]], sent: int) -> None:
-    """The lab is asked, and not how busy the machine is with other tests: the least disturbed of TRIES counts."""
-    wrong: dict[str, float] = {}
+    """No packet is faster than the access line carries it, and the fastest is about as fast.
+
+    A busy machine delays packets and never hastens them: so the fastest of all tries counts. The board says how near
+    the median comes on a quiet machine (`rtt` in scoreboard.json).
+    """
+    fastest: dict[str, float] = {}
     for _ in range(TRIES):
-        wrong = {
-            access: median(took) / round_trip(ACCESSES[access], DATAGRAM) - 1
-            for access, took in measure().items()
-            if len(took) > sent * 0.8
-        }
-        if wrong and max(map(abs, wrong.values())) <= TOLERANCE:
-            return
-    raise AssertionError(f"measured against configured, in the last of {TRIES} tries: {wrong}")
+        for access, took in measure().items():
+            if len(took) > sent * 0.8:
+                fastest[access] = min(fastest.get(access, took[0]), *took)
+        late = [name for name, seconds in fastest.items() if seconds > mean(name) * (1 + TOLERANCE)]
+        if fastest and not late:
+            break
+    early = [name for name, seconds in fastest.items() if seconds < mean(name) - ACCESSES[name].jitter]
+    assert (fastest != {}, early, late) == (True, [], []), fastest
+
+
+def mean(access: str) -> float:
+    return round_trip(ACCESSES[access], DATAGRAM)
 
 
 def test_a_slot_is_used_again_at_once(lab: Lab) -> None:
