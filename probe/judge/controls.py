@@ -24,10 +24,10 @@ from msgspec import Struct
 
 from probe.addresses import family_of
 from probe.attempts import is_of
-from probe.failure import ANSWERED, is_own
+from probe.failure import ANSWERED, PERMISSION_DENIED, TIMEOUT, is_own, unmatched
 from probe.grades import is_positive
 from probe.judge.evidence import Evidence
-from probe.judge.refusals import is_refused
+from probe.judge.refusals import is_answered_unreadably, is_refused
 from probe.model import Attempt, ControlMeasurement, Endpoint, Link, Network, Observation, Outage, Via
 
 CYCLE_MS = 10 * 60_000  # the least between two cycles: what is nearer than that is of one time
@@ -151,17 +151,28 @@ def _is_in(family: int | None, attempt: Attempt) -> bool:
 def _is_the_services(attempt: Attempt, control: ControlMeasurement) -> bool:
     """A failure that may be the service's: neither the control's own, nor of a family that it lacks.
 
-    A refusal in the protocol's own words is an answer: it makes no service alive, and none down.
+    A refusal in the protocol's own words is an answer, and so is one that cannot be read: it makes no service alive,
+    and none down. Nor does a timeout beside datagrams that answered nothing.
     """
     last = attempt.observations[-1] if attempt.observations else None
-    if attempt.not_attempted is not None or (last is not None and is_own(last.failure)):
+    if attempt.not_attempted is not None or last is None:
         return False
-    return not is_refused(attempt) and _carries(control.measurement.link, attempt)
+    if is_own(last.failure) or last.failure == PERMISSION_DENIED or (last.failure == TIMEOUT and unmatched(last)):
+        return False
+    return (
+        not is_refused(attempt) and not is_answered_unreadably(attempt) and _carries(control.measurement.link, attempt)
+    )
 
 
 def _has_no_name(host: str, control: ControlMeasurement) -> bool:
-    resolutions = [each for each in control.measurement.resolutions if each.host == host]
-    return bool(resolutions) and all(each.observation.failure for each in resolutions)
+    asked = _heard(host, control)
+    return bool(asked) and all(each.failure for each in asked)
+
+
+def _heard(host: str, control: ControlMeasurement) -> list[Observation]:
+    """What a control was told of a name, where it listened."""
+    asked = [each.observation for each in control.measurement.resolutions if each.host == host]
+    return [each for each in asked if not is_own(each.failure)]
 
 
 def _addresses(endpoint: Endpoint, family: int | None, controls: Iterable[ControlMeasurement]) -> set[str]:
@@ -186,7 +197,7 @@ def of_name(host: str, controls: Iterable[ControlMeasurement], failed: FailureSp
 
 
 def _resolved(host: str, control: ControlMeasurement) -> bool | None:
-    asked = [each.observation for each in control.measurement.resolutions if each.host == host]
+    asked = _heard(host, control)
     return any(each.failure is None for each in asked) if asked else None
 
 

@@ -41,6 +41,12 @@ def is_refused_in_words(attempt: Attempt) -> bool:
     return said is not None and bool(said(last))
 
 
+def is_answered_unreadably(attempt: Attempt) -> bool:
+    """Over UDP nothing is read but what carries our transaction: what made no sense there was an answer."""
+    last = attempt.observations[-1] if attempt.observations else None
+    return last is not None and last.failure == UNEXPECTED_REPLY and attempt.transport is Transport.UDP
+
+
 def is_refused_inside(attempt: Attempt) -> bool:
     """Behind a certificate that was verified, it ended with anything but the expected answer: so says the service."""
     last = attempt.observations[-1] if attempt.observations else None

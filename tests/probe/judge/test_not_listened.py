@@ -49,6 +49,21 @@ def test_silence_is_not_repeated_by_an_interruption(failure: str, target: Target
 
 
 @own_failures
+@paths
+def test_controls_that_did_not_listen_make_nothing_down(failure: str, target: Target, fails: type) -> None:
+    deaf = [E.control(E.measurement(target, fails(failure), resolutions=()), number) for number in (1, 2, 3)]
+    assert judge(E.evidence(target, fails(TIMEOUT), rounds=2, controls=deaf)).state is not State.DOWN
+
+
+@own_failures
+def test_names_that_controls_did_not_hear_of_are_not_gone(failure: str) -> None:
+    asked = (E.says(failure=failure),)
+    deaf = [E.control(E.measurement(E.CHAT, resolutions=asked), number) for number in (1, 2, 3)]
+    denied = (E.says(failure="dns_nxdomain_error"),)
+    assert judge(E.evidence(E.CHAT, resolutions=denied, controls=deaf)).state is not State.DOWN
+
+
+@own_failures
 @pytest.mark.parametrize("resolver", [E.ISP, E.PRIVATE])
 def test_a_name_for_whose_answer_nobody_listened(failure: str, resolver: str) -> None:
     said = (E.says(failure=failure, resolver=resolver), E.says(E.HERE, resolver=E.PUBLIC))

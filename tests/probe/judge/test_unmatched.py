@@ -71,6 +71,18 @@ def test_what_is_not_plain_silence_accuses_nobody(
         assert (verdict.state, verdict.rule, verdict.mechanism) == (State.IMPAIRED, "unmatched_replies", None)
 
 
+@kinds
+@pytest.mark.parametrize("failure", [TIMEOUT, "unexpected_reply"])
+def test_controls_that_got_an_answer_of_some_kind_make_nothing_down(
+    handshake: str, step: Step, facts: Any, failure: str
+) -> None:
+    target, where = of(handshake)
+    seen = replace(silence(step, facts, 3), failure=failure)
+    failing = [E.control(E.measurement(target, E.attempt(where, seen)), number) for number in (1, 2, 3)]
+    plain = E.attempt(where, silence(step, facts, 0))
+    assert judge(E.evidence(target, plain, rounds=2, link=LINK, controls=failing)).state is State.INSUFFICIENT
+
+
 def test_plain_silence_still_counts() -> None:
     plain = silence(Step.TURN, StunFacts, 0)
     assert judged("turn", plain, plain).state in ACCUSES
