@@ -63,9 +63,7 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     udp_beyond_home: bool  # a datagram that was no DNS was seen by a router at or beyond the first public hop
     stun_dead: bool  # every neutral STUN server failed, on several ports or hosts, and other UDP than DNS passed
     neutral_altered: bool  # a neutral name's certificate was replaced too
-    answered_beside: frozenset[
-        str
-    ]  # handshakes that were answered at the same address and port, over the same transport
+    answered_beside: frozenset[str]  # handshakes answered at the same address and port, over the same transport
     dialect_passed: bool  # the same request in other bytes was answered properly at the same address and port
     dialect_passed_before: bool  # in round 1 too
     equal_passed: bool  # a neutral over the same carrier finished a handshake of as many flights
