@@ -260,10 +260,15 @@ def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
 
 
 def _is_bare_accept(measurement: Measurement, attempt: Attempt) -> bool:
-    """A connection was accepted, and behind no neutral one stood whom it was for: here somebody accepts them all."""
+    """A connection was accepted, and there is doubt by whom.
+
+    Behind no neutral one stood whom it was for, or a resolver led there that is wrong about neutral names.
+    """
     neutrals = [each for each in _listened_to(measurement) if each.handshake == "tls"]
     same = [each for each in neutrals if attempt.address and each.family == family_of(attempt.address)]
-    return attempt.handshake == BARE_ACCEPT and bool(same) and not any(each.failure is None for each in same)
+    unproved = bool(same) and not any(each.failure is None for each in same)
+    misled = attempt.via is Via.SYSTEM and any(each.truthful is False for each in measurement.link.resolvers)
+    return attempt.handshake == BARE_ACCEPT and (unproved or misled)
 
 
 def _endpoint_of(attempt: Attempt) -> tuple[str, int, Transport, str]:
