@@ -40,7 +40,8 @@ FROM (
 ) GROUP BY ALL
 """
 CONTROLS = f"""
-SELECT target, hour // $span AS slot, simulated, count(DISTINCT key), count(DISTINCT key) FILTER (state = 'ok')
+SELECT target, hour // $span AS slot, simulated, count(DISTINCT key),
+       count(DISTINCT key) FILTER (state IN ('ok', 'degraded') OR depth IS NOT NULL)
 FROM verdict WHERE is_control AND {_IN_BUCKETS} GROUP BY ALL
 """
 STEPS = f"""
@@ -76,7 +77,7 @@ class Tally(Struct, frozen=True, kw_only=True):
 
 
 class Controls(Struct, frozen=True):
-    """Distinct controls; `answered` are those of which one measurement was `ok`."""
+    """Distinct controls; `answered` are those whom the service answered: of a call, whose relay did."""
 
     seen: int = 0
     answered: int = 0

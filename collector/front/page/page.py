@@ -17,12 +17,12 @@ MEANINGS = {
     "in it. It does not say that a call would have worked.",
     State.DEGRADED: "It gets through, measurably worse than comparable traffic or only by a fallback.",
     State.BLOCKED: "Something was seen that only interference explains, or comparable traffic passed beside it.",
-    State.LIKELY_BLOCKED: "It failed here, and either the same address answered elsewhere or the failure "
-    "follows what was sent.",
+    State.LIKELY_BLOCKED: "It failed here twice and answered elsewhere, and something shows that neither a lost route "
+    "nor the service keeps it away: other bytes pass, it dies inside this network, or other operators reach it.",
     State.IMPAIRED: "It failed, and the cause may lie with this line, with the service, or in between.",
-    State.DOWN: "It failed for controls in different networks too.",
+    State.DOWN: "It failed for controls in different networks too, at the same time.",
     State.INSUFFICIENT: "There is too little evidence to say anything: neither that it gets through nor that not.",
-    State.MIXED: "Some lines of this network see interference and others do not.",
+    State.MIXED: "Some lines of this network see interference and others do not, or are answered by the same relay.",
 }
 
 

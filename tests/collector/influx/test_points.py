@@ -80,6 +80,17 @@ def test_a_cell_counts_lines_by_their_latest_verdict() -> None:
     assert not any("country=ES" in series for series, _ in points if not series.startswith(("verdict", "event")))
 
 
+def test_a_control_was_answered_by_the_relay_of_a_call() -> None:
+    """No call is `ok`, whoever measured it."""
+    call: dict[str, Any] = {"target": "viber/call", "country": "ES", "asn": 3352, "is_control": True}
+    said = [
+        *verdicts((7, "insufficient"), depth="relay_answers", **call),
+        *verdicts((8, "insufficient"), (9, "down"), **call),
+    ]
+    points = written(content([msgspec.structs.replace(row, uid=f"{n}") for n, row in enumerate(said)]))
+    assert points["control_1h,service=viber,role=call", HOUR_NS] == {"controls": 3, "answered": 1, "failed": 2}
+
+
 def test_a_day_counts_a_line_once() -> None:
     early = content(verdicts((1, "ok"), (2, "ok"), (3, "ok")), [], [], [step_row(passed=2, failed=1)])
     rows = [verdict_row(hour=HOUR + 1, key=KEYS[key], uid=f"9{key}", state="blocked") for key in (2, 3)]
