@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -19,7 +19,6 @@ from probe.judge.name.case import forged_addresses, own_resolutions
 from probe.model import (
     Attempt,
     Endpoint,
-    Link,
     Measurement,
     Network,
     Neutral,
@@ -152,9 +151,9 @@ def _attempt_case(
         neutral_passed=any(each.failure is None for each in neutrals),
         ports_closed=ports.are_closed(_comparable(evidence.measurement, attempt, last), attempt),
         neutral_port_dead=_port_dead(neutrals, attempt.port),
-        udp_dead=_is_udp_dead(evidence.measurement.link, attempt),
+        udp_dead=_is_udp_dead(evidence.measurement, attempt),
         udp_beyond_home=location.passes_home_over_udp(evidence, attempt),
-        stun_dead=_is_stun_dead(evidence.measurement.link, attempt),
+        stun_dead=_is_stun_dead(evidence.measurement, attempt),
         neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
         answered_beside=_answered_beside(evidence.measurement, attempt),
         dialect_passed=rounds.passed_in_a_dialect(evidence.measurement, attempt, endpoint),
@@ -230,26 +229,34 @@ def _port_dead(neutrals: Sequence[Neutral], port: int) -> bool:
     return bool(same) and all(each.failure for each in same) and any(each.failure is None for each in neutrals)
 
 
-def _neutral_udp(link: Link, attempt: Attempt) -> list[Neutral]:
+def _is_udp_dead(measurement: Measurement, attempt: Attempt) -> bool:
+    """In neither family a neutral passes over UDP, while TLS does in this one: one silent server is its own fault."""
+    every = _neutral_udp(measurement)
+    tls = any(
+        each.handshake == "tls" and each.failure is None for each in _in_family(_listened_to(measurement), attempt)
+    )
+    return tls and bool(_in_family(every, attempt)) and _are_dead(every)
+
+
+def _is_stun_dead(measurement: Measurement, attempt: Attempt) -> bool:
+    every = _neutral_udp(measurement)
+    stun = [each for each in every if each.handshake in DATAGRAMS]
+    others = [each for each in _in_family(every, attempt) if each.handshake not in DATAGRAMS]
+    return any(each.failure is None for each in others) and bool(_in_family(stun, attempt)) and _are_dead(stun)
+
+
+def _neutral_udp(measurement: Measurement) -> list[Neutral]:
     """But DNS, which a network that stops all other UDP lets pass."""
+    return [each for each in _listened_to(measurement) if each.transport is Transport.UDP and each.port != DNS_PORT]
+
+
+def _in_family(neutrals: Iterable[Neutral], attempt: Attempt) -> list[Neutral]:
     family = family_of(attempt.address) if attempt.address else None
-    over = [each for each in link.neutrals if each.transport is Transport.UDP and each.family == family]
-    return [each for each in over if each.port != DNS_PORT]
+    return [each for each in neutrals if each.family == family]
 
 
-def _is_udp_dead(link: Link, attempt: Attempt) -> bool:
-    """One server that is silent is that server's fault."""
-    over_udp = _neutral_udp(link, attempt)
-    families = {each.family for each in over_udp}
-    tls = any(each.handshake == "tls" and each.failure is None for each in link.neutrals if each.family in families)
-    return tls and len(over_udp) >= 2 and all(each.failure for each in over_udp)
-
-
-def _is_stun_dead(link: Link, attempt: Attempt) -> bool:
-    over_udp = _neutral_udp(link, attempt)
-    stun = [each for each in over_udp if each.handshake in DATAGRAMS]
-    others = any(each.failure is None for each in over_udp if each.handshake not in DATAGRAMS)
-    return others and len(stun) >= 2 and all(each.failure for each in stun)
+def _are_dead(neutrals: Sequence[Neutral]) -> bool:
+    return len(neutrals) >= 2 and all(each.failure for each in neutrals)
 
 
 def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:

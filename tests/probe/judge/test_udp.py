@@ -62,7 +62,12 @@ LINES = [
     pytest.param([*STUN_DEAD, QUIC], STUN_ALONE, id="a drop of all STUN"),
     pytest.param([STUN_DEAD[0], QUIC], UNTOLD, id="one server that is silent is that server's fault"),
     pytest.param([STUN_DEAD[0]], UNTOLD, id="the same without QUIC"),
-    pytest.param([STUN_DEAD[0], over_udp("stun", 19302, family=6)], UNTOLD, id="two families are two lines"),
+    pytest.param([STUN_DEAD[0], over_udp("stun", 3478, family=6)], DEAD, id="in the other family as well"),
+    pytest.param([STUN_DEAD[0], over_udp("stun", 3478, None, 6)], UNTOLD, id="the other family passes"),
+    pytest.param([STUN_DEAD[0], QUIC, over_udp("stun", 3478, family=6)], STUN_ALONE, id="STUN is, in both"),
+    pytest.param(
+        [over_udp("stun", 3478, family=6), over_udp("quic", 443, family=6)], UNTOLD, id="only the other was asked"
+    ),
     pytest.param([], UNTOLD, id="nothing was asked"),
 ]
 
