@@ -22,6 +22,8 @@ from tests.lab.impairments.words import (
     RESOLVERS,
     SERVICE_NUMBERS,
     SERVICES,
+    STUN_DEAD,
+    UDP_DEAD,
     drawn,
 )
 from tests.lab.model import Entry, Expected, Stage
@@ -134,8 +136,8 @@ ENTRIES = (
         "The router or a hotel's WiFi lets no UDP through but DNS: no call can be made, by any service.",
         "the issue; endpoints-and-dpi C.4 T08",
         always(stage("udp.all.drop", except_ports=(53,))),
-        # No neutral relay answers either: there is nothing to compare with.
-        expected=same(INSUFFICIENT, *OVER_UDP),
+        # Nothing neutral passes over UDP either: that is told, and nobody accused.
+        expected=same(UDP_DEAD, *OVER_UDP),
         at="home",
     ),
     Entry(
@@ -143,7 +145,7 @@ ENTRIES = (
         "A router's filter drops whatever has STUN's cookie, of every service.",
         "endpoints-and-dpi C.4 T10, guard (NAT ALG)",
         always(stage("stun.cookie.drop")),
-        expected=same(INSUFFICIENT, *CALLS),
+        expected=same(STUN_DEAD, *CALLS),
         at="home",
     ),
     Entry(
@@ -236,7 +238,7 @@ ENTRIES = (
         app_control,
         {"by name": "one of tls.sni.drop | tls.sni.reset"},
         # STUN is stopped for neutral relays too.
-        same(FIREWALL, *BY_TLS) | same(INSUFFICIENT, *CALLS),
+        same(FIREWALL, *BY_TLS) | same(STUN_DEAD, *CALLS),
         at="home",
         accesses=("wifi", "adsl"),
     ),
@@ -256,7 +258,7 @@ ENTRIES = (
         "endpoints-and-dpi C.4 T26 and T32, guard (ports filtered by WiFi)",
         always(stage("home.ports", tcp=(80, 443, 53), udp=(53,))),
         # WhatsApp's chat falls back to 443. Viber's has no other port, and no neutral service has such a port either.
-        expected=same(FIREWALL, "viber/chat") | same(INSUFFICIENT, *OVER_UDP),
+        expected=same(FIREWALL, "viber/chat") | same(UDP_DEAD, *OVER_UDP),
         at="home",
         accesses=("wifi", "adsl"),
     ),
@@ -266,7 +268,7 @@ ENTRIES = (
         "endpoints-and-dpi C.4 T26 and T32, guard; firewalls that know applications",
         always(stage("home.ports", tcp=(80, 443, 53), udp=(53,)), stage("allowlist.protocol", ports=(443,))),
         # No chat of these is TLS, whichever port it falls back to.
-        expected=same(FIREWALL, "whatsapp/chat", "telegram/chat", "viber/chat") | same(INSUFFICIENT, *OVER_UDP),
+        expected=same(FIREWALL, "whatsapp/chat", "telegram/chat", "viber/chat") | same(UDP_DEAD, *OVER_UDP),
         at="home",
         accesses=("wifi", "adsl"),
     ),

@@ -29,6 +29,10 @@ RESOLVERS = tuple(address for operator in plan.OPERATORS.values() for address in
 
 # What is said where nothing may be said; with the mechanisms of the volunteer's own premises.
 INSUFFICIENT = Expected("insufficient")
+UDP_DEAD = Expected(
+    "impaired", "udp.all.drop"
+)  # for neutral services too: a home's or an office's doing is not excluded
+STUN_DEAD = Expected("impaired")  # the same of STUN alone; by what it is told apart is not known
 OPEN = {  # of a line on which a cycle may fail to conclude anything, and may not say anything that is not so
     target: Expected("insufficient" if target in CALLS else "ok", or_open=True) for target in ALL
 }

@@ -1,7 +1,8 @@
 """UDP by address, by port, whole, or unless it is recognised: how calls are stopped without looking at them much.
 
-Where neutral STUN dies as well, nothing may be said of a relay (design, section 4: failing baseline UDP voids
-comparisons over UDP): `insufficient`. Where it dies on that port and passes on others: `impaired`.
+Where neutral STUN dies as well, no relay is accused (design, section 4: failing baseline UDP voids comparisons over
+UDP). That all UDP is dead, or all STUN, is told all the same: `impaired`, and several lines make a cell. Where it dies
+on that port and passes on others: `impaired`.
 """
 
 from __future__ import annotations
@@ -46,8 +47,12 @@ def named_relay(random: Random) -> Sequence[Stage]:
     return [stage("ip.drop", addresses=everywhere(plan.SIGNAL_RELAY), direction=random.choice(WAYS))]
 
 
+ALL_UDP = Expected("impaired", "udp.all.drop")
+ALL_BUT_QUIC = Expected("impaired")
+
+
 def everything(random: Random) -> Sequence[Stage]:
-    return [stage("udp.all.drop", except_ports=random.choice(((53,), (53, 123), (53, 443))))]
+    return [stage("udp.all.drop", except_ports=random.choice(((53,), (53, 123))))]
 
 
 ENTRIES = (
@@ -84,11 +89,21 @@ ENTRIES = (
     ),
     Entry(
         "udp.all.drop",
-        "No UDP passes but DNS, and sometimes one other port.",
+        "No UDP passes but DNS, and sometimes time.",
         "endpoints-and-dpi C.4 T08",
         everything,
-        # Neutral STUN dies too: recorded, and every comparison over UDP is void.
-        expected=same(UNTOLD, *CALLS, TEAMS, SIP),
+        # Neutral UDP dies too: that is told, and every comparison of a relay's is void.
+        expected=same(ALL_UDP, *CALLS, TEAMS, SIP),
+    ),
+    Entry(
+        "udp.all.drop.but-443",
+        "No UDP passes but DNS and what goes to port 443.",
+        "endpoints-and-dpi C.4 T08",
+        always(stage("udp.all.drop", except_ports=(53, 443))),
+        # Neutral QUIC passes and no neutral STUN does; Viber's relays answer on 443 as well. SIP has no neutral left.
+        expected=same(ALL_BUT_QUIC, "telegram/call", "signal/call", "messenger/call", TEAMS)
+        | same(CLEAN_CALL, "viber/call")
+        | same(UNTOLD, SIP),
     ),
     Entry(
         "udp.port.drop.3478",
