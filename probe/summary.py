@@ -54,17 +54,17 @@ def _headline(checks: Sequence[Verdict]) -> str:
     ok = len(_in(checks, State.OK))
     if not checks:
         return "On this link only neutral services were asked."
-    if interfered:
-        return f"On this link, {'; '.join(interfered)}."
     whole = _count(len(checks), "check")
-    if ok:
+    if interfered:
+        said = "; ".join(interfered)
+    elif ok:
         said = f"no interference was seen in {whole if ok == len(checks) else f'{ok} of {whole}'}"
     elif len(_in(checks, State.INSUFFICIENT)) == len(checks):
         said = f"nothing can be concluded from any of {whole}"
     else:
         said = f"none of {whole} got the answer that was expected"
     unclear = sum(map(_failed_unclearly, checks))
-    return f"On this link, {said}{f'; {unclear} failed, cause unclear' if unclear else ''}."
+    return f"On this link, {said}{f'. {unclear} failed, cause unclear' if unclear else ''}."
 
 
 def _groups(checks: Iterable[Verdict], states: Sequence[State]) -> list[str]:
@@ -72,20 +72,25 @@ def _groups(checks: Iterable[Verdict], states: Sequence[State]) -> list[str]:
     lines = []
     for state in states:
         for seen, found in _alike(_in(checks, state), _seen).items():
-            counted = "; ".join(f"{_names([each])}{_attempts(each)}" for each in _in_order(found))
+            counted = "; ".join(f"{_names([each])}{_where(each)}" for each in _in_order(found))
             lines.append(f"{_capital(STATE_WORDS[state])}: {counted}. {_capital(seen)}.")
     return lines
 
 
 def _seen(verdict: Verdict) -> str:
-    """The mechanism, the step and the reason, in words."""
+    """The mechanism and the reason, in words."""
     mechanism, reason = mechanism_words(verdict.mechanism), _reason(verdict)
-    step = f" (while {STEP_WORDS[verdict.step]})" if verdict.step else ""
-    return f"{mechanism}{step}: {reason}" if mechanism and mechanism != reason else f"{reason}{step}"
+    return f"{mechanism}: {reason}" if mechanism and mechanism != reason else reason
 
 
-def _attempts(verdict: Verdict) -> str:
-    """How many of the attempts, or of the lookups, that were judged say so."""
+def _where(verdict: Verdict) -> str:
+    """How many of the attempts, or of the lookups, that were judged say so; and at which step they failed."""
+    step = f"while {STEP_WORDS[verdict.step]}" if verdict.step else ""
+    said = ", ".join(filter(None, (_counted(verdict), step)))
+    return f" ({said})" if said else ""
+
+
+def _counted(verdict: Verdict) -> str:
     judged = [path for path in verdict.paths if path.host and path.rule != "not_attempted"]
     alike = [path for path in judged if path.rule == verdict.rule]
     alike = alike or [path for path in judged if path.state in (State.BLOCKED, State.LIKELY_BLOCKED)]
@@ -94,7 +99,7 @@ def _attempts(verdict: Verdict) -> str:
     lookup = _is_lookup(alike[0])
     alike = [path for path in alike if _is_lookup(path) is lookup]
     tried = [path for path in judged if _is_lookup(path) is lookup]
-    return f" ({len(alike)} of {_count(len(tried), 'lookup' if lookup else 'attempt')})"
+    return f"{len(alike)} of {_count(len(tried), 'lookup' if lookup else 'attempt')}"
 
 
 def _is_lookup(path: AttemptVerdict) -> bool:

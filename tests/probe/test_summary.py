@@ -103,10 +103,10 @@ def test_a_ban_comes_first() -> None:
     lines = told(*NEUTRAL, *CLEAN[:3], MITM, DROPPED, relay("signal/call"), *UNMEASURABLE)
     assert lines[:4] == [
         "On this link, blocked: website of WhatsApp; likely blocked: calls of Viber.",
-        f"Blocked: website of WhatsApp (2 of 3 attempts). A certificate that is not the service's was presented "
-        f"(while setting up encryption): {REASONS['tls_mitm']}.",
-        "Likely blocked: calls of Viber (4 of 4 attempts). UDP packets to the service's address get no answer "
-        "(while asking the call relay (TURN)): a relay that answers elsewhere stays silent, twice, while neutral ones "
+        f"Blocked: website of WhatsApp (2 of 3 attempts, while setting up encryption). A certificate that is not "
+        f"the service's was presented: {REASONS['tls_mitm']}.",
+        "Likely blocked: calls of Viber (4 of 4 attempts, while asking the call relay (TURN)). UDP packets to the "
+        "service's address get no answer: a relay that answers elsewhere stays silent, twice, while neutral ones "
         "answer.",
         "3 answered, no interference seen: messages of Signal, Viber, WhatsApp (grades: 2 crypto, 1 transport).",
     ]
@@ -114,7 +114,7 @@ def test_a_ban_comes_first() -> None:
 
 def test_without_a_control_all_is_insufficient_and_the_advice_stands_once() -> None:
     lines = told(*NEUTRAL, *LATE, *UNMEASURABLE)
-    assert lines[0] == "On this link, nothing can be concluded from any of 4 checks; 2 failed, cause unclear."
+    assert lines[0] == "On this link, nothing can be concluded from any of 4 checks. 2 failed, cause unclear."
     assert lines[1] == (
         "Cannot be concluded: messages of WhatsApp; website of imo. It failed here, and whether it works elsewhere is "
         "not known."
@@ -126,7 +126,7 @@ def test_without_a_control_all_is_insufficient_and_the_advice_stands_once() -> N
 def test_what_failed_stands_before_what_answered() -> None:
     away = verdict("viber/web", "neutral_failed", path("neutral_failed"), step=Step.TLS)
     lines = told(*NEUTRAL, *CLEAN, *LATE[1:], away, verdict("line/web", "down", path("down"), step=Step.TCP))
-    assert lines[0] == ("On this link, no interference was seen in 4 of 7 checks; 2 failed, cause unclear.")
+    assert lines[0] == ("On this link, no interference was seen in 4 of 7 checks. 2 failed, cause unclear.")
     assert [line.partition(":")[0] for line in lines[1:5]] == [
         "Service down everywhere", "Cannot be concluded", "Cannot be concluded", "4 answered, no interference seen",
     ]  # fmt: skip
@@ -137,9 +137,23 @@ def test_none_got_an_answer_and_something_is_concluded() -> None:
     assert told(down, *UNMEASURABLE)[0] == "On this link, none of 3 checks got the answer that was expected."
 
 
+def test_the_same_at_two_steps_is_said_once() -> None:
+    rule = "controls_disagree"
+    both = [
+        verdict("viber/call", rule, path(rule), step=Step.TURN),
+        verdict("whatsapp/chat", rule, path(rule), step=Step.TCP),
+    ]
+    lines = told(MITM, *both)
+    assert lines[0] == "On this link, blocked: website of WhatsApp. 2 failed, cause unclear."
+    assert lines[2] == (
+        "Not working, cause unclear: calls of Viber (1 of 1 attempt, while asking the call relay (TURN)); messages of "
+        f"WhatsApp (1 of 1 attempt, while opening the connection). E{REASONS[rule][1:]}."
+    )
+
+
 def test_lookups_are_counted_apart() -> None:
     denied = verdict("imo/web", "name_denied", *[path("name_denied", name=True)] * 2, path("complete"), step=Step.DNS)
-    assert "website of imo (2 of 2 lookups)" in told(denied)[1]
+    assert "website of imo (2 of 2 lookups, while looking up the name)" in told(denied)[1]
 
 
 def test_a_degraded_service_counts_what_is_interfered_with() -> None:
