@@ -54,7 +54,7 @@ def parse_controls(lines: Iterable[bytes], name: str, number: int) -> list[Contr
                 found.append(ControlMeasurement(key=name, network=network, measurement=measurement))
             elif kind.key:
                 found.append(msgspec.json.decode(line, type=ControlMeasurement))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(f"{name}, line {at}, is no line of a control: {error}.") from error
     return found
 

@@ -132,7 +132,7 @@ class Client:
 
     def _reason(self, error: ApiException) -> str:
         text = str(error.body or error.reason or "no reason given")
-        with suppress(ValueError, TypeError, AttributeError):
+        with suppress(ValueError, TypeError, AttributeError, RecursionError):
             said = json.loads(text)
             text = str(said.get("error") or said.get("message") or text)
         if self._server.token:  # a server may well repeat what it did not like

@@ -134,5 +134,5 @@ class Uploads:
 def _message(body: bytes) -> str:
     try:
         return str(msgspec.json.decode(body)["message"])
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return "what answers there is no collector."

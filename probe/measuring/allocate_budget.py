@@ -48,5 +48,5 @@ class AllocateBudget:
 def _read(path: Path | None) -> dict[str, list[int]]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, list[int]]) if path else {}
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}

@@ -90,7 +90,7 @@ def parse(lines: Iterable[bytes], name: str) -> list[AlsoDial]:
     for at, line in enumerate(lines, start=1):
         try:
             found += _parse_line(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(f"{name}, line {at}, is no line of another check or of addresses: {error}.") from error
     return found
 

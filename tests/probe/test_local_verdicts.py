@@ -61,7 +61,7 @@ def test_words_and_fields_of_a_later_version_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"[1]", b"\xff", b'{"type":"measurement","uid":7}', b'{"key":"c"}', b"<html>"]
+    "text", [b"", b"{", b"[1]", b"[" * 60_000, b"\xff", b'{"type":"measurement","uid":7}', b'{"key":"c"}', b"<html>"]
 )
 def test_another_line_is_the_users_mistake(text: bytes) -> None:
     with pytest.raises(UserError, match="x, line 2, is no line of a control"):

@@ -69,6 +69,7 @@ def test_words_of_a_later_version_are_read_and_never_dialled() -> None:
         b"[1]",
         b"\xff",
         b"<html>",
+        b"[" * 60_000,
         b'{"address":7}',
         b'{"address":"203.0.113.7"}',
         b'{"type":"measurement"}',
