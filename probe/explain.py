@@ -105,6 +105,7 @@ SERVICES = {
 }
 ROLES = {"chat": "messages", "call": "calls", "web": "website", "push": "notifications"}
 
+MOST_PARTS = 6  # of a mechanism's name that are looked at: twice as many as any of this version has
 RELAY_ONLY = "relay reached, call not exercised"
 
 
@@ -122,11 +123,11 @@ def words_of(state: State, depth: Depth | None) -> str:
 
 def mechanism_words(mechanism: str | None) -> str:
     """A mechanism in words; "" for None. One that a later version refined reads as its known prefix."""
-    known = mechanism
-    while known:
+    parts = (mechanism or "").split(".", MOST_PARTS)[:MOST_PARTS]
+    for most in range(len(parts), 0, -1):
+        known = ".".join(parts[:most])
         if known in MECHANISM_WORDS:
             return MECHANISM_WORDS[known]
-        known = known.rpartition(".")[0]
     return f"in a way that this version does not know ({mechanism})" if mechanism else ""
 
 

@@ -25,9 +25,11 @@ PATIENCE_S = 10.0  # with a connection
 
 def answer(data: bytes) -> bytes | None:
     """The answer to a SIP request, or to one whose every bit is inverted; None to anything else."""
+    if len(data) > LONGEST:  # unread
+        return None
     plain = _answer(data)
-    inverted = None if plain else _answer(_inverted(data))
-    return plain or (inverted and _inverted(inverted))
+    twin = None if plain else _answer(sip.inverted(data))
+    return plain or (twin and sip.inverted(twin))
 
 
 def _answer(data: bytes) -> bytes | None:
@@ -35,13 +37,9 @@ def _answer(data: bytes) -> bytes | None:
         request = sip.parse(data)
     except ValueError:
         return None
-    if not request.method or request.method == "ACK" or len(data) > LONGEST:
+    if not request.method or request.method == "ACK":
         return None
     return sip.response(request, "200 OK", base64.b64encode(data))
-
-
-def _inverted(data: bytes) -> bytes:
-    return bytes(byte ^ 0xFF for byte in data)
 
 
 class Rate:
@@ -96,7 +94,7 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
     data = b""
     while received := await reader.read(LONGEST):
         data += received
-        plain = data if data[:1] < b"\x80" else _inverted(data)
+        plain = data if data[:1] < b"\x80" else sip.inverted(data)
         length = sip.length(plain)
         if length is not None:
             return data[:length]

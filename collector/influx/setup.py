@@ -148,7 +148,7 @@ async def version_of(api: ManagementApi) -> str:
     """The version, such as 1.6.7, 2.7.11 or 3.0.1. Raises SetupFailed."""
     said = await api.ask("GET", "/ping")
     told = said.version or (said.body.get("version", "") if isinstance(said.body, Mapping) else "")
-    found = re.search(r"\d+\.\d+[\w.~-]*", str(told))
+    found = re.search(r"\d{1,4}\.\d{1,4}[\w.~-]{0,40}", str(told))
     if found is None:
         raise SetupFailed(
             f"{api.server.url} does not answer as an InfluxDB does ({said.status} to /ping): check --influx."

@@ -17,7 +17,7 @@ import dns.rdatatype
 
 ADDRESS_TYPES = [(dns.rdataclass.IN, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
 HEADER_BYTES, ID_BYTES = 12, 2
-MOST_BYTES = 8192  # of which more is read: addresses of one name take a few hundred
+MOST_BYTES = 4096  # of which more is read: addresses of one name take a few hundred
 LEAST_RECORD = 11  # bytes
 
 

@@ -17,7 +17,8 @@ from probe.failure import clean_text
 from probe.model import Expect, Fingerprint, HttpFacts
 
 BODY_LIMIT = 16384  # bytes: enough for a title and a fingerprint
-TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+DATE_CHARACTERS = 64  # a date of HTTP has 29
+LOCATION_CHARACTERS = 8192
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -35,11 +36,11 @@ class Page(Struct, frozen=True):
         return expect.body is None or self.body.startswith(expect.body.encode())
 
     def facts(self, fingerprints: Sequence[Fingerprint]) -> HttpFacts:
-        title, location, server = TITLE.search(self.body), self._header(b"location"), self._header(b"server")
+        title, location, server = title_of(self.body), self._header(b"location"), self._header(b"server")
         text = self.body.decode("utf-8", "replace") + (location or "")
         return HttpFacts(
             status=self.status,
-            title=title and clean_text(title[1].decode("utf-8", "replace")),
+            title=None if title is None else clean_text(title.decode("utf-8", "replace")),
             location=location and _scheme_and_host(location),
             server=server and clean_text(server),
             fingerprint=next((print_.name for print_ in fingerprints if print_.pattern in text), None),
@@ -52,7 +53,18 @@ class Page(Struct, frozen=True):
         return next((value.decode("latin-1") for key, value in self.headers if key == name), None)
 
 
+def title_of(body: bytes) -> bytes | None:
+    """The text between the first `<title…>` and the `</title>` behind it; each is looked for once."""
+    lower = body.lower()
+    tag = lower.find(b"<title")
+    start = lower.find(b">", tag) + 1 if tag >= 0 else 0
+    end = lower.find(b"</title>", start) if start else -1
+    return body[start:end] if end >= 0 else None
+
+
 def _scheme_and_host(location: str) -> str | None:
+    if len(location) > LOCATION_CHARACTERS:
+        return None
     try:
         parts = urlsplit(location)
         host = parts.hostname
@@ -67,8 +79,10 @@ def _age_s(age: str | None) -> int | None:
 
 
 def _date_ms(date: str | None) -> int | None:
+    if date is None or len(date) > DATE_CHARACTERS:
+        return None
     try:
-        parsed = parsedate_to_datetime(date or "")
+        parsed = parsedate_to_datetime(date)
     except (ValueError, OverflowError):
         return None
     # A date without a zone is meant as UTC, not as the device's own time.

@@ -18,6 +18,7 @@ from msgspec import Struct
 from probe.codecs.stun import (
     COOKIE,
     HEADER_BYTES,
+    MAX_ATTRIBUTES,
     Address,
     ErrorCode,
     MessageClass,
@@ -125,8 +126,11 @@ def parse(data: bytes) -> Message:
 
 
 def _attributes(data: bytes) -> Iterator[Attribute]:
-    position = HEADER_BYTES
+    position, count = HEADER_BYTES, 0
     while position < len(data):
+        count += 1
+        if count > MAX_ATTRIBUTES:
+            raise ValueError(f"The MS-TURN message has more than {MAX_ATTRIBUTES} attributes.")
         if position + 4 > len(data):
             raise ValueError("The MS-TURN message ends inside the header of an attribute.")
         number, length = struct.unpack_from("!HH", data, position)

@@ -22,12 +22,14 @@ ANONYMOUS = "anonymous.invalid"
 IDENTIFIER_BYTES = 20  # of chance in a request
 MAX_BYTES = 65535
 MAX_HEADERS = 128
+MAX_HOPS = 70  # the usual Max-Forwards (RFC 3261, section 8.1.1.6)
 END_OF_HEAD = b"\r\n\r\n"
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
+NAME = re.compile(TOKEN)
 REQUEST_LINE = re.compile(rf"({TOKEN}) ([^\s<>\"]+) SIP/2\.0")
 STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6]\d\d) ([^\r\n]*)", re.IGNORECASE)
-HEADER = re.compile(rf"({TOKEN})[ \t]*:[ \t]*(.*?)[ \t]*", re.DOTALL)
+LINE_BREAKS = re.compile(rb"[\r\n]*")
 BROKEN_LINE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 CSEQ = re.compile(rf"(\d{{1,10}})\s+({TOKEN})")
 
@@ -78,9 +80,9 @@ class Message(Struct, frozen=True, kw_only=True):
 
     @property
     def branches(self) -> list[str | None]:
-        """One for each hop in Via, the next one first."""
+        """The branch of each hop in Via, the next one first; of more hops than a request may take, no further ones."""
         hops = [hop for value in self.values("via") for hop in _pieces(value, ",")]
-        return [_parameters(hop).get("branch") for hop in hops]
+        return [_parameters(hop).get("branch") for hop in hops[:MAX_HOPS]]
 
     @property
     def from_tag(self) -> str | None:
@@ -130,6 +132,40 @@ def length(data: bytes) -> int | None:
     return whole if whole is not None and len(data) >= whole else None
 
 
+class MessageStream:
+    """The messages of a stream, as its pieces come. Each head is read once, into however many pieces it was cut."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._searched = 0  # bytes in which no head ends
+        self._whole: int | None = None  # bytes of the first message, once its head is here
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+
+    def next(self) -> bytes | None:
+        """The next message, without the line breaks before it; None while it is not whole. Raises like `length`."""
+        if self._whole is None:
+            self._whole = self._read_head()
+        if (self._whole or len(self._data)) > MAX_BYTES:
+            raise ValueError(f"A SIP message is at most {MAX_BYTES} bytes long.")
+        if self._whole is None or len(self._data) < self._whole:
+            return None
+        message = bytes(self._data[: self._whole])
+        del self._data[: self._whole]
+        self._whole, self._searched = None, 0
+        return message
+
+    def _read_head(self) -> int | None:
+        if not self._searched and (breaks := LINE_BREAKS.match(self._data)):
+            del self._data[: breaks.end()]
+        end = self._data.find(END_OF_HEAD, self._searched)
+        if end < 0:
+            self._searched = max(0, len(self._data) - len(END_OF_HEAD) + 1)
+            return None
+        return end + len(END_OF_HEAD) + _promised(bytes(self._data[:end]))
+
+
 def _promised(head: bytes) -> int:
     promised = _content_length(Message(headers=_head(head)[1]))
     if promised is None:
@@ -139,20 +175,32 @@ def _promised(head: bytes) -> int:
 
 def _head(head: bytes) -> tuple[str, tuple[Header, ...]]:
     """The start line and the headers. A line that begins with space goes on with the one before it (section 7.3.1)."""
-    unfolded = re.sub(rb"[ \t]*\r\n[ \t]+", b" ", head)
-    start, *lines = unfolded.decode(errors="replace").split("\r\n")
-    if BROKEN_LINE.search(unfolded):
+    if BROKEN_LINE.search(head):
         raise ValueError("Lines of a SIP message end with CR and LF together.")
+    start, *lines = _unfolded(head)
     if len(lines) > MAX_HEADERS:
         raise ValueError(f"A SIP message has at most {MAX_HEADERS} headers.")
     return start, tuple(map(_header, lines))
 
 
+def _unfolded(head: bytes) -> list[str]:
+    lines: list[list[bytes]] = []
+    for line in head.split(b"\r\n"):
+        if lines and line[:1] in (b" ", b"\t"):
+            lines[-1][-1] = lines[-1][-1].rstrip(b" \t")
+            lines[-1].append(line.lstrip(b" \t"))
+        else:
+            lines.append([line])
+    return [b" ".join(parts).decode(errors="replace") for parts in lines]
+
+
 def _header(line: str) -> Header:
-    found = HEADER.fullmatch(line)
-    if found is None:
+    """No pattern over the whole line: one that may end anywhere in a run of blanks takes the square of its length."""
+    name, colon, value = line.partition(":")
+    name = name.rstrip(" \t")
+    if not colon or NAME.fullmatch(name) is None:
         raise ValueError("A SIP header is a name, a colon and a value.")
-    return Header(found[1], found[2])
+    return Header(name, value.strip(" \t"))
 
 
 def _start_line(start: str) -> Message:
@@ -176,7 +224,9 @@ def _content_length(message: Message) -> int | None:
 
 
 def _pieces(text: str, separator: str) -> list[str]:
-    """Cut at separators that stand neither in quotes nor in angle brackets."""
+    """The text, cut at separators that stand neither in quotes nor in angle brackets."""
+    if '"' not in text and "<" not in text:
+        return [piece.strip() for piece in text.split(separator)]
     pieces, quoted, bracketed, escaped = [[""]], False, False, False
     for letter in text:
         if letter == separator and not quoted and not bracketed:
@@ -213,6 +263,14 @@ def _unquoted(value: str) -> str:
     if len(value) < 2 or value[0] != '"' or value[-1] != '"':
         return value
     return re.sub(r"\\(.)", r"\1", value[1:-1])
+
+
+INVERTED = bytes(range(0xFF, -1, -1))
+
+
+def inverted(data: bytes) -> bytes:
+    """Every bit the other way round: the twin of a message, which nobody on the way reads as SIP."""
+    return data.translate(INVERTED)
 
 
 # --- Asking -----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 COOKIE = 0x2112A442
 HEADER_BYTES = 20
+MAX_ATTRIBUTES = 1024  # genuine messages have some ten
 FINGERPRINT_XOR = 0x5354554E
 UDP_PROTOCOL = 17
 GOOGLE_OWN = 0xFF05  # Google's, without a name in the registry; in nDPI stun.pcap, frame 17
@@ -258,8 +259,11 @@ def parse(data: bytes) -> Message:
 
 
 def _attributes(data: bytes) -> Iterator[Attribute]:
-    position = HEADER_BYTES
+    position, count = HEADER_BYTES, 0
     while position < len(data):
+        count += 1
+        if count > MAX_ATTRIBUTES:
+            raise ValueError(f"The STUN message has more than {MAX_ATTRIBUTES} attributes.")
         if position + 4 > len(data):
             raise ValueError("The STUN message ends inside the header of an attribute.")
         number, length = struct.unpack_from("!HH", data, position)

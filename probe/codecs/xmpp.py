@@ -74,6 +74,9 @@ class _Reader:
         self._parser.StartDoctypeDeclHandler = _refuse
         self._parser.CommentHandler = _refuse
         self._parser.ProcessingInstructionHandler = _refuse
+        # Expat 2.6 holds a last small piece back until more comes, and after the features nothing does.
+        if hasattr(self._parser, "SetReparseDeferralEnabled"):
+            self._parser.SetReparseDeferralEnabled(False)
 
     def read(self, data: bytes) -> Answer | None:
         self._bytes += len(data)

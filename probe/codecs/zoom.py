@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 HEADER_BYTES = 20
+MAX_ATTRIBUTES = 1024  # genuine messages have some ten
 REQUEST, ANSWER = 0x0001, 0x0002
 TEXT, SEEN_ADDRESS = 0x0101, 0x0103
 ADDRESS_BYTES = 8
@@ -44,8 +45,11 @@ def parse(data: bytes) -> Message:
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    position = HEADER_BYTES
+    position, count = HEADER_BYTES, 0
     while position < len(data):
+        count += 1
+        if count > MAX_ATTRIBUTES:
+            raise ValueError(f"The zone controller's message has more than {MAX_ATTRIBUTES} attributes.")
         if position + 4 > len(data):
             raise ValueError("The zone controller's message ends inside the header of an attribute.")
         number, length = struct.unpack_from("!HH", data, position)

@@ -21,6 +21,7 @@ from probe.net.dialer import Stream
 
 LIMIT = 10.0  # seconds
 ALPN = ("http/1.1",)
+MAX_EVENTS = 512  # interim responses and chunks that are read: each takes time, however small it is
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
@@ -66,13 +67,15 @@ class Http1Response:
 
     async def read(self, connection: h11.Connection, stream: Stream) -> None:
         """The response and the beginning of its body. Raises OSError, EOFError, Failed(`http_request_failed`)."""
-        while len(self._body) < BODY_LIMIT:
+        events = 0
+        while len(self._body) < BODY_LIMIT and events < MAX_EVENTS:
             try:
                 event = connection.next_event()
                 if event is h11.NEED_DATA:
                     connection.receive_data(await self._receive(stream))
             except h11.RemoteProtocolError as error:
                 raise Failed("http_request_failed") from error
+            events += event is not h11.NEED_DATA
             if isinstance(event, h11.Response):
                 self._response = event
             elif isinstance(event, h11.Data):

@@ -73,7 +73,7 @@ class SipExchange:
 
     def translated(self, data: bytes) -> bytes:
         """From SIP to what is on the wire, and back."""
-        return bytes(byte ^ 0xFF for byte in data) if self.twin else data
+        return sip.inverted(data) if self.twin else data
 
     def match(self, datagram: bytes) -> sip.Message | None:
         """The final response in a datagram. Raises ValueError for one to us that cannot be read."""
@@ -115,12 +115,11 @@ async def _over_stream(record: StepRecord, opened: Stream, asked: SipExchange) -
     record.operation = Operation.WRITE
     await opened.send(asked.translated(asked.request))
     record.operation = Operation.READ
-    unmatched, data = 0, b""
+    unmatched, messages = 0, sip.MessageStream()
     message = None
     try:
         while message is None:
-            piece, data = await _next(opened, data, asked)
-            message = asked.read(piece)
+            message = asked.read(await _next(opened, messages, asked))
             unmatched += message is None
     except ValueError as error:
         record.operation = Operation.DECODE
@@ -130,14 +129,14 @@ async def _over_stream(record: StepRecord, opened: Stream, asked: SipExchange) -
     return message
 
 
-async def _next(opened: Stream, data: bytes, asked: SipExchange) -> tuple[bytes, bytes]:
-    """The next message of a stream, and what came behind it. Raises EOFError, OSError, ValueError."""
-    while (length := sip.length(data)) is None:
+async def _next(opened: Stream, messages: sip.MessageStream, asked: SipExchange) -> bytes:
+    """The next message of a stream. Raises EOFError, OSError, ValueError."""
+    while (message := messages.next()) is None:
         received = await opened.receive()
         if not received:
             raise EOFError
-        data += asked.translated(received)
-    return data[:length], data[length:]
+        messages.feed(asked.translated(received))
+    return message
 
 
 def facts(message: sip.Message | None, sends: int, unmatched: int) -> SipFacts:

@@ -13,6 +13,8 @@ from probe.codecs.http_page import BODY_LIMIT, Page
 from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.net.dialer import Stream
 
+PIECE = 4096  # bytes that are read at once: some hundreds of the smallest frames
+MAX_EVENTS = 512  # of one response: each takes time, however small it is
 STREAM = 1  # the first that a client opens
 
 
@@ -27,13 +29,19 @@ async def post(stream: Stream, headers: Sequence[tuple[str, str]], body: bytes) 
     connection.send_headers(STREAM, [(":method", "POST"), (":scheme", "https"), *headers])
     connection.send_data(STREAM, body, end_stream=True)
     page: Page | None = None
+    left = MAX_EVENTS
     while True:
         if said := connection.data_to_send():
             await stream.send(said)
-        for event in _parsed(connection, await _received(stream)):
-            page = _taken(connection, event, page)
-            if isinstance(event, StreamEnded) or (page is not None and len(page.body) >= BODY_LIMIT):
-                return _whole(page)
+        data = await _received(stream)
+        for at in range(0, len(data), PIECE):
+            for event in _parsed(connection, data[at : at + PIECE]):
+                left -= 1
+                page = _taken(connection, event, page)
+                if isinstance(event, StreamEnded) or (page is not None and len(page.body) >= BODY_LIMIT):
+                    return _whole(page)
+            if left < 0:
+                raise Failed(UNEXPECTED_REPLY)
 
 
 async def _received(stream: Stream) -> bytes:

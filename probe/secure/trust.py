@@ -5,9 +5,8 @@ The system's store is never asked: a volunteer's device may carry roots of an em
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, Failed, 
 OUT_OF_DATE = frozenset({9, 10})
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
 
-PEM_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 
 
 class Trust:
@@ -107,8 +106,16 @@ def _roots(pem: bytes) -> tuple[crypto.X509, ...]:
     with warnings.catch_warnings():
         # Some public roots have a serial number of zero, which cryptography warns of and may refuse one day.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        loaded = (_root(block) for block in PEM_BLOCK.findall(pem))
+        loaded = (_root(block) for block in pem_blocks(pem))
         return tuple(root for root in loaded if root is not None)
+
+
+def pem_blocks(pem: bytes) -> Iterator[bytes]:
+    """Each certificate's text, from BEGIN to END; what is cut off is left out."""
+    for part in pem.split(BEGIN)[1:]:
+        text, end, _ = part.partition(END)
+        if end:
+            yield BEGIN + text + END
 
 
 def _root(block: bytes) -> crypto.X509 | None:

@@ -5,6 +5,9 @@ A refusal is an HTTP response like any other, and kept as a page: a portal or a 
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import islice
+
 from msgspec import Struct
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
@@ -28,6 +31,7 @@ from probe.net.record import StepRecord
 
 SWITCHING_PROTOCOLS = 101
 MESSAGE_LIMIT = 65536  # bytes: no handshake of ours has a message as long
+MAX_EVENTS = 1024  # pieces of messages, pings: no handshake of ours has as many
 
 
 class Upgrade(Struct, frozen=True, kw_only=True):
@@ -47,7 +51,8 @@ class WebSocketStream:
         self.page: Page | None = None  # what the web server answered, once it did
         self._stream = stream
         self._connection = WSConnection(ConnectionType.CLIENT)
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque()
+        self._left = MAX_EVENTS
         self._message = b""
 
     async def upgrade(self, record: StepRecord, host: str, asked: Upgrade) -> None:
@@ -78,7 +83,7 @@ class WebSocketStream:
     async def receive(self) -> bytes:
         """The next message that is not empty, text as UTF-8; nothing at the end of the stream.
 
-        Raises OSError, and Failed(`unexpected_reply`) for a message without end.
+        Raises OSError, and Failed(`unexpected_reply`) for a message, or for pings, without end.
         """
         while True:
             event = await self._next_or_end()
@@ -118,10 +123,13 @@ class WebSocketStream:
                 return None
             try:
                 self._connection.receive_data(data)
-                self._events += self._connection.events()
+                self._events += islice(self._connection.events(), self._left + 1)
             except (ProtocolError, ValueError) as error:  # ValueError: headers that are not ASCII
                 raise Failed(UNEXPECTED_REPLY) from error
-        return self._events.pop(0)
+            if len(self._events) > self._left:
+                raise Failed(UNEXPECTED_REPLY)
+        self._left -= 1
+        return self._events.popleft()
 
     async def _keep_refusal(self, refused: RejectConnection) -> None:
         """With the beginning of its body, where one follows."""

@@ -65,6 +65,7 @@ def test_what_was_altered_on_the_way_comes_back_as_it_arrived() -> None:
         bytes(byte ^ 0xFF for byte in answer(REQUEST) or b""),
         REQUEST.replace(b"OPTIONS", b"ACK"),
         REQUEST.replace(b"Accept: */*", b"Accept: " + b"a" * 2_000),
+        REQUEST.replace(b"Accept: */*", b"Accept: a" + b" " * 60_000 + b"a"),
     ],
 )
 def test_what_gets_no_answer(data: bytes) -> None:

@@ -94,6 +94,32 @@ def test_what_follows_the_promised_length_is_left_out() -> None:
     assert sip.parse(vector("dblreq")[first:]).method == "INVITE"
 
 
+@given(
+    st.lists(st.sampled_from([OPTIONS, sip.response(sip.parse(OPTIONS), "200 OK", b"\r\n\r\nbody")]), max_size=3),
+    st.lists(st.integers(1, 400), min_size=1, max_size=20),
+)
+def test_a_stream_gives_its_messages_however_it_is_cut(sent: list[bytes], sizes: list[int]) -> None:
+    data = rest = b"\r\n\r\n".join(sent)
+    whole = []
+    while (size := sip.length(rest)) is not None:
+        whole.append(rest[:size].lstrip(b"\r\n"))
+        rest = rest[size:]
+    messages, found = sip.MessageStream(), []
+    for size in [*sizes, len(data)]:
+        messages.feed(data[:size])
+        data = data[size:]
+        while (message := messages.next()) is not None:
+            found.append(message)
+    assert found == whole
+
+
+def test_a_head_without_end_is_refused_at_its_bound() -> None:
+    messages = sip.MessageStream()
+    messages.feed(b"OPTIONS " + b"a" * sip.MAX_BYTES)
+    with pytest.raises(ValueError, match="at most"):
+        messages.next()
+
+
 def test_numbers_beyond_their_bounds_are_absent() -> None:
     assert sip.parse(vector("scalar02")).cseq is None
     assert sip.parse(vector("scalarlg")).cseq is None
