@@ -49,6 +49,7 @@ class LabBench:
             settings.egress or run.operator,
             run.access,
             home=(*nat_stages(settings), *where.home),
+            carrier=where.carrier,
             censor=where.censor,
             world=where.world,
             families=settings.families,

@@ -59,8 +59,9 @@ Draw = Callable[[Random], Sequence[Stage]]
 class Entry:
     """A technique (interference) or an impairment (harmless). One entry each, in tests/lab/techniques|impairments.
 
-    `at` says whose packets meet it: the `operator`'s, those of the `home` (or workplace) before the first public hop,
-    the `link` itself, or the `world`: the service's own side, which controls meet as well.
+    `at` says whose packets meet it: the `operator`'s, those between a `carrier`'s gateway and its first public router
+    (on cellular accesses), those of the `home` (or workplace) before the first public hop, the `link` itself, or the
+    `world`: the service's own side, which controls meet as well.
     """
 
     name: str

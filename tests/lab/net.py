@@ -130,6 +130,7 @@ class Lab:
         access: str,
         *,
         home: Sequence[Stage] = (),
+        carrier: Sequence[Stage] = (),
         censor: Sequence[Stage] = (),
         world: Sequence[Stage] = (),
         families: Sequence[int] = (4, 6),
@@ -142,13 +143,13 @@ class Lab:
         place, say how the line's NAT behaves (and that there is one).
         """
         who, how = OPERATORS[operator], ACCESSES[access]
-        manner = subscriber.manner(how, [*home, *censor, *world]) if 4 in families else None
+        manner = subscriber.manner(how, [*home, *carrier, *censor, *world]) if 4 in families else None
         own, public = subscriber.addresses(who, how, next(self._numbers), sorted(families), manner)
         asked = tuple(resolver) if resolver is not None else (resolvers(who)[0 if 4 in families else 1],)
         if not self._free:
             raise LabError(f"All {self._slots} lines are in use; release one, or make a Lab with more slots.")
         slot, routers = self._free.pop(), subscriber.routers(who, how)
-        stages = tuple(home), tuple(censor), tuple(world)
+        stages = tuple(home), tuple(carrier), tuple(censor), tuple(world)
         order = subscriber.Order(slot, how, own, public, asked, manner, routers, *stages, seed)
         try:
             self.ask("open", order)

@@ -46,9 +46,13 @@ class Subscription:
         self._nat = [Place(Nat(*self._translated(), order.manner, dice))] if order.manner else []
 
     def change(self, stages: Mapping[str, Sequence[Stage]]) -> None:
-        """Makes the path of these stages, by place: home, censor, world; a place that is not named stays as it is."""
+        """Makes the path of these stages, by place: home, carrier, censor, world; one that is not named stays as it is.
+
+        The carrier's gateway stands behind the radio, a home's router before the line.
+        """
         self._stages |= {where: self._places(where, of) for where, of in stages.items()}
-        made, fixed = self._stages, (self._home, self._access, self._before)
+        made, gateway = self._stages, (self._home, self._access)
+        fixed = (*(reversed(gateway) if self.order.access.cgnat else gateway), *made["carrier"], self._before)
         self.path.route = (*made["home"], *fixed, *made["censor"], *self._nat, self._after, *made["world"])
 
     def _translated(self) -> tuple[bytes, bytes]:
@@ -96,7 +100,7 @@ class Router:
         device = self._slots[order.slot]
         path = Path((), self._loop, writer(device.fd), writer(self._world.fd))
         line = Subscription(order, path)
-        line.change({"home": order.home, "censor": order.censor, "world": order.world})
+        line.change({"home": order.home, "carrier": order.carrier, "censor": order.censor, "world": order.world})
         device.name(order.addresses)
         tun.tell_resolvers(device.namespace, order.resolvers)
         self._lines[order.slot] = line

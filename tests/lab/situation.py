@@ -44,6 +44,7 @@ class Situation:
     censor: Stages
     world: Stages
     settings: Settings
+    carrier: Stages = ()
 
 
 PEACE = Situation((), (), (), Settings())  # nothing anywhere
@@ -61,6 +62,7 @@ def situation(entry: Entry, run: Run) -> Situation:
         censor=drawn if entry.at == "operator" else (),
         world=drawn if entry.at == "world" else (),
         settings=settings,
+        carrier=drawn if entry.at == "carrier" else (),
     )
 
 

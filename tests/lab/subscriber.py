@@ -23,7 +23,7 @@ NAT_STAGES = ("nat.symmetric", "nat.timeout")
 
 @dataclass(frozen=True, slots=True)
 class Routers:
-    """Addresses of both families alike: before the censor, and behind it."""
+    """Addresses of both families alike: the home's or the carrier's gateway, before the censor, and behind it."""
 
     home: tuple[tuple[bytes, ...], tuple[bytes, ...]]
     before: tuple[tuple[bytes, ...], tuple[bytes, ...]]
@@ -42,6 +42,7 @@ class Order:
     manner: Manner | None  # of its NAT
     routers: Routers
     home: tuple[Stage, ...]
+    carrier: tuple[Stage, ...]
     censor: tuple[Stage, ...]
     world: tuple[Stage, ...]
     seed: int
@@ -85,7 +86,6 @@ def routers(operator: Operator, access: Access) -> Routers:
     v4, v6 = ipaddress.ip_network(operator.v4), ipaddress.ip_network(operator.v6)
     own = [(packed(str(v4[last])), packed(str(v6[last]))) for last in (1, 2, 3)]
     transit = packed(OTHER_V4.format(1)), packed(OTHER_V6.format(1))
-    first = packed("10.64.0.1")
-    home = ((packed("192.168.1.1"),), (own[2][1],)) if access.name == "wifi" else ((), ())
-    before = ((first, own[0][0]), (own[2][1], own[0][1])) if access.cgnat else ((own[0][0],), (own[0][1],))
-    return Routers(home, before, ((own[1][0], transit[0]), (own[1][1], transit[1])))
+    gateway = packed("10.64.0.1") if access.cgnat else packed("192.168.1.1")
+    home = ((gateway,), (own[2][1],)) if access.cgnat or access.name == "wifi" else ((), ())
+    return Routers(home, ((own[0][0],), (own[0][1],)), ((own[1][0], transit[0]), (own[1][1], transit[1])))

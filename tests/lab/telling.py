@@ -24,7 +24,7 @@ def tell(session: Session, run: Run) -> tuple[str, bool]:
 def _heading(session: Session, run: Run, result: Result) -> Iterator[str]:
     entry, where = ENTRIES[run.entry], session.bench.situation(run)
     yield f"{entry.name}: {entry.does} ({entry.source})"
-    for place in ("home", "censor", "world"):
+    for place in ("home", "carrier", "censor", "world"):
         for stage in getattr(where, place):
             yield f"  {place}: {stage.filter} {dict(stage.parameters)}"
     yield f"  settings: {dict(entry.settings) or 'none'}; met: {dict(session.bench.met.get(run.entry, {}))}"

@@ -7,7 +7,18 @@ from random import Random
 
 from tests.lab import plan
 from tests.lab.model import Entry, Expected, Stage
-from tests.lab.techniques.aims import CALLS, CLEAN_CALL, MESSAGES, OK, RELAY_NUMBERS, everywhere, nothing, same, stage
+from tests.lab.techniques.aims import (
+    CALLS,
+    CLEAN_CALL,
+    MESSAGES,
+    OK,
+    RELAY_NUMBERS,
+    everywhere,
+    nothing,
+    only_v4,
+    same,
+    stage,
+)
 from tests.lab.techniques.ip import DROPPED, WAY, drop
 from tests.lab.techniques.udp import SILENT_RELAY
 
@@ -24,6 +35,10 @@ def viber(random: Random) -> Sequence[Stage]:
         drop(random, everywhere(*plan.VIBER_RELAYS), "udp"),
         drop(random, everywhere(plan.VIBER_CHAT, plan.VIBER_WEB), "tcp"),
     ]
+
+
+def viber_inside(random: Random) -> Sequence[Stage]:
+    return [drop(random, only_v4(*plan.VIBER_RELAYS), "udp"), drop(random, only_v4(plan.VIBER_CHAT), "tcp")]
 
 
 def signal_refused(random: Random) -> Sequence[Stage]:
@@ -74,6 +89,19 @@ ENTRIES = (
         {"code": "one of 1 | 10 | 13"},
         same(Expected("likely_blocked", "ip.reject"), "signal/chat", "signal/call"),
         settings={"operators": ("inwi",)},
+    ),
+    Entry(
+        "carrier.private-routers",
+        "A box between a mobile operator's gateway and its first public router drops Viber's chat and relays.",
+        "mobile operators number their inner routers from 10.0.0.0/8 and 100.64.0.0/10",
+        viber_inside,
+        WAY,
+        # It dies before the first public hop, and the router before it has a private address, as those of homes have.
+        # Until the device itself tells that it hangs on a mobile network, nobody is named.
+        same(Expected("impaired"), "viber/chat", "viber/call"),
+        at="carrier",
+        accesses=CELLULAR,
+        settings={"families": (4,)},
     ),
     Entry(
         "venue.exempt",
