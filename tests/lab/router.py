@@ -27,6 +27,7 @@ from tests.lab.places import addresses
 from tests.lab.shaping import Shaper
 from tests.lab.subscriber import NAT_STAGES, Order
 
+INNER = "10.65.0.2"
 MAX_PACKET = 65_535
 AT_ONCE = 32  # packets from one device before others have their turn
 Places = Sequence[Place]
@@ -41,6 +42,7 @@ class Subscription:
         routers, dice = order.routers, Random(f"{order.seed}/line")
         self._home = Place(Hops(*routers.home))
         self._access = Place(Shaper(order.access, dice))
+        self._inner = Place(Hops([packed(INNER)], ()))  # an operator's, behind its gateway
         self._before, self._after = Place(Hops(*routers.before)), Place(Hops(*routers.after))
         self._stages: dict[str, Places] = {}
         self._nat = [Place(Nat(*self._translated(), order.manner, dice))] if order.manner else []
@@ -48,11 +50,13 @@ class Subscription:
     def change(self, stages: Mapping[str, Sequence[Stage]]) -> None:
         """Makes the path of these stages, by place: home, carrier, censor, world; one that is not named stays as it is.
 
-        The carrier's gateway stands behind the radio, a home's router before the line.
+        The carrier's gateway stands behind the radio, a home's router before the line; what a carrier has behind its
+        gateway stands behind another of its routers.
         """
         self._stages |= {where: self._places(where, of) for where, of in stages.items()}
         made, gateway = self._stages, (self._home, self._access)
-        fixed = (*(reversed(gateway) if self.order.access.cgnat else gateway), *made["carrier"], self._before)
+        inner = (self._inner, *made["carrier"]) if made["carrier"] else ()
+        fixed = (*(reversed(gateway) if self.order.access.cgnat else gateway), *inner, self._before)
         self.path.route = (*made["home"], *fixed, *made["censor"], *self._nat, self._after, *made["world"])
 
     def _translated(self) -> tuple[bytes, bytes]:

@@ -50,6 +50,7 @@ def _baseline() -> dict[str, Any]:
     literal = {"host": WORLD_V4.format(plan.NEUTRAL_WEB), "port": 443, "server_name": "www.neutral.example"}
     stun = [("stun.neutral.example", 3478)]
     stun += [(WORLD_V4.format(plan.NEUTRAL_STUN_2), port) for port in (19302, 3478)]
+    stun += [(WORLD_V6.format(plan.NEUTRAL_STUN_2), 19302)]
     check = {"path": "/generate_204", "status": 204}
     tls = _target("tls", [("www.neutral.example", 443)], plane="web")
     tls["endpoints"].append(literal)

@@ -96,8 +96,8 @@ ENTRIES = (
         "mobile operators number their inner routers from 10.0.0.0/8 and 100.64.0.0/10",
         viber_inside,
         WAY,
-        # It dies before the first public hop, and the router before it has a private address, as those of homes have.
-        # Until the device itself tells that it hangs on a mobile network, nobody is named.
+        # It dies before the first public hop, behind two routers with private addresses: a home has one, a campus or
+        # an operator more. Until the device itself tells that it hangs on a mobile network, nobody is named.
         same(Expected("impaired"), "viber/chat", "viber/call"),
         at="carrier",
         accesses=CELLULAR,
