@@ -16,18 +16,17 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from collector.facts.networks import Networks, lookup_prefix
 from collector.front.batches import prefixes
 from probe.cycle import Cycle, run_cycle
 from probe.handshakes.trace import Instruments
-from probe.local_verdicts import NetworkTable, judge_all, latest, started_ms
+from probe.local_verdicts import NetworkTable, judge_all, latest
 from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.session import Settings
 from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict, Void
@@ -36,7 +35,6 @@ from probe.path.ttl_probe import SocketSweeper
 from probe.secure.trust import Trust
 from tests.lab.settings import Device, lay_out
 
-SOON_MS = 60_000  # after a line's last measurement its controls measure again
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -115,8 +113,7 @@ def run(order: Order) -> Result:
         if order.files is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (order.files, order.files))
         cycle = asyncio.run(measured(order))
-        controls = (*order.controls, *since(cycle, order.controls))
-        verdicts = judge_all(cycle.measurements, order.targets, controls, whereabouts(order, cycle))
+        verdicts = judge_all(cycle.measurements, order.targets, order.controls, whereabouts(order, cycle))
     except Exception:
         return Result(error=traceback.format_exc())
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -129,20 +126,6 @@ def run(order: Order) -> Result:
         cpu_s=usage.ru_utime + usage.ru_stime,
         took_s=time.monotonic() - started,
     )
-
-
-def since(cycle: Cycle, controls: Iterable[ControlMeasurement]) -> list[ControlMeasurement]:
-    """The controls' next cycle: the world stands still, so that it would say what the last one said.
-
-    An answer from before a failure waits for a newer one, and controls are measured once for many runs.
-    """
-    last = max((started_ms(each) for each in cycle.measurements), default=0)
-    return [
-        replace(
-            each, started_ms=last + SOON_MS, measurement=replace(each.measurement, cycle=f"{each.measurement.cycle}+")
-        )
-        for each in controls
-    ]
 
 
 def whereabouts(order: Order, cycle: Cycle) -> NetworkTable:
