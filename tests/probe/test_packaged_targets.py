@@ -66,6 +66,7 @@ OPERATORS = {  # of the baselines' hosts, so that no one network's fault silence
     "www.example.com": "iana",
     "9.9.9.9": "quad9",
     "2620:fe::fe": "quad9",
+    "imap.gmail.com": "google",
     "stun.l.google.com": "google",
     "74.125.128.127": "google",
     "stun.cloudflare.com": "cloudflare",
@@ -128,6 +129,9 @@ def test_baselines_hang_on_several_networks_for_each_transport() -> None:
         assert any(is_address(point.host) for point in neutral), "a link without a resolver is a link"
         assert any(not is_address(point.host) for point in neutral)
     assert {443, 3478} <= {point.port for point in points}
+    elsewhere = [point for point in points if point.handshake == "tls" and point.port not in (80, 443)]
+    assert len({OPERATORS[point.host] for point in elsewhere}) >= 2, "a messenger's port is compared with its like"
+    assert len({point.port for point in elsewhere}) >= 2
     assert not any(point.uncalibrated for point in points if not is_address(point.host))
 
 

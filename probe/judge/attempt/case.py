@@ -11,7 +11,7 @@ from probe.attempts import BARE_ACCEPT, is_answered, is_of
 from probe.failure import BROKEN_OFF, CERTIFICATE_FAILURES, is_own, is_transient
 from probe.grades import is_positive
 from probe.judge import controls, location
-from probe.judge.attempt import certificates, dialogues, rounds
+from probe.judge.attempt import certificates, dialogues, ports, rounds
 from probe.judge.controls import Control, EndpointView
 from probe.judge.evidence import NOBODY, Evidence, Neighbours
 from probe.judge.location import FailureLocation
@@ -56,14 +56,13 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     opened_before: bool  # in round 1 the TCP connection to this address was accepted
     family_usable: bool
     neutral_passed: bool
+    ports_closed: bool  # over TCP neutrals passed on the web's ports alone, and this is another one; or the reverse
     neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
     udp_dead: bool  # every neutral service over UDP failed but DNS, and neutral TLS passed
     udp_beyond_home: bool  # a datagram that was no DNS was seen by a router at or beyond the first public hop
     stun_dead: bool  # every neutral STUN server failed, on several ports or hosts, and other UDP than DNS passed
     neutral_altered: bool  # a neutral name's certificate was replaced too
-    answered_beside: frozenset[
-        str
-    ]  # handshakes that were answered at the same address and port, over the same transport
+    answered_beside: frozenset[str]  # handshakes answered at the same address and port, over the same transport
     dialect_passed: bool  # the same request in other bytes was answered properly at the same address and port
     dialect_passed_before: bool  # in round 1 too
     equal_passed: bool  # a neutral over the same carrier finished a handshake of as many flights
@@ -150,6 +149,7 @@ def _attempt_case(
         opened_before=evidence.earlier is not None and _had_opened(evidence.earlier, attempt),
         family_usable=_family_usable(evidence.measurement, attempt),
         neutral_passed=any(each.failure is None for each in neutrals),
+        ports_closed=ports.are_closed(_comparable(evidence.measurement, attempt, last), attempt),
         neutral_port_dead=_port_dead(neutrals, attempt.port),
         udp_dead=_is_udp_dead(evidence.measurement, attempt),
         udp_beyond_home=location.passes_home_over_udp(evidence, attempt),
@@ -208,6 +208,11 @@ def _answers_udp(other: Attempt, address: str | None) -> bool:
 
 
 def _neutrals(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:
+    """Those that the attempt is compared with: over TCP on like ports, where there are any."""
+    return ports.alike(_comparable(measurement, attempt, last), attempt)
+
+
+def _comparable(measurement: Measurement, attempt: Attempt, last: Observation | None) -> list[Neutral]:
     """The neutral attempts of the same kind and family; one whose certificate was replaced still connected."""
     kinds = comparable_neutrals(last.step, attempt.transport) if last else frozenset()
     family = family_of(attempt.address) if attempt.address else None
@@ -262,10 +267,15 @@ def _family_usable(measurement: Measurement, attempt: Attempt) -> bool:
 
 
 def _is_bare_accept(measurement: Measurement, attempt: Attempt) -> bool:
-    """A connection was accepted, and behind no neutral one stood whom it was for: here somebody accepts them all."""
+    """A connection was accepted, and there is doubt by whom.
+
+    Behind no neutral one stood whom it was for, or a resolver led there that is wrong about neutral names.
+    """
     neutrals = [each for each in _listened_to(measurement) if each.handshake == "tls"]
     same = [each for each in neutrals if attempt.address and each.family == family_of(attempt.address)]
-    return attempt.handshake == BARE_ACCEPT and bool(same) and not any(each.failure is None for each in same)
+    unproved = bool(same) and not any(each.failure is None for each in same)
+    misled = attempt.via is Via.SYSTEM and any(each.truthful is False for each in measurement.link.resolvers)
+    return attempt.handshake == BARE_ACCEPT and (unproved or misled)
 
 
 def _endpoint_of(attempt: Attempt) -> tuple[str, int, Transport, str]:

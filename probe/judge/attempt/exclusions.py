@@ -122,6 +122,14 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
         "A home router or a workplace does this as well as an operator.",
     ),
     Rule(
+        "ports_closed_for_all",
+        lambda case: case.ports_closed,
+        State.IMPAIRED,
+        None,
+        "neutral services do not answer on such a port either: this link lets only some ports out",
+        "Hotels, schools and offices open the web's ports alone. What passes there clears no messenger's port.",
+    ),
+    Rule(
         "tls_read_for_all",
         lambda case: case.step in READABLE_STEPS and not is_udp(case) and case.neutral_altered,
         State.IMPAIRED,

@@ -28,16 +28,14 @@ ORDER = """
     family_without_control no_control tls_read_at_home stopped_at_home stopped_between certificate_expired
     leaf_differs trust_store_old anothers_certificate_once tls_mitm outage_reported controls_disagree
     control_awaited service_refusal session_refusal session_broken_off refused_by_target refused_under_its_address
-    regional_fault_not_excluded port_dead_behind_the_home port_dead_for_neutrals tls_read_for_all
-    unmatched_replies udp_dead_beyond_home udp_dead stun_dead neutral_failed silence_once broken_off_once
-    begun_without_equal
-    begun_on_a_lossy_link refused_at_the_service refused_beyond left_unanswered unreachable_in_country
-    routing_or_service_not_excluded ip_reject ip_reset residual ip_drop tls_reset tls_broken_off tls_hello_dropped
-    tls_unanswered tls_reply_dropped tls_refused page_refused http_reset sip_dropped sip_unanswered
-    payload_recognised_reset
-    payload_recognised_dropped payload_reset allocate_dropped payload_dropped dtls_hello_dropped dtls_dropped
-    dtls_endpoint_dropped quic_name_dropped quic_dropped quic_endpoint_dropped udp_endpoint_dropped
-    payload_answered_by_another unexplained
+    regional_fault_not_excluded port_dead_behind_the_home port_dead_for_neutrals ports_closed_for_all
+    tls_read_for_all unmatched_replies udp_dead_beyond_home udp_dead stun_dead neutral_failed silence_once
+    broken_off_once begun_without_equal begun_on_a_lossy_link refused_at_the_service refused_beyond left_unanswered
+    unreachable_in_country routing_or_service_not_excluded ip_reject ip_reset residual ip_drop tls_reset
+    tls_broken_off tls_hello_dropped tls_unanswered tls_reply_dropped tls_refused page_refused http_reset
+    sip_dropped sip_unanswered payload_recognised_reset payload_recognised_dropped payload_reset allocate_dropped
+    payload_dropped dtls_hello_dropped dtls_dropped dtls_endpoint_dropped quic_name_dropped quic_dropped
+    quic_endpoint_dropped udp_endpoint_dropped payload_answered_by_another unexplained
 """
 
 

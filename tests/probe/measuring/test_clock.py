@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from probe.cycle import Cycle, run_cycle
+from probe.handshakes import HANDSHAKES
+from probe.handshakes.trace import Trace
+from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.clock import AGREE_MS, agreed, clock_offset_ms
 from probe.measuring.measurer import Findings
-from probe.model import Attempt, Endpoint, Grade, HttpFacts, Step, Transport, Via
+from probe.measuring.session import Settings
+from probe.measuring.watch import MOST_DRIFT_MS
+from probe.model import Attempt, Endpoint, Expect, Grade, HttpFacts, Step, Transport, Via, Void
 from probe.net.clock import Anchor
 from probe.targets import packaged
-from tests.probe.builders import NOW_MS, attempt, dated, endpoint, instruments, observation, scripted_shake
+from tests.probe.builders import (
+    NOW_MS,
+    attempt,
+    dated,
+    endpoint,
+    instruments,
+    observation,
+    scripted_shake,
+    target,
+    targets,
+)
 from tests.scripted import ScriptedDialer, Tcp, run
 
 HTTP = endpoint("http", "203.0.113.80", 80)
@@ -177,3 +195,56 @@ def test_the_corrected_time_is_as_right_as_its_calibration(
             assert abs(tools.drift_ms() - (device.wrong_ms - wrong_ms)) <= 2
 
     run(work())
+
+
+def page_of(device: Device) -> Callable[[bytes], bytes]:
+    """A neutral page, dated by the true time."""
+
+    def reply(request: bytes) -> bytes:
+        date = email.utils.formatdate(device.true_ms() // 1000, usegmt=True)
+        return f"HTTP/1.1 204 No Content\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n".encode()
+
+    return reply
+
+
+@settings(max_examples=40, deadline=None)
+@given(wrong_ms=st.integers(-(10**10), 10**10), silent=st.booleans(), jumps=JUMPS)
+def test_a_whole_cycle_tells_the_true_time_however_its_clock_is_set(
+    wrong_ms: int, silent: bool, jumps: Sequence[tuple[float, int]]
+) -> None:
+    """At every handshake with a service, in both rounds; only where the clock stood still is anything concluded."""
+    errors: list[int] = []
+
+    async def work() -> Cycle:
+        device = Device(wrong_ms)
+
+        def jump(by_ms: int) -> None:
+            device.wrong_ms += by_ms
+
+        async def asked(trace: Trace, where: Endpoint) -> Grade:
+            errors.append(trace.instruments.now_ms() - device.true_ms())
+            async with trace.step(Step.TCP, 10.0):
+                if silent:
+                    await asyncio.Event().wait()
+            return Grade.TRANSPORT
+
+        for seconds, by_ms in jumps:
+            asyncio.get_running_loop().call_later(seconds / 20, jump, by_ms)
+        portal = endpoint("http", "203.0.113.80", 80, expect=Expect(status=204))
+        dialer = ScriptedDialer({("tcp", "203.0.113.80", 80): Tcp(always=[page_of(device)])})
+        everything = targets(
+            target("baseline/portal", portal), target("viber/chat", endpoint("tcp", "203.0.113.44", 443))
+        )
+        tools = instruments(dialer, wall_ms=device.wall_ms)
+        with patch.dict(HANDSHAKES, {"tcp": asked}):
+            cycle = await run_cycle(
+                everything, tools, Settings(root=Path("/nowhere")), AllocateBudget(), lambda *_: None
+            )
+        drift_ms = abs(device.wrong_ms - wrong_ms)
+        assert cycle.link.void is Void.CLOCK or drift_ms <= MOST_DRIFT_MS
+        return cycle
+
+    cycle = run(work())
+    assert errors
+    assert all(abs(error) <= 500 + 2 for error in errors)  # a Date is cut to the second
+    assert {each.clock_offset_ms for each in cycle.measurements} == {cycle.clock_offset_ms}

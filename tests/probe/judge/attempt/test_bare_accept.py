@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from probe.judge import judge
-from probe.model import Grade, Plane, State, Step, Target
+from probe.model import Grade, Plane, ResolverCheck, State, Step, Target, Via
 from tests.probe.judge.evidence import LINK, TCP, V6, attempt, control, evidence, measurement, neutral, says, seen
 
 CHAT = Target(id="service/chat", plane=Plane.SIGNALLING, endpoints=(TCP,))
@@ -44,3 +44,10 @@ def test_a_bare_accept_makes_no_family_usable() -> None:
     well = control(measurement(CHAT, ACCEPTED, attempt(TCP, seen(Step.TCP), address=V6, grade=Grade.TRANSPORT)))
     given = evidence(CHAT, lost, rounds=2, link=link, controls=(well,), resolutions=(says(V6, qtype="AAAA"),))
     assert judge(given).state not in (State.BLOCKED, State.LIKELY_BLOCKED)
+
+
+def test_it_is_nothing_where_a_resolver_that_lies_about_neutral_names_led() -> None:
+    link = replace(LINK, resolvers=(ResolverCheck(resolver="isp", truthful=False),))
+    assert judge(evidence(CHAT, ACCEPTED, link=link, resolutions=SAID, controls=())).state is not State.OK
+    literal = replace(ACCEPTED, via=Via.LITERAL)
+    assert judge(evidence(CHAT, literal, link=link, resolutions=(), controls=())).state is State.OK
