@@ -79,7 +79,7 @@ async def run_cycle(
         session = replace(session.timed(check.clock_offset_ms), families=check.families)
         results = [*check.results, *await _measure_services(session, check)]
         if check.link.void is None:
-            results = await _attempted(_with_sweeps(session, results), results, "Following the path")
+            results = await _guarded(_with_sweeps(session, results), results, "Following the path")
         after = await link_snapshot(instruments.dialer, settings.root)
     changed = Void.CHANGED if after != before else None
     starved = Void.STARVED if any(map(_is_interrupted, results)) else None
@@ -182,7 +182,7 @@ async def _measure_services(session: Session, check: SelfCheck) -> list[RoundRes
         byte_budget.take(observations(result.findings))
     first = await _round(session, session.measurer(byte_budget), measurable, 1, session.settings.extra_addresses)
     failed = [result for result in first if needs_second_round(result.target, result.findings)]
-    return untried + first + await _attempted(_second_round(session, check, failed), [], "The second round")
+    return untried + first + await _guarded(_second_round(session, check, failed), [], "The second round")
 
 
 async def _second_round(session: Session, check: SelfCheck, failed: Sequence[RoundResult]) -> list[RoundResult]:
@@ -240,11 +240,11 @@ async def _measured(
     """One target. A mistake of ours in it costs no other."""
     nothing = RoundResult(target, round_, Findings(started_ms=session.instruments.device_ms()), NotAttempted.INTERNAL)
     work = measurer.measure(target, extra)
-    findings = await _attempted(work, None, f"Measuring {target.id}")
+    findings = await _guarded(work, None, f"Measuring {target.id}")
     return nothing if findings is None else RoundResult(target, round_, findings)
 
 
-async def _attempted(work: Awaitable[T], otherwise: T, what: str) -> T:
+async def _guarded(work: Awaitable[T], otherwise: T, what: str) -> T:
     """What is measured already is worth more than what comes on top: a mistake of ours there is logged, and passed."""
     try:
         return await work

@@ -2,7 +2,8 @@
 
 A Date is as old as the page: a cache says by Age how long it kept it, and one that says Via alone does not say. Anyone
 on the path can write a plain page, but not one inside a verified TLS session; so where there are dates of both kinds,
-those inside TLS count alone. One wrong date among several moves nothing: most must agree.
+those inside TLS count alone. One wrong date among several moves nothing: most must agree. And at the true time some
+neutral certificate is valid: dates at which each one is out of date are not believed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from statistics import median
 
 from msgspec import Struct
 
+from probe.failure import TIMEOUT, TLS_CERTIFICATE
+from probe.grades import shows_certificate
 from probe.measuring.measurer import Findings
 from probe.model import Attempt, Grade, HttpFacts, Observation, Transport
 
@@ -29,8 +32,12 @@ class SeenDate(Struct, frozen=True):
 
 def clock_offset_ms(findings: Iterable[Findings]) -> int | None:
     """True time − the device's; None where no date is to be believed."""
-    dates = list(_dates(findings))
-    return agreed([each.offset_ms for each in dates if each.verified] or [each.offset_ms for each in dates])
+    every = list(findings)
+    dates = list(_dates(every))
+    verified = [each.offset_ms for each in dates if each.verified]
+    if not verified and _is_contradicted(every):
+        return None
+    return agreed(verified or [each.offset_ms for each in dates])
 
 
 def agreed(offsets: Sequence[float]) -> int | None:
@@ -41,6 +48,13 @@ def agreed(offsets: Sequence[float]) -> int | None:
         if offsets and len(beside) * 2 > len(witnesses):
             return round(middle)
     return None
+
+
+def _is_contradicted(findings: Iterable[Findings]) -> bool:
+    """Neutral certificates were verified at the time that plain pages told, and all were out of date."""
+    attempts = [attempt for found in findings for attempt in found.attempts if shows_certificate(attempt)]
+    ends = [attempt.observations[-1].failure for attempt in attempts if attempt.observations]
+    return TLS_CERTIFICATE in ends and set(ends) <= {TLS_CERTIFICATE, TIMEOUT}
 
 
 def _dates(findings: Iterable[Findings]) -> Iterator[SeenDate]:

@@ -21,7 +21,7 @@ from probe.measuring.clock import AGREE_MS, agreed, clock_offset_ms
 from probe.measuring.measurer import Findings
 from probe.measuring.session import Settings
 from probe.measuring.watch import MOST_DRIFT_MS
-from probe.model import Attempt, Endpoint, Expect, Grade, HttpFacts, Step, Transport, Via, Void
+from probe.model import Attempt, Endpoint, Expect, Grade, HttpFacts, Operation, Step, Transport, Via, Void
 from probe.net.clock import Anchor
 from probe.targets import packaged
 from tests.probe.builders import (
@@ -38,6 +38,7 @@ from tests.probe.builders import (
 from tests.scripted import ScriptedDialer, Tcp, run
 
 HTTP = endpoint("http", "203.0.113.80", 80)
+TLS = endpoint("tls", "203.0.113.82", 443)
 HTTPS = endpoint("http", "203.0.113.81", 443, transport=Transport.TLS)
 STATUS = "http_unexpected_status_code"
 HOUR_MS = 3_600_000
@@ -120,6 +121,18 @@ def test_a_date_inside_tls_is_worth_more_than_any_number_in_clear() -> None:
 def test_a_date_is_as_old_as_the_page(facts: dict[str, int | bool], offset: int | None) -> None:
     seen = observation(Step.HTTP, http=HttpFacts(status=200, date_ms=NOW_MS - 2 * HOUR_MS - 500, **facts))
     assert clock_offset_ms([found(attempt(HTTP, seen))]) == offset
+
+
+def test_a_time_at_which_every_neutral_certificate_is_out_of_date_is_none() -> None:
+    """Both plain pages were forged, ten years ahead; by the device's own clock the certificates would be good."""
+    pages = [telling(10 * 365 * 24 * HOUR_MS) for _ in range(2)]
+    late = attempt(TLS, observation(Step.TLS, "ssl_invalid_certificate", operation=Operation.VERIFY))
+    silent = attempt(TLS, observation(Step.TCP, "generic_timeout_error"))
+    good = attempt(TLS, observation(Step.TLS), grade=Grade.BOUND)
+    assert clock_offset_ms([found(*pages, late, silent)]) is None
+    assert clock_offset_ms([found(*pages, late, good)]) == 10 * 365 * 24 * HOUR_MS
+    assert clock_offset_ms([found(*pages, silent)]) == 10 * 365 * 24 * HOUR_MS
+    assert clock_offset_ms([found(*pages, late, telling(0, HTTPS, Grade.BOUND))]) == 0
 
 
 # --- From public reports ------------------------------------------------------------------------------------------
