@@ -34,6 +34,7 @@ TLS_HOSTNAME = "ssl_invalid_hostname"
 TLS_AUTHORITY = "ssl_unknown_authority"
 TLS_CERTIFICATE = "ssl_invalid_certificate"
 UNEXPECTED_REPLY = "unexpected_reply"  # not OONI's: bytes came that are not the service's answer
+HTTP_FAILED = "http_request_failed"  # a stream that was reset, a response that makes no sense
 UNEXPECTED_STATUS = "http_unexpected_status_code"
 
 CERTIFICATE_FAILURES = frozenset({TLS_HOSTNAME, TLS_AUTHORITY, TLS_CERTIFICATE})

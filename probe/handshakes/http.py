@@ -13,7 +13,7 @@ from __future__ import annotations
 import h11
 
 from probe.codecs.http_page import BODY_LIMIT, Page
-from probe.failure import UNEXPECTED_STATUS, Failed
+from probe.failure import HTTP_FAILED, UNEXPECTED_STATUS, Failed
 from probe.handshakes import stream as streams
 from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Operation, Step
@@ -74,7 +74,7 @@ class Http1Response:
                 if event is h11.NEED_DATA:
                     connection.receive_data(await self._receive(stream))
             except h11.RemoteProtocolError as error:
-                raise Failed("http_request_failed") from error
+                raise Failed(HTTP_FAILED) from error
             events += event is not h11.NEED_DATA
             if isinstance(event, h11.Response):
                 self._response = event

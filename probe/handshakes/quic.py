@@ -18,7 +18,7 @@ from aioquic.quic.events import StreamReset
 
 from probe.addresses import is_address
 from probe.codecs.http_page import BODY_LIMIT, Page
-from probe.failure import UNEXPECTED_STATUS, Failed
+from probe.failure import HTTP_FAILED, UNEXPECTED_STATUS, Failed
 from probe.handshakes.tls import verified
 from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Expect, Grade, Operation, Step
@@ -87,7 +87,7 @@ class Http3Response:
         while not self._ended:
             event = await self._session.next_event()
             if isinstance(event, StreamReset) and event.stream_id == stream:
-                raise Failed("http_request_failed")
+                raise Failed(HTTP_FAILED)
             for each in connection.handle_event(event):
                 self._take(each, stream)
 
@@ -112,5 +112,5 @@ def _request(host: str, path: str) -> list[tuple[bytes, bytes]]:
 def _status(event: HeadersReceived) -> int:
     status = dict(event.headers).get(b":status", b"")
     if not status.isdigit():
-        raise Failed("http_request_failed")
+        raise Failed(HTTP_FAILED)
     return int(status)

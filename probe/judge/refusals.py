@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from probe.failure import TLS_FAILED, UNEXPECTED_REPLY, UNEXPECTED_STATUS
+from probe.failure import HTTP_FAILED, TLS_FAILED, UNEXPECTED_REPLY, UNEXPECTED_STATUS
 from probe.grades import shows_certificate
 from probe.model import Attempt, Observation, Operation, Step, Transport
 
@@ -19,11 +19,12 @@ WORDS: dict[Step, Callable[[Observation], object]] = {
     Step.TURN: lambda seen: (seen.stun and seen.stun.error_code) or seen.operation is Operation.DECODE,  # 400, 438, …
     Step.SIP: lambda seen: seen.sip and seen.sip.status,
     Step.QUIC: lambda seen: seen.quic and seen.quic.close_code is not None,  # an alert of TLS among them
+    Step.TLS: lambda seen: seen.tls and seen.tls.alert,
     Step.DTLS: lambda seen: seen.tls and seen.tls.alert,
 }
 SECURED = frozenset({Step.TCP, Step.TLS, Step.QUIC})  # steps before the certificate is verified
 NO = frozenset({UNEXPECTED_REPLY, TLS_FAILED})
-INSIDE = frozenset({UNEXPECTED_REPLY, UNEXPECTED_STATUS})
+INSIDE = frozenset({UNEXPECTED_REPLY, UNEXPECTED_STATUS, HTTP_FAILED})
 
 
 def is_refused(attempt: Attempt) -> bool:

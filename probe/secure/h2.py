@@ -10,7 +10,7 @@ from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceive
 from h2.exceptions import ProtocolError
 
 from probe.codecs.http_page import BODY_LIMIT, Page
-from probe.failure import UNEXPECTED_REPLY, Failed
+from probe.failure import HTTP_FAILED, UNEXPECTED_REPLY, Failed
 from probe.net.dialer import Stream
 
 PIECE = 4096  # bytes that are read at once: some hundreds of the smallest frames
@@ -61,7 +61,7 @@ def _parsed(connection: H2Connection, data: bytes) -> list[Event]:
 def _taken(connection: H2Connection, event: Event, page: Page | None) -> Page | None:
     """The page with what the event adds to it."""
     if isinstance(event, StreamReset | ConnectionTerminated):
-        raise Failed("http_request_failed")
+        raise Failed(HTTP_FAILED)
     if isinstance(event, ResponseReceived):
         return Page(_status(event), tuple(event.headers or ()))
     if isinstance(event, DataReceived) and page is not None:

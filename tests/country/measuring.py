@@ -83,6 +83,7 @@ def controls(outcomes: Sequence[Outcome]) -> list[str]:
     """What these saw, before another check and after it, as its arguments."""
     arguments = []
     for number, outcome in enumerate(outcomes):
+        outcome.data.mkdir(exist_ok=True)  # a line without a link keeps nothing
         path = outcome.data / f"control{number}.json"
         path.write_text(also_later(outcome.out))
         arguments += ["--control", str(path)]
