@@ -17,12 +17,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.attempts import in_other_dialects, primary_of
-from probe.failure import INTERRUPTED, fault_text, is_in_clear, is_transient, is_unanswered
+from probe.failure import INTERRUPTED, fault_text, is_transient
 from probe.handshakes.trace import Instruments
 from probe.measuring import self_check as links
 from probe.measuring.allocate_budget import Budget
 from probe.measuring.byte_budget import ByteBudget
 from probe.measuring.clock import clock_offset_ms
+from probe.measuring.doubtful_names import are_names_in_doubt
 from probe.measuring.follow_up import app_attempts, identity, led_astray, second_round, shows_a_stranger
 from probe.measuring.measurer import Findings, Measurer, RoundResult, observations
 from probe.measuring.session import Progress, Session, Settings, open_session
@@ -100,11 +101,11 @@ def _is_interrupted(result: RoundResult) -> bool:
 
 
 def needs_second_round(target: Target, findings: Findings) -> bool:
-    """Something did not answer, or broke off, that the target needs, or it answers at other addresses only.
+    """Something did not answer, or broke off, that the target needs, or its name is in doubt: once is nothing.
 
     A fallback does not make up for UDP, nor what only follows for what leads.
     """
-    if led_astray(target, findings):
+    if led_astray(target, findings) or are_names_in_doubt(target, findings):
         return True
     tried = [attempt for attempt in app_attempts(findings) if attempt.handshake not in FACTS_ONLY]
     if any(map(shows_a_stranger, tried)):
@@ -115,15 +116,12 @@ def needs_second_round(target: Target, findings: Findings) -> bool:
     if target.combine is Combine.ANY_OF and ways and all(any(each.grade for each in way) for way in ways):
         return any(_fails_in_one_dialect(attempt, tried) for attempt in tried)
     answered = {identity(attempt) for attempt in tried if attempt.grade}
-    failed = any(
+    return any(
         is_transient(observation)
         for attempt in tried
         if identity(attempt) not in answered
         for observation in attempt.observations
     )
-    hosts = {endpoint.host for endpoint in target.endpoints}
-    names = [each.observation for each in findings.resolutions if each.host in hosts and is_in_clear(each)]
-    return failed or any(is_unanswered(each) for each in names)
 
 
 def _fails_in_one_dialect(attempt: Attempt, tried: Sequence[Attempt]) -> bool:

@@ -14,7 +14,7 @@ Silence must have repeated; a reset, a foreign certificate or a resolver's denia
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -24,12 +24,7 @@ from probe.failure import (
     ANOTHERS_CERTIFICATE,
     BROKEN_OFF,
     CERTIFICATE_FAILURES,
-    DNS_MISBEHAVING,
-    DNS_REFUSED,
-    NO_ANSWER,
-    NXDOMAIN,
     REFUSED,
-    SERVFAIL,
     UNEXPECTED_STATUS,
     is_in_clear,
     is_transient,
@@ -37,12 +32,10 @@ from probe.failure import (
 )
 from probe.grades import shows_certificate
 from probe.measuring.measurer import Findings
-from probe.model import Attempt, Endpoint, Expect, Observation, Resolution, Step, Target, Transport, Via
-from probe.net.vantage import ResolverKey
+from probe.model import Attempt, Endpoint, Expect, Observation, Step, Target, Transport, Via
 from probe.protocols import ALLOCATING, FOLLOW_UPS, OTHER_NAME, alpn_of
 
 FOREIGN_ANSWERS = BROKEN_OFF | CERTIFICATE_FAILURES | {REFUSED}
-DENIED = frozenset({NXDOMAIN, SERVFAIL, DNS_REFUSED, DNS_MISBEHAVING, NO_ANSWER})
 HTTPS_PORT = 443
 Identity = tuple[str, int, str, str]
 
@@ -126,14 +119,6 @@ def failed_for_good(endpoints: Sequence[Endpoint], findings: Findings, round_: i
     return list(dict.fromkeys(_weakest(attempt, findings) for attempt in chosen if attempt is not None))
 
 
-def names_in_doubt(findings: Findings, own: Iterable[ResolverKey], round_: int) -> list[Resolution]:
-    """One for each host that the link's own resolvers denied, or led where nothing was found."""
-    keys = frozenset(own)
-    hosts = dict.fromkeys(each.host for each in findings.resolutions)
-    chosen = (_in_doubt(host, findings, keys, round_) for host in hosts)
-    return [resolution for resolution in chosen if resolution is not None]
-
-
 def _first_for_good(group: Sequence[Attempt], round_: int) -> Attempt | None:
     if any(attempt.grade for attempt in group):
         return None
@@ -151,36 +136,3 @@ def _weakest(attempt: Attempt, findings: Findings) -> Attempt:
 
 def _is_for_good(last: Observation, round_: int) -> bool:
     return round_ > 1 if is_unanswered(last) else last.failure in FOREIGN_ANSWERS
-
-
-def _in_doubt(host: str, findings: Findings, own: frozenset[ResolverKey], round_: int) -> Resolution | None:
-    asked = [each for each in findings.resolutions if each.host == host and each.observation.dns]
-    ours = [each for each in asked if resolver_of(each) in own and is_in_clear(each)]
-    answered = [each for each in ours if each.observation.failure is None]
-    denied = [each for each in ours if _is_denied(each.observation, round_, bool(answered))]
-    raced = [each for each in ours if each.observation.dns and each.observation.dns.late]
-    others = {answer for each in asked if each not in ours for answer in _answers(each)}
-    disputed = [each for each in answered if others.isdisjoint(_answers(each))]
-    led_nowhere = [] if _got_through(host, findings) else disputed
-    return next(iter((*raced, *denied, *led_nowhere)), None)
-
-
-def _is_denied(observation: Observation, round_: int, answered: bool) -> bool:
-    """An empty answer in one family is no denial where the other has addresses."""
-    if is_unanswered(observation):
-        return round_ > 1
-    return observation.failure in DENIED and not (observation.failure == NO_ANSWER and answered)
-
-
-def _got_through(host: str, findings: Findings) -> bool:
-    return any(each.host == host and each.via is Via.SYSTEM and is_met(each) for each in findings.attempts)
-
-
-def resolver_of(resolution: Resolution) -> ResolverKey:
-    """Who said it."""
-    facts = resolution.observation.dns
-    return (facts.resolver, facts.resolver_index) if facts else ("", 0)
-
-
-def _answers(resolution: Resolution) -> tuple[str, ...]:
-    return resolution.observation.dns.answers if resolution.observation.dns else ()

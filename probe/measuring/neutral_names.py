@@ -17,7 +17,7 @@ from probe.addresses import family_of, is_address, is_private
 from probe.attempts import is_by_us, is_met
 from probe.failure import DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, is_in_clear, is_own
 from probe.measuring.clock import VERIFIED
-from probe.measuring.follow_up import resolver_of
+from probe.measuring.doubtful_names import resolver_of
 from probe.measuring.measurer import Findings
 from probe.model import Attempt, Resolution, ResolverCheck, Via
 from probe.net.vantage import ResolverKey

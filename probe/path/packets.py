@@ -18,7 +18,8 @@ from probe.addresses import family_of, is_private, is_public, prefix_of
 from probe.failure import CERTIFICATE_FAILURES, is_unanswered
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Instruments, Trace
-from probe.measuring.follow_up import identity, resolver_of
+from probe.measuring.doubtful_names import resolver_of
+from probe.measuring.follow_up import identity
 from probe.measuring.measurer import RoundResult
 from probe.model import Attempt, Endpoint, IcmpFacts, Step, Target, Transport
 from probe.net.dialer import Counters

@@ -18,7 +18,8 @@ from probe.addresses import family_of
 from probe.codecs import stun
 from probe.handshakes.trace import Instruments
 from probe.measuring.allocate_budget import Budget
-from probe.measuring.follow_up import failed_for_good, names_in_doubt, resolver_of
+from probe.measuring.doubtful_names import names_in_doubt, resolver_of
+from probe.measuring.follow_up import failed_for_good
 from probe.measuring.measurer import RoundResult
 from probe.model import Attempt, ReplyKind, Step, Sweep, Transport
 from probe.net.vantage import LinkResolver

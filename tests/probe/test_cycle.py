@@ -24,6 +24,7 @@ from probe.model import (
     Access,
     AlsoDial,
     Combine,
+    DnsFacts,
     Endpoint,
     Expect,
     Grade,
@@ -606,6 +607,36 @@ def test_a_resolver_that_stayed_silent_is_asked_again_though_another_led_somewhe
         attempts=(given(Via.INDEPENDENT, None),),
     )
     assert needs_second_round(CHAT_TARGET, found)
+
+
+def about(qtype: str, failure: str | None = None, resolver: str = "isp", **facts: Any) -> Resolution:
+    dns = DnsFacts(resolver=resolver, qtype=qtype, **facts)
+    return Resolution(host=CHAT_TARGET.endpoints[0].host, observation=observation(Step.DNS, failure, dns=dns))
+
+
+GIVEN, GIVEN6 = about("A", answers=("192.0.2.1",)), about("AAAA", answers=("2001:db8::1",))
+
+
+@pytest.mark.parametrize(
+    ("told", "again"),
+    [
+        ([GIVEN, GIVEN6], False),
+        ([about("A", "dns_nxdomain_error")], True),
+        ([about("A", "dns_servfail_error"), about("AAAA", "dns_no_answer")], True),
+        ([about("A", "dns_refused_error"), about("A", resolver="private", answers=("192.0.2.1",))], True),
+        ([about("A", TIMEOUT), GIVEN6], False),  # an app takes the other family
+        ([GIVEN, about("AAAA", "dns_nxdomain_error")], False),
+        ([GIVEN, about("AAAA", answers=("2001:db8::2",), late=("2001:db8::1",))], True),
+        ([GIVEN, about("AAAA", answers=("d0::11",))], True),
+        ([about("A", answers=("10.10.34.34",)), GIVEN6], True),
+        ([about("A", answers=("self",)), GIVEN6], True),
+        ([GIVEN, about("A", TIMEOUT, resolver="world", transport=Transport.TLS)], False),
+    ],
+)
+def test_a_name_in_doubt_is_looked_at_again(told: list[Resolution], again: bool) -> None:
+    """However its target fares: once is nothing, and one family's success ends no doubt about the other."""
+    well = given(Via.SYSTEM, None)
+    assert needs_second_round(CHAT_TARGET, Findings(started_ms=0, resolutions=tuple(told), attempts=(well,))) is again
 
 
 def test_a_status_name_that_nobody_answers_for_is_no_reason_to_look_again() -> None:

@@ -19,7 +19,8 @@ from probe.failure import (
     TLS_FAILED,
     UNEXPECTED_REPLY,
 )
-from probe.measuring.follow_up import failed_for_good, names_in_doubt
+from probe.measuring.doubtful_names import names_in_doubt
+from probe.measuring.follow_up import failed_for_good
 from probe.measuring.measurer import Findings
 from probe.model import Attempt, Grade, Resolution, Step, Via
 from tests.probe.judge.evidence import (
@@ -78,7 +79,8 @@ def test_only_what_an_app_would_dial_is_followed_and_no_address_at_home() -> Non
 
 
 def test_a_relay_is_followed_by_the_least_that_it_leaves_unanswered() -> None:
-    silent, answered = attempt(STUN, seen(Step.STUN, TIMEOUT)), attempt(STUN, seen(Step.STUN), grade=Grade.BOUND)
+    padded = replace(STUN, handshake="stun-padded")
+    silent, answered = attempt(padded, seen(Step.STUN, TIMEOUT)), attempt(padded, seen(Step.STUN), grade=Grade.BOUND)
     assert failed_for_good((TURN,), found(turn_fails(), silent), 2) == [silent]
     assert failed_for_good((TURN,), found(turn_fails(), answered), 2) == [turn_fails()]
     assert failed_for_good((TURN,), found(turn_fails()), 2) == [turn_fails()]

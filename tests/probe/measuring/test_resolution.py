@@ -21,6 +21,7 @@ from probe.model import (
     DnsFacts,
     Grade,
     Link,
+    Network,
     Neutral,
     Resolution,
     ResolverCheck,
@@ -174,11 +175,14 @@ def test_a_connection_that_opened_and_broke_off_leaves_no_doubt_about_the_name()
 
 
 def judged(found: Findings, what: Target) -> tuple[State, str | None]:
-    """By a line whose neutral names and neutral TLS are untouched, and without any control."""
+    """In two rounds, by a line whose neutral names and neutral TLS are untouched, and without any control."""
     neutral = Neutral(target="baseline/tls", handshake="tls", transport=Transport.TCP, port=443, family=4, failure=None)
     link = Link(up=True, neutrals=(neutral,), resolvers=(ResolverCheck(resolver="isp", truthful=True),))
     seen = measurement(what.id, link=link, attempts=found.attempts, resolutions=found.resolutions)
-    verdict = judge(Evidence(measurement=seen, target=what))
+    whose = Network(country="XE", asn=64500, operator="Operator")
+    networks = {"203.0.0.0/16": whose}  # of its resolver
+    again = Evidence(measurement=replace(seen, round=2), target=what, earlier=seen, network=whose, networks=networks)
+    verdict = judge(again)
     return verdict.state, verdict.mechanism
 
 
