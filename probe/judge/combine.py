@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from probe.attempts import primary_of
 from probe.grades import best
-from probe.model import AttemptVerdict, Combine, Plane, State, Target, Transport
+from probe.model import AttemptVerdict, Combine, Plane, State, Step, Target, Transport
 
 WEAKEST_FIRST = (State.INSUFFICIENT, State.IMPAIRED, State.LIKELY_BLOCKED, State.BLOCKED)
 ACCUSING = frozenset({State.BLOCKED, State.LIKELY_BLOCKED})
@@ -32,8 +32,21 @@ def combine(paths: Sequence[AttemptVerdict], target: Target) -> AttemptVerdict:
 
 
 def _groups(paths: Iterable[AttemptVerdict]) -> list[list[AttemptVerdict]]:
-    """The paths of one endpoint and one family; a name that does not resolve is a group of its own."""
-    return _grouped(paths, lambda path: (path.host, path.port, path.transport, path.handshake, path.family))
+    """The paths of one endpoint and one family; a name, in both families and by all resolvers, is one of its own."""
+
+    def place(path: AttemptVerdict) -> object:
+        return path.host, path.port, path.transport, path.handshake, None if _is_name(path) else path.family
+
+    return _grouped(paths, place)
+
+
+def _is_name(path: AttemptVerdict) -> bool:
+    return path.port is None and path.step is Step.DNS
+
+
+def _is_artefact(path: AttemptVerdict) -> bool:
+    """What it leaves is told also where something else works."""
+    return path.state is State.BLOCKED or (_is_name(path) and path.state is State.DEGRADED)
 
 
 def _grouped(paths: Iterable[AttemptVerdict], place: Callable[[AttemptVerdict], object]) -> list[list[AttemptVerdict]]:
@@ -44,7 +57,12 @@ def _grouped(paths: Iterable[AttemptVerdict], place: Callable[[AttemptVerdict], 
 
 
 def _of_endpoint(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
-    """ok if any address is, unless another is interfered with, as every rule that accuses says after two looks."""
+    """ok if any address is, unless another is interfered with, as every rule that accuses says after two looks.
+
+    What one resolver says of a name excuses no other, and trouble in one family hides no lie in the other.
+    """
+    if all(map(_is_name, paths)):
+        return _strongest(paths)
     complete = next((path for path in paths if path.state is State.OK), None)
     if complete is None:
         return _weakest(paths)
@@ -58,13 +76,13 @@ def _any_of(endpoints: Sequence[AttemptVerdict], plane: Plane) -> AttemptVerdict
     Followers can take from that, and give nothing: they count only where nothing else does.
     """
     leaders = primary_of(endpoints)
-    complete = [path for path in leaders if path.state in WORKS]
+    complete = [path for path in leaders if path.state in WORKS and not _is_name(path)]
     if not complete:
         return _weakest(leaders)
     over_udp = primary_of(path for path in endpoints if path.transport is Transport.UDP and path.port is not None)
     if _is_left_to_a_fallback(over_udp, complete):
         return _fallback(over_udp, complete[0], plane)
-    blocked = [path for path in endpoints if path.state is State.BLOCKED]
+    blocked = [path for path in endpoints if _is_artefact(path)]
     if blocked:
         return _degraded(blocked[0], complete[0], "partial")
     return next((path for path in complete if path.state is State.DEGRADED), complete[0])
@@ -76,9 +94,7 @@ def _all_of(endpoints: Sequence[AttemptVerdict]) -> AttemptVerdict:
     failed = [path for path in needed if path.state not in WORKS]
     if not failed:
         return next((path for path in needed if path.state is State.DEGRADED), needed[0])
-    states = {path.state for path in failed}
-    strongest = next((state for state in reversed(WEAKEST_FIRST) if state in states), State.DOWN)
-    return _representative([path for path in failed if path.state is strongest])
+    return _strongest(failed)
 
 
 def _needed(endpoints: Sequence[AttemptVerdict]) -> list[list[AttemptVerdict]]:
@@ -100,8 +116,14 @@ def _of_families(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
     complete = next((path for path in paths if path.state in WORKS), None)
     if complete is None:
         return _weakest(paths)
-    blocked = next((path for path in paths if path.state is State.BLOCKED), None)
+    blocked = next((path for path in paths if _is_artefact(path)), None)
     return _degraded(blocked, complete, "partial") if blocked else complete
+
+
+def _strongest(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
+    states = {path.state for path in paths}
+    strongest = next((state for state in reversed(WEAKEST_FIRST) if state in states), paths[0].state)
+    return _representative([path for path in paths if path.state is strongest])
 
 
 def _weakest(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
@@ -109,7 +131,8 @@ def _weakest(paths: Sequence[AttemptVerdict]) -> AttemptVerdict:
     standing = [path for path in paths if path.state is not State.DOWN]
     if not standing:
         return paths[0]
-    state = next(state for state in WEAKEST_FIRST if any(path.state is state for path in standing))
+    states = {path.state for path in standing}
+    state = next((state for state in WEAKEST_FIRST if state in states), standing[0].state)
     return _representative([path for path in standing if path.state is state])
 
 

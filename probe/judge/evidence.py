@@ -32,6 +32,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     earlier: Measurement | None = None  # round 1 of the same cycle, when `measurement` is round 2
     network: Network = Network()
     networks: dict[str, Network] = {}  # prefix of a resolver, of a router on the path or of a service → network
+    resolver_lines: dict[str, int] | None = None  # prefix of an `isp` resolver → lines that use it; None: not counted
     controls: tuple[ControlMeasurement, ...] = ()  # of the same target, within ±60 min
     calibrating: tuple[ControlMeasurement, ...] = ()  # of the same target, within the 24 h before
     neighbours: dict[str, Neighbours] = {}  # address → who else in the country tried it

@@ -27,6 +27,7 @@ from enum import StrEnum
 from probe.addresses import family_of, prefix_of
 from probe.failure import CERTIFICATE_FAILURES
 from probe.judge.evidence import Evidence
+from probe.judge.operators import same_operator
 from probe.model import (
     CELLULAR,
     Attempt,
@@ -104,10 +105,18 @@ def passes_home_over_udp(evidence: Evidence, attempt: Attempt) -> bool:
 
 
 def of_name(evidence: Evidence, host: str) -> FailureLocation | None:
-    """Of a name's resolution: at home or not known, for whose a resolver is the judge knows by its own address."""
-    sweeps = evidence.measurement.sweeps
-    places = [_at_home(each, evidence) for each in sweeps if each.step is Step.DNS and each.host == host]
-    return FailureLocation.HOME if any(places) else None
+    """Of a name's resolution: at home, inside the line's own network, or not known."""
+    sweeps = [each for each in evidence.measurement.sweeps if each.step is Step.DNS and each.host == host]
+    if any(_at_home(each, evidence) for each in sweeps):
+        return FailureLocation.HOME
+    return FailureLocation.INSIDE if any(_is_answered_inside(each, evidence) for each in sweeps) else None
+
+
+def _is_answered_inside(sweep: Sweep, evidence: Evidence) -> bool:
+    first, answered = _first_hop(evidence.measurement, sweep.family), _answered_at(sweep)
+    if sweep.neutral or first is None or answered is None:
+        return False
+    return first.ttl < answered <= _still_inside(evidence, sweep.family)
 
 
 def _followed(sweeps: Iterable[Sweep], attempt: Attempt, step: Step) -> list[Sweep]:
@@ -150,11 +159,10 @@ def _behind_the_home(sweep: Sweep, evidence: Evidence) -> FailureLocation | None
 
 def _still_inside(evidence: Evidence, family: int) -> int:
     """The furthest that a neutral packet was seen inside the line's own network; 0 where that is not known."""
-    own = evidence.network.asn
     sweeps = [each for each in evidence.measurement.sweeps if each.neutral and each.family == family]
     hops = [hop for sweep in sweeps for hop in _exceeded(sweep).values()]
-    known = [(hop.ttl, evidence.networks.get(hop.prefix or "", Network()).asn) for hop in hops]
-    return max((ttl for ttl, asn in known if own and asn == own), default=0)
+    own = [hop for hop in hops if same_operator(evidence.networks.get(hop.prefix or "", Network()), evidence.network)]
+    return max((hop.ttl for hop in own), default=0)
 
 
 def _neutrals_exceeded(sweep: Sweep, sweeps: Iterable[Sweep]) -> set[int]:

@@ -22,6 +22,7 @@ from probe.judge.evidence import Evidence, Rule, first_match
 from probe.judge.measurement_rules import MEASUREMENT_RULES
 from probe.judge.name.case import NameCase, name_cases
 from probe.judge.name.rules import NAME_RULES
+from probe.judge.name.view import names_of
 from probe.model import AttemptVerdict, Depth, State, Step, Target, Transport, Verdict
 
 RULES_VERSION = 18
@@ -70,8 +71,9 @@ def judge(evidence: Evidence) -> Verdict:
 
 def judge_attempts(evidence: Evidence, target: Target) -> list[AttemptVerdict]:
     """One verdict per name that did not resolve, and one per attempt."""
-    names = [_name_path(case) for case in name_cases(evidence, target)]
-    return names + [_attempt_path(case) for case in attempt_cases(evidence, target)]
+    names = names_of(evidence, target)
+    by_name = [_name_path(case) for case in name_cases(evidence, target, names)]
+    return by_name + [_attempt_path(case) for case in attempt_cases(evidence, target, names)]
 
 
 def _measurement_path(rule: str, state: State, mechanism: str | None) -> AttemptVerdict:

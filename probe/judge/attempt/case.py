@@ -15,7 +15,8 @@ from probe.judge.attempt import certificates, dialogues, ports, rounds
 from probe.judge.controls import Control, EndpointView
 from probe.judge.evidence import NOBODY, Evidence, Neighbours
 from probe.judge.location import FailureLocation
-from probe.judge.name.case import forged_addresses, own_resolutions
+from probe.judge.name.resolvers import own_resolutions
+from probe.judge.name.view import Names
 from probe.model import (
     Attempt,
     Endpoint,
@@ -86,16 +87,16 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
         return self.last.step if self.last else None
 
 
-def attempt_cases(evidence: Evidence, target: Target) -> list[AttemptCase]:
+def attempt_cases(evidence: Evidence, target: Target, names: Names) -> list[AttemptCase]:
     """A case for each attempt that stands for a path that an app would take."""
     measurement = evidence.measurement
-    forged = forged_addresses(evidence, target)
+    false = names.false_leads()
     views = _Views(evidence)
     return [
         _attempt_case(evidence, target, attempt, endpoint, views)
         for attempt in _app_attempts(measurement)
         for endpoint in target.endpoints
-        if is_of(attempt, endpoint) and (attempt.host, attempt.address) not in forged
+        if is_of(attempt, endpoint) and (attempt.host, attempt.address) not in false
     ]
 
 

@@ -1,291 +1,206 @@
-"""Cases of name resolution: one per host and family that the link's own resolvers failed or forged."""
+"""Cases of name resolution: one per host, family and resolver of the link's own that failed or forged.
+
+Who said it is who is accused: what one resolver says is never laid to another. Trouble in one family that an app would
+not notice is no case; a lie in one family is one, whatever the other does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
+from msgspec.structs import replace
 
-from probe.addresses import QTYPES, family_of, is_private
-from probe.attempts import is_of
-from probe.failure import (
-    CERTIFICATE_FAILURES,
-    NO_ANSWER,
-    NXDOMAIN,
-    TIMEOUT,
-    TLS_AUTHORITY,
-    TLS_HOSTNAME,
-    UNEXPECTED_REPLY,
-    is_in_clear,
-)
+from probe.failure import NXDOMAIN, SERVFAIL
 from probe.grades import is_positive
 from probe.judge import controls, location
 from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
 from probe.judge.location import FailureLocation
-from probe.model import Attempt, Measurement, Observation, Resolution, Target, Via
+from probe.judge.name.resolvers import (
+    Owner,
+    ResolverId,
+    Said,
+    owner_of,
+    serves_enough_lines,
+    truthful,
+)
+from probe.judge.name.view import DENIALS, LIES, Names, Trouble, names_of
+from probe.model import Target
 
 
 class NameCase(Struct, frozen=True, kw_only=True):
-    """One host in one family that the link's own resolvers failed or forged."""
+    """One host in one family, which one of the link's own resolvers failed or forged."""
 
     host: str
     family: int
+    resolver: ResolverId
     legacy: bool  # of a service that has closed
-    outcome: str  # a df-007 string, or `forged`
-    injected: bool  # the first of two different replies to one query was the wrong one
+    trouble: Trouble
+    raced: bool  # the first of two different replies to one query was the wrong one
+    told_otherwise: bool  # an independent resolver's name was used for a lie that it contradicts in TLS
+    others_lied_to: bool  # whoever asked an independent resolver in the clear met a lie as well
+    twice: bool  # the same trouble in round 1, with this resolver
     exists: bool  # somebody else resolves it
     control: Control  # of the name
-    proved: (
-        bool  # an address given elsewhere completed a handshake from this line, or the service is alive for controls
+    disputed: (
+        bool  # in as many of the controls' networks it does not resolve as it does, or a resolver denies it in TLS
     )
-    own_resolver: bool  # at least one of the resolvers is the network's
-    truthful: bool | None  # about neutral names
-    silent_twice: bool
-    at_home: bool  # what answered, or swallowed the question, stands at or before the first public hop
+    proved: bool  # an address given elsewhere completed a handshake from this line, or the service lives for controls
+    fails_elsewhere: bool  # others' resolvers fail for it as well: its zone may be broken
+    other_family: bool  # this resolver leads on in the other family, and the service was met there
+    owner: Owner
+    enough_lines: bool  # use this resolver, as far as that was counted
+    truthful: bool | None  # this resolver, about neutral names
+    location: FailureLocation | None  # where the answer comes from, or the question dies
+
+    @property
+    def injected(self) -> bool:
+        """Somebody on the way answered in a resolver's name."""
+        return self.raced or (self.told_otherwise and self.trouble in LIES)
+
+    @property
+    def on_the_network(self) -> bool:
+        """Who answered stands in this network: before its own resolver, or where a sweep shows it.
+
+        Where nobody knows the network, the link is all that is spoken of: a lie in an independent resolver's name as
+        well shows that it stands on the way to both.
+        """
+        near = self.owner is Owner.NETWORK or self.location is FailureLocation.INSIDE
+        return near or (self.owner is Owner.UNKNOWN and self.others_lied_to)
 
 
-def name_cases(evidence: Evidence, target: Target) -> list[NameCase]:
-    """A case for each host and family in which the link's own resolvers led nowhere while others lead somewhere.
-
-    Where nobody leads anywhere there is one case for the host, whatever its families would have been.
-    """
+def name_cases(evidence: Evidence, target: Target, names: Names) -> list[NameCase]:
+    """A case for each answer of the link's own resolvers that kept an app from the service."""
+    earlier = _names_before(evidence, target, names)
     dialled = {endpoint.host for endpoint in target.endpoints}
-    hosts = dict.fromkeys(each.host for each in own_resolutions(evidence.measurement) if each.host in dialled)
-    forged = forged_addresses(evidence, target)
-    cases = (
-        _name_case(evidence, target, host, family, forged)
-        for host in hosts
-        for family in _families_to_judge(evidence, host)
-    )
-    return [case for case in cases if case is not None]
-
-
-def _families_to_judge(evidence: Evidence, host: str) -> list[int]:
-    own = [each for each in own_resolutions(evidence.measurement) if each.host == host]
-    asked = [family for family in QTYPES if any(_is_about(each, host, family) for each in own)]
-    given = [family for family in asked if given_elsewhere(evidence, host, family)]
-    answered = any(each.observation.failure is None for each in own)
-    return given or ([] if answered else asked[:1])
-
-
-def own_resolutions(measurement: Measurement) -> list[Resolution]:
-    """What the link's own resolvers said: a resolver is checked by the self-check exactly if it is the link's own.
-
-    A public one that the line uses as its own is asked in TLS as an independent one.
-    """
-    own = {each.resolver for each in measurement.link.resolvers}
     return [
-        each
-        for each in measurement.resolutions
-        if each.observation.dns and each.observation.dns.resolver in own and is_in_clear(each)
+        _name_case(evidence, target, names, earlier, said)
+        for said in dict.fromkeys(names.own)
+        if said.host in dialled and _is_noticed(said, names)
     ]
 
 
-def _name_case(
-    evidence: Evidence, target: Target, host: str, family: int, forged: set[tuple[str, str | None]]
-) -> NameCase | None:
-    measurement = evidence.measurement
-    own = [each for each in own_resolutions(measurement) if _is_about(each, host, family)]
-    elsewhere = given_elsewhere(evidence, host, family)
-    injected = any(_is_injected(each, forged) for each in own + _others(measurement, host, family))
-    outcome = _outcome(own, forged, host)
-    if outcome is None or (outcome == NO_ANSWER and not injected and _has_the_other_family(measurement, host)):
+def _names_before(evidence: Evidence, target: Target, names: Names) -> Names | None:
+    """Of the first round. What proved to be a lie in the second was one in the first."""
+    if evidence.earlier is None:
         return None
+    before = names_of(replace(evidence, measurement=evidence.earlier, earlier=None), target)
+    return replace(before, forged=before.forged | names.forged, astray=before.astray | names.astray)
+
+
+def _is_noticed(said: Said, names: Names) -> bool:
+    """It is a lie, or it kept the app from a name that nothing else led on from.
+
+    Many resolvers withhold, or deny, one family from everybody; an app takes the other then. Where nobody leads
+    anywhere there is one case for the host, whatever its families would have been.
+    """
+    trouble = names.trouble(said)
+    if trouble is None or (trouble is Trouble.ASTRAY and not _is_a_lie(said, names)):
+        return False
+    if trouble in (Trouble.FORGED, Trouble.ASTRAY) or names.is_raced(said):
+        return True
+    families = _answers_by_family(said, names)
+    if any(names.trouble(each) in (None, Trouble.ASTRAY) for each in families):
+        return False
+    given = [each.family for each in families if names.given[said.host, each.family].elsewhere]
+    return said.family in (given or [min(each.family for each in families)])
+
+
+def _is_a_lie(said: Said, names: Names) -> bool:
+    return names.is_raced(said) or names.contradicts_itself((said.host, said.family))
+
+
+def _answers_by_family(said: Said, names: Names) -> list[Said]:
+    """What the same resolver said about the same host, this among it."""
+    return [each for each in names.own if (each.host, each.resolver) == (said.host, said.resolver)]
+
+
+def _name_case(evidence: Evidence, target: Target, names: Names, earlier: Names | None, said: Said) -> NameCase:
+    place = said.host, said.family
+    trouble = names.trouble(said)
+    assert trouble is not None
+    control = controls.of_name(said.host, evidence.controls, controls.failure_span(evidence))
     return NameCase(
-        host=host,
-        family=family,
+        host=said.host,
+        family=said.family,
+        resolver=said.resolver,
         legacy=target.legacy,
-        outcome=outcome,
-        injected=injected,
-        exists=bool(elsewhere),
-        control=controls.of_name(host, evidence.controls, controls.failure_span(evidence)),
-        proved=_proved(evidence, target, host, elsewhere),
-        own_resolver=any(_is_the_networks(each, evidence) for each in own),
-        truthful=_truthful(measurement, own),
-        silent_twice=evidence.earlier is not None and _name_was_silent(evidence.earlier, host, family),
-        at_home=location.of_name(evidence, host) is FailureLocation.HOME,
+        trouble=trouble,
+        raced=names.is_raced(said),
+        told_otherwise=names.contradicts_itself(place),
+        others_lied_to=names.others_are_lied_to(place),
+        twice=earlier is not None and _was_before(said, trouble, names.is_raced(said), earlier),
+        exists=bool(names.given[place].elsewhere),
+        control=control,
+        disputed=control is Control.DISAGREE or _is_denied_elsewhere(evidence, names, said.host),
+        proved=_proved(evidence, target, said.host, names.given[place].by_anybody),
+        fails_elsewhere=_fails_elsewhere(evidence, names, said.host),
+        other_family=_is_met_in_the_other_family(said, names),
+        owner=owner_of(said.resolver, evidence),
+        enough_lines=serves_enough_lines(said.resolver, evidence),
+        truthful=_truthful(evidence, said.resolver),
+        location=location.of_name(evidence, said.host),
     )
 
 
-def _outcome(own: Sequence[Resolution], forged: set[tuple[str, str | None]], host: str) -> str | None:
-    """None when at least one of the link's own resolvers led somewhere that was worth an attempt."""
-    answers = [answer for each in own if each.observation.dns for answer in each.observation.dns.answers]
-    if answers:
-        return "forged" if all((host, answer) in forged for answer in answers) else None
-    failures = [each.observation.failure for each in own if each.observation.failure]
-    return next((each for each in failures if each == NXDOMAIN), failures[0]) if failures else None
+def _was_before(said: Said, trouble: Trouble, raced: bool, earlier: Names) -> bool:
+    """The same resolver did the same to the same question: to race it is another thing than to deny it."""
+    asked = [each for each in earlier.own if _question(each) == _question(said)]
+    return any(earlier.is_raced(each) if raced else earlier.trouble(each) is trouble for each in asked)
 
 
-def _has_the_other_family(measurement: Measurement, host: str) -> bool:
-    """Many resolvers withhold IPv6 addresses from everybody: an empty answer in one family is no denial."""
-    return any(each.host == host and each.observation.failure is None for each in own_resolutions(measurement))
+def _question(said: Said) -> tuple[str, int, ResolverId]:
+    return said.host, said.family, said.resolver
 
 
-def _is_about(resolution: Resolution, host: str, family: int) -> bool:
-    facts = resolution.observation.dns
-    return resolution.host == host and facts is not None and facts.qtype == QTYPES[family]
-
-
-def _others(measurement: Measurement, host: str, family: int) -> list[Resolution]:
-    own = own_resolutions(measurement)
-    return [each for each in measurement.resolutions if each not in own and _is_about(each, host, family)]
-
-
-def given_elsewhere(evidence: Evidence, host: str, family: int) -> set[str]:
-    """Addresses that an independent resolver, a later reply, or controls gave for this name."""
-    return _given_by_controls(evidence, host, family) | _given_here(evidence.measurement, host, family)
-
-
-def _given_by_controls(evidence: Evidence, host: str, family: int) -> set[str]:
-    return {each for each in controls.addresses_given(host, evidence.controls) if _is_public(each, family)}
-
-
-def _given_here(measurement: Measurement, host: str, family: int) -> set[str]:
-    """By an independent resolver or a later reply, over this very line.
-
-    A hijacker of plain DNS speaks for both, so what was said in TLS, by a resolver that showed its certificate, is
-    believed alone where there is any.
-    """
-    in_tls = _given_in_tls(measurement, host, family)
-    if in_tls:
-        return in_tls
-    facts = [each.observation.dns for each in measurement.resolutions if each.host == host and each.observation.dns]
-    others = [each.observation.dns for each in _others(measurement, host, family) if each.observation.dns]
-    given = {address for each in facts for address in each.late} | {a for each in others for a in each.answers}
-    return {each for each in given if _is_public(each, family)}
-
-
-def _given_in_tls(measurement: Measurement, host: str, family: int) -> set[str]:
-    asked = [each for each in _others(measurement, host, family) if not is_in_clear(each)]
-    given = {address for each in asked if each.observation.dns for address in each.observation.dns.answers}
-    return {each for each in given if _is_public(each, family)}
-
-
-def _is_public(address: str, family: int) -> bool:
-    try:
-        return family_of(address) == family and not is_private(address)
-    except ValueError:
-        return False  # an rcode, or `self`
-
-
-def _is_injected(resolution: Resolution, forged: set[tuple[str, str | None]]) -> bool:
-    """One query, sent once, drew first a denial or an address that is not the service's, then a public one.
-
-    A query that was sent again may fairly draw two replies, and two public answers may both be a CDN's.
-    """
-    facts = resolution.observation.dns
-    if facts is None or not facts.late or facts.sends > 1:
-        return False
-    family = next(family for family, qtype in QTYPES.items() if qtype == facts.qtype)
-    may_be_its_own = any(_is_public(each, family) and (resolution.host, each) not in forged for each in facts.answers)
-    return not may_be_its_own and any(_is_public(each, family) for each in facts.late)
-
-
-def forged_addresses(evidence: Evidence, target: Target) -> set[tuple[str, str | None]]:
-    """(host, address) that the link's own resolver gave, that others contradict, and that is not the service's.
-
-    Not the service's: an address that no public service can have, or one that presents a certificate that is not
-    valid for the name. An address that merely stays silent may be a CDN's and is judged as an address.
-    """
-    return {
-        (host, address)
-        for host in {each.host for each in own_resolutions(evidence.measurement)}
-        for family in QTYPES
-        for address in _own_answers(evidence.measurement, host, family)
-        if _is_contradicted(evidence, host, family, address) and _is_not_the_service(evidence, target, host, address)
-    }
-
-
-def _is_contradicted(evidence: Evidence, host: str, family: int, address: str) -> bool:
-    """Controls give other addresses; without any control's, an independent resolver does."""
-    genuine = _given_by_controls(evidence, host, family) or _given_here(evidence.measurement, host, family)
-    return bool(genuine) and address not in genuine
-
-
-def _own_answers(measurement: Measurement, host: str, family: int) -> list[str]:
-    return [
-        answer
-        for each in own_resolutions(measurement)
-        if _is_about(each, host, family) and each.observation.dns
-        for answer in each.observation.dns.answers
-    ]
-
-
-def _is_not_the_service(evidence: Evidence, target: Target, host: str, address: str) -> bool:
-    """Where an independent resolver agrees, only a certificate that no public authority signed tells it.
-
-    An edge of a CDN that is set up wrongly presents another customer's, genuine one; so may a server that was asked
-    for a certificate only as an experiment.
-    """
-    measurement = evidence.measurement
-    attempts = [each for each in measurement.attempts if (each.host, each.address) == (host, address)]
-    if any(is_positive(each, one) and each.handshake != "tcp" for each in attempts for one in target.endpoints):
-        return False
-    if address == "self" or is_private(address):
-        return True
-    agreed = address in _given_here(measurement, host, family_of(address))
-    last = [each.observations[-1] for each in attempts if each.observations]
-    if not agreed and any(_is_a_web_servers(each) for each in last) and _is_met_elsewhere(measurement, target, host):
-        return True
-    if any(each.failure in CERTIFICATE_FAILURES for each in measurement.link.neutrals):
-        return False  # whoever replaces neutral names' certificates replaces them at every address
-    return any(_shows_anothers_certificate(each, measurement, target, agreed) for each in attempts)
-
-
-def _shows_anothers_certificate(attempt: Attempt, measurement: Measurement, target: Target, agreed: bool) -> bool:
-    if not any(is_of(attempt, one) for one in target.endpoints):  # an experiment
-        others = [each for each in measurement.attempts if each.host == attempt.host and each.via is not Via.SYSTEM]
-        return _failed_with(attempt, TLS_AUTHORITY) and not any(_failed_with(each, TLS_AUTHORITY) for each in others)
-    return _failed_with(attempt, TLS_AUTHORITY) or (_failed_with(attempt, TLS_HOSTNAME) and not agreed)
-
-
-def _failed_with(attempt: Attempt, failure: str) -> bool:
-    return bool(attempt.observations) and attempt.observations[-1].failure == failure
-
-
-def _is_a_web_servers(observation: Observation) -> bool:
-    """HTTP, in answer to a messenger's own protocol."""
-    return observation.failure == UNEXPECTED_REPLY and observation.http is not None
-
-
-def _is_met_elsewhere(measurement: Measurement, target: Target, host: str) -> bool:
-    """From this very line, at another address: so nobody on the way answers for every address."""
-    return any(
-        each.host == host and each.handshake != "tcp" and is_positive(each, one)
-        for each in measurement.attempts
-        for one in target.endpoints
-        if is_of(each, one)
-    )
-
-
-def _proved(evidence: Evidence, target: Target, host: str, elsewhere: set[str]) -> bool:
+def _proved(evidence: Evidence, target: Target, host: str, given: frozenset[str]) -> bool:
     endpoints = [endpoint for endpoint in target.endpoints if endpoint.host == host]
     failed = controls.failure_span(evidence)
     if any(controls.of_endpoint(endpoint, evidence.controls, failed) is Control.ALIVE for endpoint in endpoints):
         return True
     return any(
-        attempt.host == host and attempt.address in elsewhere and is_positive(attempt, endpoint)
+        attempt.host == host and attempt.address in given and is_positive(attempt, endpoint)
         for attempt in evidence.measurement.attempts
         for endpoint in endpoints
     )
 
 
-def _is_the_networks(resolution: Resolution, evidence: Evidence) -> bool:
-    """A public resolver without a well-known name is taken for the network's, unless it is known to lie in another."""
-    facts = resolution.observation.dns
-    if facts is None or facts.resolver != "isp":
-        return False
-    network = evidence.networks.get(facts.resolver_prefix or "")
-    return network is None or network.asn == 0 or evidence.network.asn == 0 or network.asn == evidence.network.asn
+def _is_denied_elsewhere(evidence: Evidence, names: Names, host: str) -> bool:
+    """By an independent resolver itself, in TLS; or by a control, where none resolves it."""
+    if any(each.in_tls and each.observation.failure == NXDOMAIN for each in names.others if each.host == host):
+        return True
+    told = [
+        each.observation.failure
+        for control in controls.usable(evidence.controls)
+        for each in control.measurement.resolutions
+        if each.host == host
+    ]
+    return bool(DENIALS.intersection(told)) and None not in told
 
 
-def _truthful(measurement: Measurement, own: Sequence[Resolution]) -> bool | None:
-    asked = {each.observation.dns.resolver for each in own if each.observation.dns}
-    said = [each.truthful for each in measurement.link.resolvers if each.resolver in asked]
-    return False if False in said else True if True in said else None
+def _fails_elsewhere(evidence: Evidence, names: Names, host: str) -> bool:
+    """SERVFAIL is what resolvers that validate say of a zone whose signatures are broken; others resolve it.
+
+    An independent one that fails in the clear and resolves it in TLS did not say that itself.
+    """
+    about = [each for each in names.others if each.host == host]
+    resolve = {each.resolver.name for each in about if each.in_tls and each.observation.failure is None}
+    here = [each for each in about if each.in_tls or each.resolver.name not in resolve]
+    there = [
+        each.observation
+        for control in controls.usable(evidence.controls)
+        for each in control.measurement.resolutions
+        if each.host == host
+    ]
+    return any(each.failure == SERVFAIL for each in (*(one.observation for one in here), *there))
 
 
-def _name_was_silent(earlier: Measurement, host: str, family: int) -> bool:
-    asked = [each for each in own_resolutions(earlier) if _is_about(each, host, family)]
-    return bool(asked) and all(each.observation.failure == TIMEOUT for each in asked)
+def _is_met_in_the_other_family(said: Said, names: Names) -> bool:
+    other = [each for each in _answers_by_family(said, names) if each.family != said.family]
+    return any(names.given[each.host, each.family].met & {*each.facts.answers} for each in other)
+
+
+def _truthful(evidence: Evidence, resolver: ResolverId) -> bool | None:
+    """In both rounds, as far as both were looked at: a resolver that was down in one was silent to everybody."""
+    rounds = [evidence.measurement, *([evidence.earlier] if evidence.earlier else [])]
+    said = [truthful(resolver, each) for each in rounds]
+    return False if False in said else said[0]

@@ -33,7 +33,7 @@ from probe.model import (
 )
 
 HOST = "chat.service.example"
-HERE, FORGED, BOGON = "198.51.100.10", "198.51.100.66", "10.10.34.34"
+HERE, FORGED, BOGON = "198.51.100.10", "203.0.113.66", "10.10.34.34"
 V6 = "2001:db8::10"
 TLS = Endpoint(host=HOST, port=443, transport=Transport.TCP, handshake="tls")
 TCP = Endpoint(host=HOST, port=5222, transport=Transport.TCP, handshake="tcp")
@@ -42,6 +42,13 @@ STUN = Endpoint(host=HERE, port=3478, transport=Transport.UDP, handshake="stun")
 CHAT = Target(id="service/chat", plane=Plane.SIGNALLING, endpoints=(TLS,))
 CALL = Target(id="service/call", plane=Plane.MEDIA, endpoints=(TURN,))
 ISP, PRIVATE, PUBLIC = "isp", "private", "quad9"
+ISP_PREFIX = "192.0.2.0/24"
+OPERATOR = Network(country="XE", asn=64500, operator="Operator")
+NETWORKS = {
+    ISP_PREFIX: OPERATOR,
+    "198.51.100.0/24": Network(country="XW", asn=64510, operator="Service"),
+    "203.0.113.0/24": Network(country="XE", asn=64520, operator="Ministry"),
+}
 
 
 def neutral(handshake: str, failure: str | None = None, port: int = 443, family: int = 4) -> Neutral:
@@ -121,7 +128,8 @@ def turn_fails(failure: str = TIMEOUT, **fields: Any) -> Attempt:
 def says(
     *answers: str, failure: str | None = None, resolver: str = ISP, qtype: str = "A", host: str = HOST, **facts: Any
 ) -> Resolution:
-    dns = DnsFacts(resolver=resolver, qtype=qtype, answers=answers, **facts)
+    prefix = {"resolver_prefix": ISP_PREFIX} if resolver == ISP else {}
+    dns = DnsFacts(resolver=resolver, qtype=qtype, answers=answers, **(prefix | facts))
     return Resolution(host=host, observation=seen(Step.DNS, failure, dns=dns))
 
 
@@ -146,7 +154,7 @@ def control(measured: Measurement, number: int = 1) -> ControlMeasurement:
 
 
 def evidence(target: Target, *attempts: Attempt, rounds: int = 1, controls: Any = None, **fields: Any) -> Evidence:
-    """A healthy line whose measurement has these attempts, with one control for which everything is well.
+    """A healthy line of a known operator whose measurement has these attempts, and a control for which all is well.
 
     Two lines of another operator reach the service too, and this line its prefix: no route is lost.
     """
@@ -159,5 +167,5 @@ def evidence(target: Target, *attempts: Attempt, rounds: int = 1, controls: Any 
         target=target,
         earlier=replace(measured, round=1) if rounds > 1 else None,
         controls=well if controls is None else tuple(controls),
-        **{"neighbours": REACHED_BY_OTHERS, "reached": BESIDE, **fields},
+        **{"network": OPERATOR, "networks": NETWORKS, "neighbours": REACHED_BY_OTHERS, "reached": BESIDE, **fields},
     )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from probe.failure import EOF, RESET, TIMEOUT, TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, UNEXPECTED_REPLY
 from probe.judge import Evidence, judge
-from probe.judge.name.case import forged_addresses
+from probe.judge.name.view import names_of
 from probe.model import (
     Attempt,
     Endpoint,
@@ -185,6 +185,7 @@ def test_another_key_at_an_address_that_the_resolver_made_up() -> None:
         noise(TLS_AUTHORITY, FORGED, "bb"),
         noise(address=HERE, via=Via.INDEPENDENT),
         here=FORGED,
+        rounds=2,
     )
     assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
 
@@ -218,7 +219,7 @@ PAGE = HttpFacts(status=400)
 
 
 def test_a_web_server_where_the_resolver_leads_and_the_service_where_others_lead() -> None:
-    given = whatsapp(web_server(page=PAGE), noise(via=Via.INDEPENDENT), here=FORGED)
+    given = whatsapp(web_server(page=PAGE), noise(via=Via.INDEPENDENT), here=FORGED, rounds=2)
     assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
 
 
@@ -233,7 +234,7 @@ def test_a_web_server_where_the_resolver_leads_and_the_service_where_others_lead
 )
 def test_what_answers_otherwise_and_does_not_show_a_forged_name(attempts: tuple[Attempt, ...]) -> None:
     given = whatsapp(*attempts, here=FORGED)
-    assert forged_addresses(given, WHATSAPP) == set()
+    assert names_of(given, WHATSAPP).forged == set()
     assert judge(given).state is State.IMPAIRED
 
 
@@ -248,7 +249,7 @@ ASTRAY = (noise(EOF, FORGED), noise(via=Via.INDEPENDENT))
 
 
 def test_a_stranger_who_shows_a_certificate_of_his_own_is_not_the_service() -> None:
-    given = whatsapp(*ASTRAY, certificate(TLS_AUTHORITY), here=FORGED)
+    given = whatsapp(*ASTRAY, certificate(TLS_AUTHORITY), here=FORGED, rounds=2)
     assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
 
 
@@ -270,13 +271,13 @@ def test_a_stranger_who_shows_a_certificate_of_his_own_is_not_the_service() -> N
     ],
 )
 def test_experiments_that_show_no_stranger(experiments: tuple[Attempt, ...]) -> None:
-    given = whatsapp(*ASTRAY, *experiments, here=FORGED)
+    given = whatsapp(*ASTRAY, *experiments, here=FORGED, rounds=2)
     assert judge(given).state is State.IMPAIRED
 
 
 def test_the_same_stranger_in_both_families_is_one() -> None:
     given = whatsapp(*ASTRAY, certificate(TLS_AUTHORITY), certificate(TLS_AUTHORITY, V6), here=FORGED)
-    assert forged_addresses(given, WHATSAPP) == {(HOST, FORGED)}
+    assert names_of(given, WHATSAPP).forged == {(HOST, FORGED)}
 
 
 def test_where_all_certificates_are_replaced_none_shows_a_stranger() -> None:

@@ -57,7 +57,7 @@ def test_a_standing_ban_is_shown(failed: Attempt, mechanism: str) -> None:
 
 def test_a_denied_name_that_resolves_elsewhere_is_a_standing_ban() -> None:
     told = (DENIED, says(HERE, resolver=PUBLIC))
-    verdict = judge(given(tls_ok(via=Via.INDEPENDENT), resolutions=told))
+    verdict = judge(given(tls_ok(via=Via.INDEPENDENT), rounds=2, resolutions=told))
     assert (verdict.state, verdict.mechanism) == (State.BLOCKED, "dns.nxdomain")
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from probe.failure import NXDOMAIN, RESET, TLS_AUTHORITY
 from probe.judge import Evidence, judge
 from probe.judge.name.case import name_cases
+from probe.judge.name.view import names_of
 from probe.model import Outage, Resolution, State
 from tests.probe.judge.evidence import CHAT, HERE, PUBLIC, control, evidence, measurement, says, tls_fails, tls_ok
 
@@ -50,7 +51,7 @@ def test_an_artefact_stands_also_in_an_outage() -> None:
 )
 def test_the_status_name_is_no_way_to_the_service(lie: Resolution) -> None:
     """Its addresses are no service's, and a lie about it hides no message."""
-    assert name_cases(given(lie), TARGET) == []
+    assert name_cases(given(lie), TARGET, names_of(given(lie), TARGET)) == []
     works = evidence(TARGET, tls_ok(), resolutions=(says(HERE), lie))
     assert judge(works).state is State.OK
 

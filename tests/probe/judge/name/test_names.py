@@ -7,19 +7,24 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from probe.failure import NO_ANSWER, NXDOMAIN, RESET, SERVFAIL, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME
+from probe.failure import DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, TLS_AUTHORITY, TLS_HOSTNAME
 from probe.judge import Evidence, judge
-from probe.model import Grade, Network, Resolution, ResolverCheck, State, Step, Via
+from probe.judge.name.view import names_of
+from probe.model import Grade, Network, Resolution, ResolverCheck, State, Step, TlsFacts, Via
 from tests.probe.judge.evidence import (
     BOGON,
     CHAT,
     FORGED,
     HERE,
     ISP,
+    ISP_PREFIX,
     LINK,
+    NETWORKS,
+    OPERATOR,
     PRIVATE,
     PUBLIC,
     TCP,
+    TLS,
     V6,
     attempt,
     control,
@@ -41,28 +46,60 @@ def lie(failure: str, resolver: str = ISP) -> Resolution:
     return says(failure=failure, resolver=resolver)
 
 
+def first_round(given: Evidence) -> Evidence:
+    return replace(given, measurement=replace(given.measurement, round=1), earlier=None)
+
+
 def conclusion(given: Evidence) -> tuple[str, str, str | None]:
     verdict = judge(given)
     return verdict.rule, verdict.state, verdict.mechanism
 
 
 @pytest.mark.parametrize(
-    ("failure", "rounds", "state", "mechanism"),
+    ("failure", "state", "mechanism"),
     [
-        (NXDOMAIN, 1, State.BLOCKED, "dns.nxdomain"),
-        (NO_ANSWER, 1, State.BLOCKED, "dns.nxdomain"),
-        (SERVFAIL, 1, State.LIKELY_BLOCKED, "dns.servfail"),
-        (TIMEOUT, 2, State.LIKELY_BLOCKED, "dns.silent"),
+        (NXDOMAIN, State.BLOCKED, "dns.nxdomain"),
+        (NO_ANSWER, State.BLOCKED, "dns.nxdomain"),
+        (SERVFAIL, State.LIKELY_BLOCKED, "dns.servfail"),
+        (DNS_REFUSED, State.LIKELY_BLOCKED, "dns.servfail"),
+        (TIMEOUT, State.LIKELY_BLOCKED, "dns.silent"),
     ],
 )
 @pytest.mark.parametrize("controls", [None, ()], ids=["a control", "no control"])
 def test_accuses_when_the_service_is_where_others_say(
-    failure: str, rounds: int, state: State, mechanism: str, controls: Any
+    failure: str, state: State, mechanism: str, controls: Any
 ) -> None:
-    """Another resolver's address, asked from the same line, is the comparison: it needs no control."""
-    given = evidence(CHAT, THERE, rounds=rounds, resolutions=(lie(failure), TRUE), controls=controls)
+    """Another resolver's address, asked from the same line, is the comparison: it needs no control. Once is nothing."""
+    given = evidence(CHAT, THERE, rounds=2, resolutions=(lie(failure), TRUE), controls=controls)
     assert conclusion(given)[1:] == (state, mechanism)
     assert judge(given).step == "dns"
+    assert conclusion(first_round(given)) == ("name_once", State.INSUFFICIENT, None)
+
+
+ONCE = [
+    pytest.param((says(HERE), TRUE), id="it resolved before"),
+    pytest.param((says(failure="dns_server_misbehaving"), TRUE), id="it failed otherwise before"),
+    pytest.param((TRUE,), id="it was not asked before"),
+    pytest.param((lie(NXDOMAIN, "google"), TRUE), id="another resolver denied it before"),
+]
+
+
+@pytest.mark.parametrize("before", ONCE)
+@pytest.mark.parametrize(
+    "now",
+    [
+        (says(BOGON), TRUE),
+        (lie(NXDOMAIN), TRUE),
+        (lie(TIMEOUT), TRUE),
+        (says(failure=NXDOMAIN, late=(HERE,)), TRUE),
+    ],
+)
+def test_two_rounds_in_which_two_things_went_wrong(before: tuple[Resolution, ...], now: tuple[Resolution, ...]) -> None:
+    given = evidence(CHAT, THERE, rounds=2, resolutions=now)
+    assert given.earlier is not None
+    link = replace(LINK, resolvers=(*LINK.resolvers, ResolverCheck(resolver="google", truthful=True)))
+    earlier = replace(given.earlier, resolutions=before, link=link)
+    assert judge(replace(given, earlier=earlier)).state is State.INSUFFICIENT
 
 
 @pytest.mark.parametrize("failure", [NXDOMAIN, SERVFAIL, NO_ANSWER])
@@ -71,19 +108,43 @@ def test_accuses_when_the_service_is_where_others_say(
     [
         pytest.param({"link": replace(LINK, resolvers=(ResolverCheck(resolver=ISP, truthful=False),))}, id="fails all"),
         pytest.param({"resolutions": (lie(NXDOMAIN), lie(NXDOMAIN, PUBLIC)), "controls": ()}, id="nobody knows it"),
-        pytest.param({"networks": {"198.51.0.0/16": Network(asn=2)}, "network": Network(asn=1)}, id="foreign"),
+        pytest.param({"link": replace(LINK, resolvers=(ResolverCheck(resolver=ISP, truthful=None),))}, id="unchecked"),
+        pytest.param({"networks": {}}, id="nobody knows whose the resolver is"),
+        pytest.param({"network": Network()}, id="nobody knows whose the line is"),
+        pytest.param({"networks": {ISP_PREFIX: Network(country="XE", asn=2, operator="Other")}}, id="foreign"),
+        pytest.param({"networks": {ISP_PREFIX: replace(OPERATOR, country="XF", asn=2)}}, id="of the name, abroad"),
+        pytest.param({"networks": {ISP_PREFIX: replace(OPERATOR, operator="Virtual")}}, id="a guest's, in its system"),
+        pytest.param({"resolver_lines": {ISP_PREFIX: 2}}, id="two lines use it"),
+        pytest.param({"resolver_lines": {}}, id="no line was seen to use it"),
     ],
 )
 def test_innocent_explanations(failure: str, changed: dict[str, Any]) -> None:
-    denial = says(failure=failure, resolver_prefix="198.51.0.0/16")
-    given = {"resolutions": (denial, TRUE), **changed}
-    assert judge(evidence(CHAT, THERE, **given)).state in (State.IMPAIRED, State.INSUFFICIENT)
+    given = {"resolutions": (lie(failure), TRUE), **changed}
+    assert judge(evidence(CHAT, THERE, rounds=2, **given)).state in (State.IMPAIRED, State.INSUFFICIENT)
+
+
+def test_one_operator_has_several_systems_and_many_lines() -> None:
+    theirs = {ISP_PREFIX: replace(OPERATOR, asn=OPERATOR.asn + 1)}
+    told = {"resolutions": (lie(NXDOMAIN), TRUE), "resolver_lines": {ISP_PREFIX: 3}}
+    given = evidence(CHAT, THERE, rounds=2, networks=theirs, **told)
+    assert conclusion(given) == ("name_denied", State.BLOCKED, "dns.nxdomain")
+
+
+def test_a_resolver_of_few_lines_is_waited_for() -> None:
+    given = evidence(CHAT, THERE, rounds=2, resolutions=(lie(NXDOMAIN), TRUE), resolver_lines={ISP_PREFIX: 2})
+    assert conclusion(given) == ("resolver_of_few_lines", State.INSUFFICIENT, None)
+
+
+def test_a_resolver_that_is_not_known_to_be_truthful() -> None:
+    link = replace(LINK, resolvers=(ResolverCheck(resolver=ISP, truthful=None),))
+    given = evidence(CHAT, THERE, rounds=2, resolutions=(says(BOGON), TRUE), link=link)
+    assert conclusion(given) == ("resolver_unchecked", State.INSUFFICIENT, None)
 
 
 @pytest.mark.parametrize("resolver", [PRIVATE, "adguard-family"])
 def test_a_resolver_that_is_not_shown_to_be_the_networks(resolver: str) -> None:
     link = replace(LINK, resolvers=(ResolverCheck(resolver=resolver, truthful=True),))
-    given = evidence(CHAT, THERE, resolutions=(lie(NXDOMAIN, resolver), TRUE), link=link)
+    given = evidence(CHAT, THERE, rounds=2, resolutions=(lie(NXDOMAIN, resolver), TRUE), link=link)
     assert conclusion(given) == ("resolver_not_the_networks", State.IMPAIRED, "local.resolver")
 
 
@@ -116,8 +177,31 @@ def test_a_name_that_the_vendor_gave_up() -> None:
 @pytest.mark.parametrize("address", [BOGON, FORGED, "self"])
 def test_a_forged_address(address: str) -> None:
     attempts = [THERE] if address == "self" else [tls_fails(TLS_HOSTNAME, address=address, leaf="dd" * 32), THERE]
-    given = evidence(CHAT, *attempts, resolutions=(says(address), TRUE), controls=())
+    given = evidence(CHAT, *attempts, rounds=2, resolutions=(says(address), TRUE), controls=())
     assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
+    assert judge(first_round(given)).rule == "name_once"
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        pytest.param(OPERATOR, id="the operator's cache of a CDN"),
+        pytest.param(NETWORKS["198.51.100.0/24"], id="another edge of the service's"),
+        pytest.param(Network(), id="nobody knows whose it is"),
+    ],
+)
+def test_another_customers_genuine_certificate_accuses_nobody(there: Network) -> None:
+    attempts = [tls_fails(TLS_HOSTNAME, address=FORGED, leaf="dd" * 32), THERE]
+    networks = {**NETWORKS, "203.0.113.0/24": there}
+    given = evidence(CHAT, *attempts, rounds=2, resolutions=(says(FORGED), TRUE), networks=networks)
+    assert judge(given).state is State.IMPAIRED
+
+
+@pytest.mark.parametrize("facts", [TlsFacts(leaf_sha256="aa" * 32), TlsFacts(issuer_sha256="bb" * 32)])
+def test_an_authority_that_controls_saw_too_is_newer_than_our_list(facts: TlsFacts) -> None:
+    edge = attempt(TLS, seen(Step.TCP), seen(Step.TLS, TLS_AUTHORITY, tls=facts), address=FORGED)
+    given = evidence(CHAT, edge, THERE, rounds=2, resolutions=(says(FORGED), TRUE))
+    assert names_of(given, CHAT).forged == set()
 
 
 def test_a_certificate_tells_nothing_where_all_are_replaced() -> None:
@@ -130,7 +214,7 @@ def test_a_certificate_tells_nothing_where_all_are_replaced() -> None:
 def test_everybody_who_is_asked_is_forged() -> None:
     """DNS is hijacked, whoever is asked; what controls were told contradicts it."""
     liar = (says(FORGED), says(FORGED, resolver=PUBLIC))
-    given = evidence(CHAT, tls_fails(TLS_AUTHORITY, address=FORGED, leaf="dd" * 32), resolutions=liar)
+    given = evidence(CHAT, tls_fails(TLS_AUTHORITY, address=FORGED, leaf="dd" * 32), rounds=2, resolutions=liar)
     assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
     alone = replace(given, controls=())
     assert judge(alone).rule == "no_control"
@@ -152,7 +236,7 @@ def test_a_forged_address_that_only_accepts_connections() -> None:
     target = replace(CHAT, endpoints=(TCP,))
     open_port = attempt(TCP, seen(Step.TCP), address=BOGON, grade=Grade.TRANSPORT)
     there = attempt(TCP, seen(Step.TCP), grade=Grade.TRANSPORT, via=Via.INDEPENDENT)
-    given = evidence(target, open_port, there, resolutions=(says(BOGON), TRUE), controls=())
+    given = evidence(target, open_port, there, rounds=2, resolutions=(says(BOGON), TRUE), controls=())
     assert conclusion(given) == ("name_forged", State.BLOCKED, "dns.forged")
 
 
@@ -172,21 +256,15 @@ def test_a_dead_regional_address_is_no_forgery() -> None:
 
 def test_an_injected_denial_before_the_true_answer() -> None:
     injected = says(failure=NXDOMAIN, late=(HERE,))
-    given = evidence(CHAT, THERE, resolutions=(injected, TRUE))
+    given = evidence(CHAT, THERE, rounds=2, resolutions=(injected, TRUE))
     assert conclusion(given) == ("name_injected", State.BLOCKED, "dns.injected")
-
-
-def test_injection_accuses_whoever_was_asked() -> None:
-    link = replace(LINK, resolvers=(ResolverCheck(resolver=PUBLIC, truthful=True),))
-    injected = says(BOGON, resolver=PUBLIC, late=(HERE,))
-    given = evidence(CHAT, tls_fails(RESET, address=BOGON), resolutions=(injected,), link=link)
-    assert conclusion(given) == ("name_injected", State.BLOCKED, "dns.injected")
+    assert conclusion(first_round(given)) == ("name_once", State.INSUFFICIENT, None)
 
 
 def test_an_injected_block_page_before_the_true_answer() -> None:
     page = "198.51.100.66"
     attempts = tls_fails(TLS_AUTHORITY, address=page, leaf="cc" * 32), THERE
-    given = evidence(CHAT, *attempts, resolutions=(says(page, late=(HERE,)), TRUE))
+    given = evidence(CHAT, *attempts, rounds=2, resolutions=(says(page, late=(HERE,)), TRUE))
     assert conclusion(given) == ("name_injected", State.BLOCKED, "dns.injected")
 
 
@@ -201,11 +279,6 @@ def test_two_replies_are_not_always_an_injection(odd: Resolution) -> None:
     assert judge(evidence(CHAT, tls_ok(), resolutions=(odd, TRUE))).mechanism != "dns.injected"
 
 
-def test_silence_of_a_resolver_counts_once_it_repeats() -> None:
-    silent = evidence(CHAT, THERE, resolutions=(lie(TIMEOUT), TRUE))
-    assert judge(silent).rule == "name_failed"
-
-
 def test_no_ipv6_address_is_no_denial() -> None:
     both = (says(HERE), says(failure=NO_ANSWER, qtype="AAAA"))
     assert judge(evidence(CHAT, tls_ok(), resolutions=both)).state is State.OK
@@ -213,13 +286,7 @@ def test_no_ipv6_address_is_no_denial() -> None:
 
 def test_a_name_that_has_no_ipv6_anywhere_is_judged_by_ipv4() -> None:
     denied = (lie(NXDOMAIN), says(failure=NXDOMAIN, qtype="AAAA"), TRUE)
-    assert judge(evidence(CHAT, THERE, resolutions=denied)).mechanism == "dns.nxdomain"
-
-
-def test_one_family_denied_is_degraded() -> None:
-    answers = (lie(NXDOMAIN), says(V6, qtype="AAAA"), TRUE)
-    verdict = judge(evidence(CHAT, tls_ok(address=V6), THERE, resolutions=answers))
-    assert (verdict.state, verdict.mechanism, verdict.step) == (State.DEGRADED, "partial", "dns")
+    assert judge(evidence(CHAT, THERE, rounds=2, resolutions=denied)).mechanism == "dns.nxdomain"
 
 
 def test_an_independent_answer_is_no_path_of_an_app() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from probe.failure import NXDOMAIN, TIMEOUT, TLS_HOSTNAME
 from probe.judge import judge
-from probe.judge.name.case import own_resolutions
+from probe.judge.name.resolvers import own_resolutions
 from probe.model import Attempt, Resolution, State, Transport, Via
 from tests.probe.judge.evidence import (
     CHAT,
@@ -30,7 +30,7 @@ ELSEWHERE = tls_fails(TLS_HOSTNAME, address=FORGED)
 
 def judged(*attempts: Attempt, resolutions: tuple[Resolution, ...], **more: Any) -> tuple[str, State, str | None]:
     """Without any control, which would know better than a resolver."""
-    verdict = judge(evidence(CHAT, *attempts, controls=(), resolutions=resolutions, **more))
+    verdict = judge(evidence(CHAT, *attempts, rounds=2, controls=(), resolutions=resolutions, **more))
     return verdict.rule, verdict.state, verdict.mechanism
 
 

@@ -1,0 +1,22 @@
+"""Whether two networks are one operator's, who may have several autonomous systems.
+
+An operator of the same name in another country is another one.
+"""
+
+from __future__ import annotations
+
+from probe.model import Network
+
+UNKNOWN = Network()
+
+
+def is_known(network: Network) -> bool:
+    """The collector found the system of its addresses in the table of networks."""
+    return network.asn != UNKNOWN.asn
+
+
+def same_operator(one: Network, other: Network) -> bool:
+    """Shown to be of one operator; what is not known is not shown."""
+    if not (is_known(one) and is_known(other)) or one.operator != other.operator:
+        return False
+    return one.asn == other.asn or (one.country == other.country and one.operator != UNKNOWN.operator)
