@@ -21,7 +21,7 @@ from tests.probe.builders import NOW_MS, attempt, endpoint, measurement, observa
 HOUR = 3_600_000
 WHERE = endpoint("tcp", "203.0.113.44", 443)
 TARGETS = targets(target("svc/chat", WHERE))
-NEUTRAL = Neutral(target="baseline/x", handshake="tcp", transport=Transport.TCP, port=443, family=4, failure=None)
+NEUTRAL = Neutral(target="baseline/x", handshake="tls", transport=Transport.TCP, port=443, family=4, failure=None)
 LINK = Link(up=True, neutrals=(NEUTRAL,))
 FAILED = measurement("svc/chat", link=LINK, attempts=(attempt(WHERE, observation(Step.TCP, "connection_refused")),))
 TWICE = [FAILED, msgspec.structs.replace(FAILED, uid="2" * 32, round=2)]
