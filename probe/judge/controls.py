@@ -71,13 +71,13 @@ class EndpointView(Struct, frozen=True, kw_only=True):
 
 
 def failure_span(evidence: Evidence) -> FailureSpan:
-    """In corrected time; both rounds of a cycle ran by the same clock."""
+    """In corrected time; both rounds ran by the same clock, within the time of one cycle."""
     measurement, earlier = evidence.measurement, evidence.earlier
     at_ms = evidence.started_ms
     if at_ms is None:
         at_ms = measurement.started_ms + (measurement.clock_offset_ms or 0)
-    before_ms = max(measurement.started_ms - earlier.started_ms, 0) if earlier else 0
-    return FailureSpan(at_ms - before_ms, at_ms)
+    before_ms = measurement.started_ms - earlier.started_ms if earlier else 0
+    return FailureSpan(at_ms - min(max(before_ms, 0), CYCLE_MS), at_ms)
 
 
 def started_ms(control: ControlMeasurement) -> int:

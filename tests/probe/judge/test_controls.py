@@ -115,6 +115,14 @@ def test_the_time_that_counts_is_the_collectors() -> None:
     assert judged(at(-40, tls_ok()), control(by_its_offset)).rule == "no_control"
 
 
+@pytest.mark.parametrize("earlier_ms", [NOW_MS - 50 * MINUTE_MS, NOW_MS + 50 * MINUTE_MS])
+def test_a_first_round_that_is_far_off_stretches_no_failure(earlier_ms: int) -> None:
+    """Only a broken probe has one: what a control saw in between would be of the same time."""
+    given = evidence(CHAT, tls_fails(RESET), rounds=2, controls=[at(-40, tls_ok())])
+    assert given.earlier is not None
+    assert judge(replace(given, earlier=replace(given.earlier, started_ms=earlier_ms))).rule == "control_awaited"
+
+
 def test_two_rounds_of_a_cycle_are_one_look() -> None:
     first, second = (replace(at(1, one).measurement, round=number) for number, one in ((1, LOST), (2, tls_ok())))
     rounds = [control(first), control(replace(second, started_ms=second.started_ms + MINUTE_MS))]
