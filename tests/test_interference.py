@@ -3,7 +3,8 @@
 Each expectation follows from what the technique does and from what can be known of it on the line, by section 4 of
 the design: `blocked` takes an artefact (a certificate that is not the service's, an address that no service has, a
 resolver that another one contradicts); silence and resets, which a fault could cause as well, are at most
-`likely_blocked`, and only where a control reached the very address. What only looks like blocking accuses nobody.
+`likely_blocked`, and only where a control reached the very address and something excludes a lost route and the
+service's own doing: here that the address answers another name or method. What only looks like blocking accuses nobody.
 
 All lines are measured side by side, each once; the tests then look at what was said of them, by `ringback check`
 with the results of two controls, and by a collector that knows the same controls.
@@ -63,6 +64,11 @@ def likely(mechanism: str, *targets: str) -> dict[str, State]:
     return dict.fromkeys(targets, ("likely_blocked", mechanism))
 
 
+def unclear(*targets: str) -> dict[str, State]:
+    """The ISP has one router, behind which nobody speaks: an address that dies there may have died anywhere."""
+    return dict.fromkeys(targets, ("impaired", None))
+
+
 def blocked(mechanism: str, *targets: str) -> dict[str, State]:
     return dict.fromkeys(targets, ("blocked", mechanism))
 
@@ -85,13 +91,14 @@ class Case:
 
 
 INTERFERENCE = {
-    "tcp-drop": Case(does.drop("tcp", WHATSAPP_CHAT), likely("ip.drop", "whatsapp/chat")),
-    "tcp-drop-literal": Case(does.drop("tcp", VIBER_CHAT), likely("ip.drop", "viber/chat")),
-    "tcp-reset": Case(does.reset_on_syn(WHATSAPP_CHAT), likely("ip.reset", "whatsapp/chat")),
-    "tcp-prohibited": Case(does.prohibit("tcp", WHATSAPP_CHAT), likely("ip.reject", "whatsapp/chat")),
-    # Neither Allocate nor Binding is answered, while a neutral Binding on the same port is: it is the address.
-    "udp-drop": Case(does.drop("udp", *VIBER_CALL), likely("udp.endpoint.drop", "viber/call")),
-    "udp-prohibited": Case(does.prohibit("udp", *VIBER_CALL), likely("ip.reject", "viber/call")),
+    "tcp-drop": Case(does.drop("tcp", WHATSAPP_CHAT), unclear("whatsapp/chat")),
+    "tcp-drop-literal": Case(does.drop("tcp", VIBER_CHAT), unclear("viber/chat")),
+    "tcp-reset": Case(does.reset_on_syn(WHATSAPP_CHAT), unclear("whatsapp/chat")),
+    "tcp-prohibited": Case(does.prohibit("tcp", WHATSAPP_CHAT), unclear("whatsapp/chat")),
+    # Neither Allocate nor Binding is answered, while a neutral Binding on the same port is: it is the address. Whether
+    # the ISP drops it, or a route to it is lost, or the service keeps the country out, one line alone does not tell.
+    "udp-drop": Case(does.drop("udp", *VIBER_CALL), unclear("viber/call")),
+    "udp-prohibited": Case(does.prohibit("udp", *VIBER_CALL), unclear("viber/call")),
     # The same relay answers a Binding: it is the method.
     "allocate-drop": Case(does.drop_allocate(), likely("turn.allocate.drop", *CALLS)),
     "sni-drop": Case(does.drop_name("web.whatsapp.example"), likely("tls.sni.drop", "whatsapp/web")),

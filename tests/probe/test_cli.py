@@ -280,7 +280,7 @@ def test_a_check_uploads_and_its_output_is_a_control(tmp_path: Path) -> None:
         compared = Run(tmp_path, "--control", place)
         assert "WARNING" not in compared.stderr
         verdict = compared.verdict("viber/chat")
-        assert (alone["state"], verdict["state"]) == ("insufficient", "likely_blocked")
+        assert (alone["rule"], verdict["rule"]) == ("no_control", "routing_or_service_not_excluded")
 
 
 def reached(line: dict[str, Any]) -> dict[str, Any]:

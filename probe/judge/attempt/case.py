@@ -231,12 +231,16 @@ def _port_dead(neutrals: Sequence[Neutral], port: int) -> bool:
 
 
 def _is_udp_dead(measurement: Measurement, attempt: Attempt) -> bool:
-    """In neither family a neutral passes over UDP, while TLS does in this one: one silent server is its own fault."""
+    """In neither family a neutral passes over UDP, STUN or not, while TLS does in this one.
+
+    One silent server is that server's fault; and where nothing but STUN was asked, only STUN is known to be dead.
+    """
     every = _neutral_udp(measurement)
+    others = any(each.handshake not in DATAGRAMS for each in every)
     tls = any(
         each.handshake == "tls" and each.failure is None for each in _in_family(_listened_to(measurement), attempt)
     )
-    return tls and bool(_in_family(every, attempt)) and _are_dead(every)
+    return tls and others and bool(_in_family(every, attempt)) and _are_dead(every)
 
 
 def _is_stun_dead(measurement: Measurement, attempt: Attempt) -> bool:

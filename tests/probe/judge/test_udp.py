@@ -58,11 +58,11 @@ UNTOLD = ("neutral_failed", State.INSUFFICIENT, None)
 LINES = [
     pytest.param([*STUN_DEAD, QUIC_DEAD], DEAD, id="nothing passes"),
     pytest.param([*STUN_DEAD, QUIC_DEAD, DNS], DEAD, id="nothing but DNS"),
-    pytest.param(STUN_DEAD, DEAD, id="STUN is all that was asked"),
+    pytest.param(STUN_DEAD, UNTOLD, id="STUN is all that was asked"),
     pytest.param([*STUN_DEAD, QUIC], STUN_ALONE, id="a drop of all STUN"),
     pytest.param([STUN_DEAD[0], QUIC], UNTOLD, id="one server that is silent is that server's fault"),
     pytest.param([STUN_DEAD[0]], UNTOLD, id="the same without QUIC"),
-    pytest.param([STUN_DEAD[0], over_udp("stun", 3478, family=6)], DEAD, id="in the other family as well"),
+    pytest.param([STUN_DEAD[0], over_udp("quic", 443, family=6)], DEAD, id="in the other family as well"),
     pytest.param([STUN_DEAD[0], over_udp("stun", 3478, None, 6)], UNTOLD, id="the other family passes"),
     pytest.param([STUN_DEAD[0], QUIC, over_udp("stun", 3478, family=6)], STUN_ALONE, id="STUN is, in both"),
     pytest.param(
