@@ -19,7 +19,7 @@ class _Message(Struct):
 
 
 def heartbeat_interval(message: bytes) -> int:
-    """Milliseconds, of a Hello. Raises ValueError with a sentence for anything else."""
+    """The interval of a Hello, in milliseconds. Raises ValueError with a sentence for anything else."""
     try:
         read = msgspec.json.decode(message, type=_Message)
         if read.op != HELLO:

@@ -22,7 +22,7 @@ LEAST_RECORD = 11  # bytes
 
 
 def reply_to(query: dns.message.Message, data: bytes) -> dns.message.Message | None:
-    """What `data` says to our query, as far as it can be read; None where it is nothing to it.
+    """The reply in `data` to our query, as far as it can be read; None where it is none.
 
     Raises ValueError where it carries our transaction and nothing can be taken from it.
     """
@@ -40,7 +40,7 @@ def reply_to(query: dns.message.Message, data: bytes) -> dns.message.Message | N
 
 
 def says_something(reply: dns.message.Message) -> bool:
-    """A denial, addresses, or that there is more of it over TCP."""
+    """The reply denies, gives addresses, or says that there is more of it over TCP."""
     return bool(reply.rcode() or reply.flags & dns.flags.TC or address_sets(reply))
 
 
@@ -56,7 +56,7 @@ def _parsed(data: bytes) -> dns.message.Message:
 
 
 def _bounded(data: bytes) -> bytes:
-    """With no more records promised in its header than there is room for: each that is not there costs time."""
+    """The reply with no more records promised in its header than it has room for: each missing one costs time."""
     if len(data) < HEADER_BYTES:
         return data
     most = len(data) // LEAST_RECORD + 1

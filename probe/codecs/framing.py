@@ -15,7 +15,7 @@ from probe.codecs.stun import COOKIE, HEADER_BYTES
 
 
 class Framing(Struct, frozen=True):
-    """`length` gives the bytes of the frame that begins a buffer, None while too little of it came to tell.
+    """A way to tell messages apart. `length` gives the bytes of a buffer's first frame; None while that cannot be told.
 
     It raises ValueError when no message of the protocol begins so.
     """

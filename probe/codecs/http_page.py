@@ -74,7 +74,7 @@ def _scheme_and_host(location: str) -> str | None:
 
 
 def _age_s(age: str | None) -> int | None:
-    """RFC 9111, 5.1: seconds. Ten digits are more than any cache keeps a page."""
+    """The Age of a cached page (RFC 9111, 5.1), in seconds. Ten digits are more than any cache keeps a page."""
     return int(age) if age and re.fullmatch("[0-9]{1,10}", age.strip()) else None
 
 

@@ -66,7 +66,7 @@ UNPACKS = {number: unpack for number, _, _, unpack in ATTRIBUTES}
 
 
 class Attribute(Struct, frozen=True):
-    """As it came."""
+    """An attribute as it came."""
 
     type: int
     value: bytes
@@ -91,24 +91,24 @@ class Message(Struct, frozen=True):
 
     @property
     def is_of_dialect(self) -> bool:
-        """[MS-TURN] 2.2.2: in all TURN messages the cookie comes first."""
+        """The message begins with the cookie, as all of this dialect do ([MS-TURN] 2.2.2)."""
         return self.attributes[:1] == (attribute("MAGIC-COOKIE", MAGIC),)
 
     @property
     def error_code(self) -> int | None:
-        """401 and the like; only an error response has one."""
+        """The code of an error response, such as 401."""
         value = self.value("ERROR-CODE")
         return value.code if isinstance(value, ErrorCode) and self.message_type == ALLOCATE_REPLIES[1] else None
 
     @property
     def realm(self) -> str | None:
-        """As it is on the wire, where Teams' has quotation marks."""
+        """The realm as it is on the wire, where that of Teams has quotation marks."""
         value = self.value("REALM")
         return value if isinstance(value, str) else None
 
     @property
     def mapped_address(self) -> Address | None:
-        """Where the relay saw us. MAPPED-ADDRESS is, in a refusal, an address of its own."""
+        """Our address as the relay saw it. The MAPPED-ADDRESS of a refusal is one of the relay's own."""
         value = self.value("XOR-MAPPED-ADDRESS")
         return value if isinstance(value, Address) else None
 
@@ -179,5 +179,5 @@ def answer_to(request: bytes, data: bytes) -> Message | None:
 
 
 def _type(method: Method, message_class: MessageClass) -> int:
-    """Of the few methods here, none has bits where those of the class are threaded in."""
+    """The type of a message. None of the methods here has bits where those of the class are threaded in."""
     return method | (message_class & 0b01) << 4 | (message_class & 0b10) << 7

@@ -59,7 +59,7 @@ def request(nonce: bytes, unix_ms: int) -> bytes:
 
 
 def parse(packet: bytes, nonce: bytes) -> ResPq:
-    """A packet that answers the request with this nonce. Raises ValueError."""
+    """The answer in a packet to the request with this nonce. Raises ValueError."""
     if len(packet) == 4:
         raise Refused(int.from_bytes(packet, "little", signed=True))
     if len(packet) < UNENCRYPTED.size:
@@ -99,7 +99,7 @@ def _fingerprints(data: bytes) -> tuple[bytes, ...]:
 
 
 class Framing(NamedTuple):
-    """`opening` is said once; `unpack` gives a packet and what follows it, or None while more is to come."""
+    """A framing of packets. `opening` is said once; `unpack` gives a packet and what follows, None while it is cut."""
 
     opening: bytes
     pack: Callable[[bytes], bytes]
@@ -112,7 +112,7 @@ def pack_abridged(packet: bytes) -> bytes:
 
 
 def unpack_abridged(data: bytes) -> tuple[bytes, bytes] | None:
-    """Raises ValueError for a length that no answer to us has."""
+    """The first packet and what follows it. Raises ValueError for a length that no answer to us has."""
     if not data:
         return None
     if data[0] > LONG:
@@ -128,7 +128,7 @@ def pack_intermediate(packet: bytes) -> bytes:
 
 
 def unpack_intermediate(data: bytes) -> tuple[bytes, bytes] | None:
-    """Raises ValueError, as above."""
+    """The first packet and what follows it. Raises ValueError, as above."""
     return _cut(data, 4, int.from_bytes(data[:4], "little")) if len(data) >= 4 else None
 
 
@@ -146,7 +146,7 @@ FRAMINGS = {
 
 
 class Obfuscation:
-    """What hides a stream from whoever does not look for 64 bytes of noise. `seed` is one that `usable_seed` made."""
+    """A cipher that hides a stream from whoever does not look for 64 bytes of noise. `seed` is of `usable_seed`."""
 
     def __init__(self, seed: bytes, tag: bytes) -> None:
         plain = seed[: TAG.start] + tag + seed[TAG.stop :]
@@ -182,14 +182,14 @@ class Session:
         self._buffer = b""
 
     def request(self, unix_ms: int) -> bytes:
-        """All that we ever send."""
+        """The request, which is all that we ever send."""
         packet = self._framing.pack(request(self._nonce, unix_ms))
         if self._obfuscation is None:
             return self._framing.opening + packet
         return self._obfuscation.opening + self._obfuscation.hide(packet)
 
     def receive(self, data: bytes) -> ResPq | None:
-        """None while more is to come. Raises ValueError (Refused among them) for what does not answer our request."""
+        """The answer; None while more is to come. Raises ValueError (Refused among them) for any other."""
         self._buffer += self._obfuscation.show(data) if self._obfuscation else data
         unpacked = self._framing.unpack(self._buffer)
         return None if unpacked is None else parse(unpacked[0], self._nonce)

@@ -25,7 +25,7 @@ LEAST = KEY_BYTES + KEY_BYTES + TAG_BYTES + TAG_BYTES  # of a second message: tw
 
 
 class Second(Struct, frozen=True):
-    """What the responder said, decrypted."""
+    """The second message, decrypted."""
 
     static: bytes  # its X25519 public key
     payload: bytes
@@ -49,7 +49,7 @@ class Initiator:
         return public + (payload or b"")
 
     def second(self, message: bytes) -> Second:
-        """Raises ValueError when it is too short, or when it does not answer our first message."""
+        """The second message. Raises ValueError when it is too short, or does not answer our first one."""
         if len(message) < LEAST:
             raise ValueError("a second message of Noise XX has at least 96 bytes")
         ephemeral, static = message[:KEY_BYTES], message[KEY_BYTES : 2 * KEY_BYTES + TAG_BYTES]
@@ -60,7 +60,7 @@ class Initiator:
         return Second(opened, self._state.decrypt(message[2 * KEY_BYTES + TAG_BYTES :]))
 
     def _mix_shared(self, public: bytes) -> None:
-        """Raises ValueError for a public key of small order, with which the shared secret is none."""
+        """Mixes the shared secret in. Raises ValueError for a public key of small order, whose secret is none."""
         self._state.mix_key(self._ephemeral.exchange(X25519PublicKey.from_public_bytes(public)))
 
 
@@ -76,14 +76,14 @@ class _Symmetric:
         self._hash = hashlib.sha256(self._hash + data).digest()
 
     def mix_key(self, secret: bytes) -> None:
-        """HKDF with two outputs (section 4.3)."""
+        """Mixes a secret into the key, by HKDF with two outputs (section 4.3)."""
         early = hmac.digest(self._chain, secret, "sha256")
         self._chain = hmac.digest(early, b"\x01", "sha256")
         self._key = hmac.digest(early, self._chain + b"\x02", "sha256")
         self._count = 0
 
     def decrypt(self, data: bytes) -> bytes:
-        """Raises ValueError when the tag does not fit the transcript."""
+        """The plain text. Raises ValueError when the tag does not fit the transcript."""
         nonce = bytes(4) + self._count.to_bytes(8)
         try:
             opened = AESGCM(self._key).decrypt(nonce, data, self._hash)

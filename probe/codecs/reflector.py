@@ -21,7 +21,7 @@ def request(tag: bytes, query: bytes) -> bytes:
 
 
 def echoes(answer: bytes, request: bytes) -> bool:
-    """Whether it repeats what was random in our request, in a reflector's own form."""
+    """The answer repeats what was random in our request, in a reflector's own form."""
     tag, query = request[:TAG_BYTES], request[-QUERY_BYTES:]
     head = tag + ALL + ANSWERED
     is_in_place = answer.startswith(head) and answer[QUERY_AT : QUERY_AT + QUERY_BYTES] == query

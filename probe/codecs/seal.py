@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class SealError(ValueError):
-    """Why a batch is refused: `reason` is one word for machines, the message a sentence for people."""
+    """The reason for which a batch is refused: `reason` is one word for machines, the message a sentence for people."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class SealError(ValueError):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What a batch may hold; sizes in bytes, `string_bytes` as written in JSON."""
+    """The limits of a batch; sizes in bytes, `string_bytes` as written in JSON."""
 
     measurements: int = 50
     compressed_bytes: int = 256_000
@@ -81,7 +81,7 @@ def digests(lines: Iterable[bytes]) -> list[bytes]:
 
 
 def signed_bytes(line_digests: Iterable[bytes]) -> bytes:
-    """What is signed, from the digests of the header line and of the measurement lines, in order."""
+    """The bytes that are signed: the digests of the header line and of the measurement lines, in order."""
     return CONTEXT + b"".join(line_digests)
 
 
@@ -130,7 +130,7 @@ def _inflate(data: bytes, limits: Limits) -> bytes:
 
 
 def _lines(plain: bytes, limits: Limits) -> list[bytes]:
-    """Header, measurements, signature; counted before the split: two million newlines are a large list."""
+    """The lines: header, measurements, signature. They are counted before the split: two million are a large list."""
     newlines = plain.count(b"\n")
     if newlines > limits.measurements + 2:
         raise SealError("too_many", f"The batch has more than {limits.measurements} measurements.")
@@ -146,7 +146,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _check_shape(line: bytes, limits: Limits) -> None:
-    """Depth and lengths of strings, before any decoder recurses into the line."""
+    """Checks depth and lengths of strings, before any decoder recurses into the line."""
     if len(line) > limits.string_bytes:
         longest = max((match.end() - match.start() for match in _STRING.finditer(line)), default=0)
         if longest > limits.string_bytes:
@@ -159,7 +159,7 @@ def _check_shape(line: bytes, limits: Limits) -> None:
 
 
 def _check_values(line: bytes, limits: Limits) -> None:
-    """What msgspec lets pass and another reader may take otherwise: names given twice, large numbers."""
+    """Refuses what msgspec lets pass and another reader may take otherwise: a name given twice, a large number."""
 
     def unique(pairs: list[tuple[str, Json]]) -> None:
         if len({name for name, _ in pairs}) < len(pairs):
@@ -230,7 +230,7 @@ def _check_signature(key: str, signature_line: bytes, signed: Sequence[bytes]) -
 
 
 def _check_measurement(measurement: Measurement, limits: Limits) -> None:
-    """Identifiers, which become database columns, have a closed form. Text from the wire has none: a censor
+    """Checks identifiers: they become database columns, so their form is closed. Text from the wire has none: a censor
     could write a block page that gets its own evidence refused."""
     _match(_ID, measurement.uid, "uid")
     _match(_ID, measurement.cycle, "cycle")

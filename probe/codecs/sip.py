@@ -48,7 +48,7 @@ COMPACT = {  # RFC 3261, section 7.3.3
 
 
 class Header(Struct, frozen=True):
-    """`name` as written; `value` on one line, without the space around it."""
+    """A header: `name` as written, `value` on one line without the space around it."""
 
     name: str
     value: str
@@ -61,7 +61,7 @@ class Header(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """A request has a method and a uri, a response a status and a reason."""
+    """A message: a request with method and uri, or a response with status and reason."""
 
     method: str = ""
     uri: str = ""
@@ -74,7 +74,7 @@ class Message(Struct, frozen=True, kw_only=True):
         return [header.value for header in self.headers if header.key == key]
 
     def value(self, key: str) -> str | None:
-        """Of a header that there is once; None where there is none, or more than one."""
+        """The value of a header that stands there once; None where there is none, or more than one."""
         values = self.values(key)
         return values[0] if len(values) == 1 else None
 
@@ -96,7 +96,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
     @property
     def realm(self) -> str | None:
-        """Of the first challenge that has one: WWW-Authenticate of a 401, Proxy-Authenticate of a 407."""
+        """The realm of the first challenge that has one: WWW-Authenticate of a 401, Proxy-Authenticate of a 407."""
         challenges = [*self.values("www-authenticate"), *self.values("proxy-authenticate")]
         return next(filter(None, map(_realm, challenges)), None)
 
@@ -120,7 +120,7 @@ def parse(data: bytes) -> Message:
 
 
 def length(data: bytes) -> int | None:
-    """How many bytes of a stream its first message takes, line breaks before it included; None while it is not whole.
+    """The length of a stream's first message in bytes, line breaks before it included; None while it is not whole.
 
     Raises ValueError when it can become no message: too long, or without a Content-Length (RFC 3261, section 18.3).
     """
@@ -195,7 +195,7 @@ def _unfolded(head: bytes) -> list[str]:
 
 
 def _header(line: str) -> Header:
-    """No pattern over the whole line: one that may end anywhere in a run of blanks takes the square of its length."""
+    """A header, read without a pattern over the whole line: in a run of blanks that would take the square of it."""
     name, colon, value = line.partition(":")
     name = name.rstrip(" \t")
     if not colon or NAME.fullmatch(name) is None:
@@ -242,7 +242,7 @@ def _pieces(text: str, separator: str) -> list[str]:
 
 
 def _parameters(text: str) -> dict[str, str]:
-    """Those after the first semicolon; of one that is given twice, the first counts."""
+    """The parameters after the first semicolon; of one that is given twice, the first counts."""
     found: dict[str, str] = {}
     for piece in _pieces(text, ";")[1:]:
         name, _, value = piece.partition("=")
@@ -269,7 +269,7 @@ INVERTED = bytes(range(0xFF, -1, -1))
 
 
 def inverted(data: bytes) -> bytes:
-    """Every bit the other way round: the twin of a message, which nobody on the way reads as SIP."""
+    """The twin of a message, every bit the other way round: nobody on the way reads it as SIP."""
     return data.translate(INVERTED)
 
 
@@ -277,13 +277,13 @@ def inverted(data: bytes) -> bytes:
 
 
 def options_request(host: str, transport: Transport, random_bytes: bytes) -> bytes:
-    """Asks a server what it can do (section 11); `random_bytes` is IDENTIFIER_BYTES long."""
+    """The request that asks a server what it can do (section 11); `random_bytes` is IDENTIFIER_BYTES long."""
     uri, caller = f"sip:{_bracketed(host)}", f"<sip:anonymous@{ANONYMOUS}>"
     return _request("OPTIONS", uri, transport, random_bytes, caller, f"<{uri}>", (f"Contact: {caller}", "Accept: */*"))
 
 
 def register_request(host: str, transport: Transport, random_bytes: bytes) -> bytes:
-    """Asks for the contacts of a user that nobody has (section 10.2.3): without a Contact, it can change none."""
+    """The request for the contacts of nobody (section 10.2.3): without a Contact of its own, it can change none."""
     uri, somebody = f"sip:{_bracketed(host)}", f"<sip:{random_bytes[:4].hex()}@{_bracketed(host)}>"
     return _request("REGISTER", uri, transport, random_bytes, somebody, somebody, ())
 
@@ -306,7 +306,7 @@ def _request(
 
 
 def response(request: Message, status: str, body: bytes) -> bytes:
-    """What a server says to a request (section 8.2.6): its hops, dialogue and number come back as they arrived."""
+    """A server's response to a request (section 8.2.6): its hops, dialogue and number come back as they arrived."""
     to = request.value("to") or ""
     lines = (
         f"{VERSION} {status}",
@@ -341,7 +341,7 @@ def response_to(request: bytes, data: bytes) -> Message | None:
 
 
 def answers(request: Message, message: Message) -> bool:
-    """Whether it is a response to the request (section 17.1.3): through our one hop, in our dialogue."""
+    """The message is a response to the request (section 17.1.3): through our one hop, in our dialogue."""
     return bool(
         message.status
         and message.branches == request.branches

@@ -13,7 +13,7 @@ NAMES = (  # that `altered` may give; what somebody else puts in is `other`, wha
 
 
 def altered(sent: bytes, arrived: bytes) -> tuple[str, ...]:
-    """What of a message did not arrive as it was sent; empty when every byte did.
+    """The parts of a message that did not arrive as they were sent; empty when every byte did.
 
     Words of NAMES, and `start-line`, `body`, `other` (a header that we do not send), `layout` (the same words,
     written otherwise), `message` (it is none any more). Never a value: whoever alters it writes addresses there.

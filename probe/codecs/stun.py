@@ -56,7 +56,7 @@ V = TypeVar("V", str, int, bytes, Address, ErrorCode)
 
 
 def pack_address(value: Address) -> bytes:
-    """RFC 8489 section 14.1: a zero, the family, the port, the address."""
+    """An address (RFC 8489 section 14.1): a zero, the family, the port, the address itself."""
     ip = ipaddress.ip_address(value.ip)
     return struct.pack("!BBH", 0, 1 if ip.version == 4 else 2, value.port) + ip.packed
 
@@ -73,7 +73,7 @@ def unpack_address(value: bytes, transaction_id: bytes) -> Address:
 
 
 def _xor_address(value: bytes, transaction_id: bytes) -> bytes:
-    """RFC 8489 section 14.2: port and address are XORed with the cookie and the transaction id. Its own inverse."""
+    """Port and address XORed with the cookie and the transaction id (RFC 8489 section 14.2). Its own inverse."""
     cookie = struct.pack("!I", COOKIE)
     mask = bytes(2) + cookie[:2] + cookie + transaction_id
     return bytes(byte ^ key for byte, key in zip(value, mask, strict=False))
@@ -98,7 +98,7 @@ def unpack_bytes(value: bytes, transaction_id: bytes) -> bytes:
 
 
 def pack_error_code(value: ErrorCode) -> bytes:
-    """RFC 8489 section 14.8: the hundreds, the rest, the reason."""
+    """An error code (RFC 8489 section 14.8): the hundreds, the rest, the reason."""
     hundreds, rest = divmod(value.code, 100)
     return struct.pack("!HBB", 0, hundreds, rest) + value.reason.encode()
 
@@ -123,7 +123,7 @@ def unpack_unsigned(value: bytes, transaction_id: bytes) -> int:
 
 
 def pack_protocol(value: int) -> bytes:
-    """RFC 8656 section 18.7: the number of an IP protocol, and three bytes for future use."""
+    """The number of an IP protocol, and three bytes for future use (RFC 8656 section 18.7)."""
     return struct.pack("!B3x", value)
 
 
@@ -169,7 +169,7 @@ UNPACKS = {number: unpack for number, _, _, unpack in ATTRIBUTES}
 
 
 class Attribute(Struct, frozen=True):
-    """As it came; `padding` is what followed the value up to a multiple of 4 bytes, whatever it held."""
+    """An attribute as it came; `padding` is what followed the value up to a multiple of 4 bytes, whatever it held."""
 
     type: int
     value: bytes
@@ -196,7 +196,7 @@ class Message(Struct, frozen=True):
 
     @property
     def error_code(self) -> int | None:
-        """401 and the like; only an error response has one."""
+        """The code of an error response, such as 401."""
         error = _of(ErrorCode, self.value("ERROR-CODE"))
         return error.code if error and self.message_class is MessageClass.ERROR else None
 
@@ -219,7 +219,7 @@ class Message(Struct, frozen=True):
 
     @property
     def mapped_address(self) -> Address | None:
-        """Where the server saw us. The plain form comes second: old NATs rewrite it."""
+        """Our address as the server saw it. The plain form comes second: old NATs rewrite it."""
         xored = _of(Address, self.value("XOR-MAPPED-ADDRESS"))
         return xored or _of(Address, self.value("MAPPED-ADDRESS"))
 
@@ -229,7 +229,7 @@ class Message(Struct, frozen=True):
 
     @property
     def fingerprint_valid(self) -> bool | None:
-        """Whether the CRC-32 holds over the bytes that came (RFC 8489 section 14.7); None when there is none."""
+        """The CRC-32 holds over the bytes that came (RFC 8489 section 14.7); None when there is none."""
         if all(attribute.type != TYPES["FINGERPRINT"] for attribute in self.attributes):
             return None
         last = self.attributes[-1]
@@ -329,12 +329,12 @@ def answer_to(request: bytes, data: bytes) -> Message | None:
 
 
 def _is_reply(data: bytes) -> bool:
-    """Its class is a response's or an error's, by one bit: our own bytes, sent back, have none of it."""
+    """The class is a response's or an error's, by one bit, which our own bytes, sent back, have not."""
     return bool(data[0] & 0b1)
 
 
 def answers(request: bytes, message: Message) -> bool:
-    """Whether the message is the response or the error response to the request (RFC 8489 section 6.3)."""
+    """The message is the response or the error response to the request (RFC 8489 section 6.3)."""
     asked = parse(request)
     return (
         message.message_class in (MessageClass.RESPONSE, MessageClass.ERROR)

@@ -41,7 +41,7 @@ class Session:
         return self._read if len(self._read) == ANSWER_BYTES else None
 
     def is_proved(self, answer: bytes, keys: Iterable[bytes]) -> bool:
-        """Whether the answer was made with one of these permanent keys, for this very session."""
+        """The answer was made with one of these permanent keys, for this very session."""
         return any(self._opens(answer, key) for key in keys)
 
     def _opens(self, answer: bytes, key: bytes) -> bool:

@@ -11,7 +11,7 @@ ANSWER_HEAD = bytes.fromhex("02000000")
 
 
 def is_answer(data: bytes) -> bool:
-    """Raises ValueError for what begins as an answer does, and has another length."""
+    """The datagram is an answer. Raises ValueError for one that begins so and has another length."""
     if data.startswith(ANSWER_HEAD) and len(data) != len(GREETING):
         raise ValueError("An answer of Webex's is as long as the greeting.")
     return data.startswith(ANSWER_HEAD)

@@ -53,7 +53,7 @@ class Certificate(Struct, frozen=True):
 
 
 class ServerHello(Struct, frozen=True):
-    """What the server showed. That it holds `static` is proved; whose it is, the certificates have to say."""
+    """The server's hello. It holds the key `static`, that is proved; whose key it is, the certificates have to say."""
 
     static: bytes
     leaf: Certificate
@@ -69,12 +69,12 @@ class Session:
         self._buffer = b""
 
     def hello(self) -> bytes:
-        """All that we ever send."""
+        """The client hello, which is all that we ever send."""
         hello = protobuf.pack((EPHEMERAL, self._noise.first()))
         return self._opening + frame(protobuf.pack((CLIENT_HELLO, hello)))
 
     def receive(self, data: bytes) -> ServerHello | None:
-        """None while more is to come. Raises ValueError for what is no server hello to our client hello."""
+        """The server's hello; None while more is to come. Raises ValueError for what answers no hello of ours."""
         self._buffer += data
         if len(self._buffer) < LENGTH_BYTES:
             return None
@@ -99,7 +99,7 @@ def frame(message: bytes) -> bytes:
 
 
 def is_genuine(hello: ServerHello, root: bytes) -> bool:
-    """Whether `root` (X25519) signed the intermediate, and that the leaf, whose key is the one that was proved."""
+    """The chain is genuine: `root` (X25519) signed the intermediate, and that the leaf with the proved key."""
     leaf, intermediate = hello.leaf, hello.intermediate
     return (
         xeddsa.is_signed_by(root, intermediate.details, intermediate.signature)
@@ -111,7 +111,7 @@ def is_genuine(hello: ServerHello, root: bytes) -> bool:
 
 
 def _certificate(chain: dict[int, protobuf.Value], number: int) -> Certificate:
-    """Raises ValueError."""
+    """The certificate in this field. Raises ValueError."""
     signed = protobuf.fields(protobuf.bytes_of(chain, number))
     details = protobuf.bytes_of(signed, DETAILS)
     signature = protobuf.bytes_of(signed, SIGNATURE, xeddsa.SIGNATURE_BYTES)

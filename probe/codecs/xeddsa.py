@@ -15,7 +15,7 @@ SIGNATURE_BYTES = 64
 
 
 def is_signed_by(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` (64 bytes) of `message` is by the Curve25519 key `public` (32 bytes). Never raises."""
+    """The signature (64 bytes) of the message is by the Curve25519 key `public` (32 bytes). Never raises."""
     if len(public) != 32 or len(signature) != SIGNATURE_BYTES:
         return False
     plain = signature[:-1] + bytes([signature[-1] & ~SIGN])

@@ -25,7 +25,7 @@ CONDITIONS = "urn:ietf:params:xml:ns:xmpp-streams "
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What the server said up to the end of its features, or of its refusal."""
+    """The answer of a server, up to the end of its features or of its refusal."""
 
     domain: str = ""  # whom it says that it is
     to: str = ""  # whom it says that it answers
@@ -53,7 +53,7 @@ class Opening:
         return self._reader.read(data)
 
     def echoes(self, answer: Answer) -> bool:
-        """Whether the answer is to us: it names whom only this request named."""
+        """The answer is to us: it names whom only this request named."""
         return answer.to == self.caller
 
 

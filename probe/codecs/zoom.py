@@ -21,7 +21,7 @@ FIXED_TEXT = b"1234567890123456789\0"
 
 
 class Message(Struct, frozen=True):
-    """`transaction_id` is 16 bytes; an attribute is its type and its value."""
+    """A message. `transaction_id` is 16 bytes; an attribute is its type and its value."""
 
     message_type: int
     transaction_id: bytes
@@ -29,7 +29,7 @@ class Message(Struct, frozen=True):
 
     @property
     def is_zone_controllers(self) -> bool:
-        """In the dialect that only Zoom's servers speak."""
+        """The message is in the dialect that only Zoom's servers speak."""
         seen = any(number == SEEN_ADDRESS and len(value) == ADDRESS_BYTES for number, value in self.attributes)
         return self.message_type == ANSWER and seen
 
