@@ -28,7 +28,7 @@ PAGE_LIMIT = 2.0  # seconds: the page is an extra
 
 
 async def answer(trace: Trace, record: StepRecord, stream: Stream, receive: Callable[[bytes], T | None]) -> T:
-    """What `receive` makes of the stream: None while it needs more, ValueError when it is no answer.
+    """The answer that `receive` reads from the stream: it gives None while it needs more, ValueError for no answer.
 
     Raises OSError, EOFError, Failed(`unexpected_reply`).
     """
@@ -58,7 +58,7 @@ def _unexpected(record: StepRecord) -> Failed:
 
 
 async def _page(trace: Trace, read: bytes, stream: Stream) -> HttpFacts | None:
-    """As far as it comes: how it ends is no fact about the service."""
+    """The page that answers instead, as far as it comes: how it ends is no fact about the service."""
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))  # for h11's own order; never sent
     connection.send(h11.EndOfMessage())

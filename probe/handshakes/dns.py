@@ -59,7 +59,7 @@ FAILURES = {"NXDOMAIN": NXDOMAIN, "SERVFAIL": SERVFAIL, "REFUSED": DNS_REFUSED}
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """What to ask whom. `resolver`, its index and prefix are as in DnsFacts, `server_name` as in its certificate."""
+    """A question to a resolver. `resolver`, its index and prefix are as in DnsFacts; `server_name` is its own."""
 
     host: str
     qtype: str  # A or AAAA
@@ -99,7 +99,7 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
 
 
 async def resolve(trace: Trace, question: Question) -> Resolved:
-    """What the resolver gives. Raises StepFailed."""
+    """The addresses that the resolver gives. Raises StepFailed."""
     in_tls = question.transport in IN_TLS
     async with trace.step(Step.DNS, LIMIT_IN_TLS if in_tls else LIMIT + LIMIT_AGAIN + 1) as record:
         query = _padded(question) if in_tls else dns.message.make_query(question.host, question.qtype)
@@ -111,7 +111,7 @@ async def resolve(trace: Trace, question: Question) -> Resolved:
 
 
 def _asked(question: Question) -> DnsFacts:
-    """What is known of a question before its answer."""
+    """The facts of a question before its answer."""
     return DnsFacts(
         resolver=question.resolver,
         resolver_index=question.resolver_index,
@@ -122,7 +122,7 @@ def _asked(question: Question) -> DnsFacts:
 
 
 def _padded(question: Question) -> dns.message.Message:
-    """Its size does not tell which name it asks for."""
+    """The query, padded: its size does not tell which name it asks for."""
     return dns.message.make_query(question.host, question.qtype, use_edns=0, pad=PAD)
 
 
@@ -142,7 +142,7 @@ async def _ask(
 async def _ask_again(
     trace: Trace, record: StepRecord, question: Question, query: dns.message.Message, cut: dns.message.Message
 ) -> dns.message.Message:
-    """Over TCP, for the whole of a reply that was cut short. What fails there is not silence: the resolver answered."""
+    """The whole of a reply that was cut short, over TCP. What fails there is not silence: the resolver answered."""
     try:
         async with asyncio.timeout(trace.scaled(LIMIT_AGAIN)):
             return await _ask_tcp(trace, record, question, query)
@@ -209,7 +209,7 @@ async def _ask_https(
 
 
 def _only(reply: dns.message.Message | None) -> dns.message.Message:
-    """A connection has no strangers: the first reply must be it."""
+    """The one reply: a connection has no strangers, so the first must be it."""
     if reply is None:
         raise ValueError("It answers nothing that was asked.")
     return reply

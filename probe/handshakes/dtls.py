@@ -40,7 +40,7 @@ async def handshake(trace: Trace, endpoint: Endpoint, hello: Hello = PION) -> Gr
 
 
 async def first_answer(trace: Trace, endpoint: Endpoint) -> Grade:
-    """Only whether the hello is answered. Raises StepFailed."""
+    """Sends the hello and waits for any answer to it. Raises StepFailed."""
     async with trace.step(Step.DTLS, LIMIT + 1) as record:
         session = await _session(trace, record, endpoint, PION)
         await session.first_answer(record, trace.scaled(LIMIT), _offsets(trace))

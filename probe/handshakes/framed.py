@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class FramedTransaction(Generic[T]):
-    """`match` gives what a message says if it answers `request`, else None; ValueError where that cannot be read."""
+    """A transaction. `match` reads a message that answers `request`: None for another, ValueError for a broken one."""
 
     stream: Stream
     framing: Framing

@@ -18,7 +18,7 @@ LIMIT = 8.0  # seconds
 async def ask(
     trace: Trace, record: StepRecord, endpoint: Endpoint, request: bytes, match: Callable[[bytes], T | None]
 ) -> T:
-    """What `match` makes of the first datagram that answers; its facts go to `record`. Raises OSError or Failed."""
+    """The first datagram that answers, as `match` reads it; its facts go to `record`. Raises OSError or Failed."""
     datagrams = await trace.udp(record, endpoint.address or endpoint.host, endpoint.port)
     record.operation = Operation.READ
     asked = Transaction(datagrams, request, match)

@@ -52,7 +52,7 @@ def _request(connection: h11.Connection, host: str, path: str) -> bytes:
 
 
 class Http1Response:
-    """What the server says, as far as it came."""
+    """The response, as far as it came."""
 
     def __init__(self) -> None:
         self._response: h11.Response | None = None
@@ -60,7 +60,7 @@ class Http1Response:
 
     @property
     def page(self) -> Page | None:
-        """None when there is no response."""
+        """The page; None when there is no response."""
         if self._response is None:
             return None
         return Page(self._response.status_code, tuple(self._response.headers), self._body)

@@ -29,17 +29,17 @@ INSIDE = "abridged"  # the framing under the obfuscation
 
 
 async def abridged(trace: Trace, endpoint: Endpoint) -> Grade:
-    """Raises StepFailed."""
+    """Asks in the abridged framing. Raises StepFailed."""
     return await _shake_hands(trace, endpoint, Session(_nonce(trace), FRAMINGS["abridged"]))
 
 
 async def intermediate(trace: Trace, endpoint: Endpoint) -> Grade:
-    """Raises StepFailed."""
+    """Asks in the intermediate framing. Raises StepFailed."""
     return await _shake_hands(trace, endpoint, Session(_nonce(trace), FRAMINGS["intermediate"]))
 
 
 async def obfuscated(trace: Trace, endpoint: Endpoint) -> Grade:
-    """Raises StepFailed."""
+    """Asks under a cipher that looks like noise. Raises StepFailed."""
     seed = mtproto.usable_seed(trace.instruments.random_bytes)
     hidden = Obfuscation(seed, FRAMINGS[INSIDE].opening * 4)
     return await _shake_hands(trace, endpoint, Session(_nonce(trace), FRAMINGS[INSIDE], hidden))

@@ -26,12 +26,12 @@ LIMIT = 10.0  # seconds
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
-    """As a client that connects for the first time. Raises StepFailed."""
+    """Greets as a client that connects for the first time. Raises StepFailed."""
     return await _shake_hands(trace, endpoint, b"")
 
 
 async def routed(trace: Trace, endpoint: Endpoint) -> Grade:
-    """As one that was told before where to be routed. Raises StepFailed."""
+    """Greets as a client that was told before where to be routed. Raises StepFailed."""
     return await _shake_hands(trace, endpoint, whatsapp.ROUTING)
 
 
@@ -53,7 +53,7 @@ async def _shake_hands(trace: Trace, endpoint: Endpoint, prefix: bytes) -> Grade
 
 
 def _verified(hello: ServerHello, expect: Expect, now: float) -> Grade:
-    """What the chain proves. Raises Failed."""
+    """The grade that the chain proves. Raises Failed."""
     if not expect.keys:
         return Grade.BOUND
     if not any(whatsapp.is_genuine(hello, bytes.fromhex(key)) for key in expect.keys):

@@ -61,7 +61,7 @@ async def _get(trace: Trace, session: QuicSession, datagrams: Datagrams, endpoin
 
 
 async def other_name(trace: Trace, endpoint: Endpoint) -> Grade:
-    """Whether the address answers QUIC that does not name the service. Raises StepFailed."""
+    """Shakes hands with the address without naming the service. Raises StepFailed."""
     async with trace.step(Step.QUIC, LIMIT + 1) as record:
         datagrams = await trace.udp(record, endpoint.address or endpoint.host, endpoint.port)
         session = QuicSession(datagrams, OTHER_NAME, H3_ALPN)

@@ -47,7 +47,7 @@ GradeAnswer = Callable[[sip.Message, StepRecord], Grade]
 async def ask(
     trace: Trace, endpoint: Endpoint, request: bytes, proves: GradeAnswer, step: Step = Step.SIP, twin: bool = False
 ) -> tuple[sip.Message, Grade]:
-    """One transaction, and the most that the answer (`proves`, within the step) or a certificate proves.
+    """One transaction: the answer, and the most that it (`proves`, within the step) or a certificate proves.
 
     As a `twin` every bit of the conversation is inverted. Raises StepFailed.
     """
@@ -72,7 +72,7 @@ class SipExchange:
     provisionals: int = 0
 
     def translated(self, data: bytes) -> bytes:
-        """From SIP to what is on the wire, and back."""
+        """The bytes on the wire for these of SIP, and the reverse."""
         return sip.inverted(data) if self.twin else data
 
     def match(self, datagram: bytes) -> sip.Message | None:
@@ -140,7 +140,7 @@ async def _next(opened: Stream, messages: sip.MessageStream, asked: SipExchange)
 
 
 def facts(message: sip.Message | None, sends: int, unmatched: int) -> SipFacts:
-    """What may be kept of an answer."""
+    """The facts of an answer that may be kept."""
     if message is None:
         return SipFacts(sends=sends, unmatched=unmatched)
     software = message.value("server") or message.value("user-agent")

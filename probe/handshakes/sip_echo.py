@@ -50,7 +50,7 @@ async def _echoed(trace: Trace, endpoint: Endpoint, step: Step, *, twin: bool) -
 
 
 def _arrived(message: sip.Message) -> bytes:
-    """Raises Failed: an answer without the echo is not our server's."""
+    """The request as it arrived. Raises Failed: an answer without the echo is not our server's."""
     with suppress(binascii.Error):
         arrived = base64.b64decode(message.body, validate=True)
         if arrived:

@@ -39,7 +39,7 @@ class OpenStream(Struct, frozen=True):
 async def opened(
     trace: Trace, endpoint: Endpoint, alpn: Sequence[str] = (), upgrade: Upgrade = PLAIN_UPGRADE
 ) -> AsyncIterator[OpenStream]:
-    """TCP, TLS where the transport is not bare TCP, and a WebSocket inside where it is WSS. Raises StepFailed."""
+    """Opens the transport's stream: TCP, TLS where it is not bare, a WebSocket in it for WSS. Raises StepFailed."""
     async with tcp.connect(trace, endpoint) as stream:
         if endpoint.transport is Transport.TCP:
             yield OpenStream(stream)

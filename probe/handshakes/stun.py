@@ -72,7 +72,7 @@ async def answered(
 
 
 async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, request: bytes) -> stun.Message:
-    """Its facts go to `record`. Raises OSError or Failed."""
+    """The answer; its facts go to `record`. Raises OSError or Failed."""
     datagrams = await trace.udp(record, *_target(endpoint))
     record.operation = Operation.READ
     asked = Transaction(datagrams, request, lambda data: stun.answer_to(request, data))
@@ -88,7 +88,7 @@ async def _over_udp(trace: Trace, record: StepRecord, endpoint: Endpoint, reques
 async def _over_stream(
     record: StepRecord, stream: Stream, framing: Framing, endpoint: Endpoint, request: bytes
 ) -> stun.Message:
-    """Its facts go to `record`. Raises OSError, EOFError or Failed."""
+    """The answer; its facts go to `record`. Raises OSError, EOFError or Failed."""
     asked = FramedTransaction(stream, framing, request, lambda data: stun.answer_to(request, data))
     try:
         message = await asked.run(record)
@@ -103,7 +103,7 @@ def _target(endpoint: Endpoint) -> tuple[str, int]:
 
 
 def _facts(sent: StunFacts, message: stun.Message, local: tuple[str, int] | None, target: tuple[str, int]) -> StunFacts:
-    """`local` is None where our own end is not known: inside a connection."""
+    """The facts of an answer. `local` is None where our own end is not known: inside a connection."""
     mapped, origin = message.mapped_address, message.response_origin
     return replace(
         sent,

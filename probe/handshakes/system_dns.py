@@ -26,7 +26,7 @@ FAILURES = {  # OONI's words
 
 
 async def resolve_by_system(trace: Trace, question: Question) -> Resolved:
-    """What the system gives. Raises StepFailed."""
+    """The addresses that the system gives. Raises StepFailed."""
     names = trace.instruments.system_names
     assert names is not None
     async with trace.step(Step.DNS, LIMIT) as record:

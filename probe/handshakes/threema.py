@@ -18,7 +18,7 @@ LIMIT = 10.0  # seconds
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
-    """Raises StepFailed."""
+    """Greets, and verifies the server's key. Raises StepFailed."""
     random_bytes = trace.instruments.random_bytes
     session = Session(random_bytes(KEY_BYTES), random_bytes(COOKIE_BYTES))
     async with stream.opened(trace, endpoint) as opened, trace.step(Step.HELLO, LIMIT) as record:

@@ -38,7 +38,7 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
 
 
 async def other_name(trace: Trace, endpoint: Endpoint) -> Grade:
-    """Whether the address answers a ClientHello that does not name the service. Raises StepFailed."""
+    """Sends the address a ClientHello that does not name the service, and waits for any answer. Raises StepFailed."""
     async with tcp.connect(trace, endpoint) as stream, trace.step(Step.TLS, LIMIT) as record:
         record.count(stream.counters)
         alpn = endpoint.expect.alpn
@@ -73,7 +73,7 @@ async def secured_within(
 
 
 def verified(trace: Trace, record: StepRecord, chain: Sequence[x509.Certificate], name: str, ca: str | None) -> Grade:
-    """What the chain proves; whether it contradicts an authority that it names is kept. Raises Failed."""
+    """The grade that the chain proves; a contradicted authority is kept as a fact. Raises Failed."""
     trust = trace.instruments.trust
     try:
         pinned = trust.verify(chain, name, ca, trace.instruments.now_ms())

@@ -37,7 +37,7 @@ class StepFailed(Exception):
 
 
 class Instruments(Struct, frozen=True, kw_only=True):
-    """What a measurement is made with. Tests put their own in."""
+    """The instruments of a measurement. Tests put their own in."""
 
     dialer: Dialer
     clock: Callable[[], float]  # monotonic, seconds

@@ -54,7 +54,7 @@ async def _answer(record: StepRecord, opened: Stream, opening: Opening) -> Answe
 
 
 def facts(answer: Answer) -> XmppFacts:
-    """What may be kept of it."""
+    """The facts of an answer that may be kept."""
     return XmppFacts(
         starttls=answer.starttls,
         mechanisms=tuple(map(clean_text, answer.mechanisms)),
