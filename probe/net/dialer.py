@@ -29,7 +29,7 @@ ICMP_ORIGINS = (2, 3)  # SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6; a local error ha
 
 @dataclass(slots=True)
 class Counters:
-    """What one socket has carried, in payload bytes and in datagrams or segments handed over."""
+    """The traffic of one socket, in payload bytes and in datagrams or segments handed over."""
 
     bytes_sent: int = 0
     bytes_received: int = 0
@@ -48,7 +48,7 @@ class Counters:
         return self.since(Counters())
 
     def since(self, before: Counters) -> Counters:
-        """What was carried after `before`."""
+        """The traffic after `before`."""
         return Counters(
             self.bytes_sent - before.bytes_sent,
             self.bytes_received - before.bytes_received,
@@ -75,7 +75,7 @@ class Datagrams(Protocol):
         ...
 
     async def send(self, data: bytes) -> None:
-        """Raises OSError, also for an ICMP error that came since."""
+        """Sends a datagram. Raises OSError, also for an ICMP error that came since."""
         ...
 
     async def receive(self) -> bytes:
@@ -93,18 +93,18 @@ class Stream(Protocol):
     async def send(self, data: bytes) -> None: ...
 
     async def receive(self) -> bytes:
-        """What came; b"" at the end of the stream."""
+        """The bytes that came; b"" at the end of the stream."""
         ...
 
     def acknowledged(self) -> bool | None:
-        """Whether the other end's TCP has acknowledged all that was sent; None where that cannot be known."""
+        """The other end's TCP has acknowledged all that was sent; None where that cannot be known."""
         ...
 
     def close(self) -> None: ...
 
 
 class Dialer(Protocol):
-    """Both take a literal address and raise OSError."""
+    """Opens sockets. Both methods take a literal address and raise OSError."""
 
     async def udp(self, address: str, port: int) -> Datagrams: ...
 
@@ -112,7 +112,7 @@ class Dialer(Protocol):
 
 
 class SocketDialer:
-    """Dials for real. Each call makes a socket of its own, so each attempt has a fresh source port."""
+    """A dialer of real sockets. Each call makes one of its own, so each attempt has a fresh source port."""
 
     def __init__(self, platform: Platform = HERE) -> None:
         self._platform = platform
@@ -226,7 +226,7 @@ def read_error_queue(sock: socket.socket) -> list[IcmpError]:
 
 
 def parse_extended_error(level: int, kind: int, data: bytes) -> IcmpError | None:
-    """A `struct sock_extended_err` and the sockaddr of the offender behind it (linux/errqueue.h); None for others."""
+    """The ICMP error in a `sock_extended_err`, with the offender behind it (linux/errqueue.h); None for others."""
     if (level, kind) not in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)):
         return None
     if len(data) < EXTENDED_ERROR.size:
@@ -238,7 +238,7 @@ def parse_extended_error(level: int, kind: int, data: bytes) -> IcmpError | None
 
 
 def socket_address(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-    """For connect. The scope of an address (RFC 4007) is a number there; as text it is lost. Raises OSError."""
+    """The address for connect, in which a scope (RFC 4007) is a number: as text it is lost. Raises OSError."""
     host, _, scope = address.partition("%")
     if not scope:
         return host, port
@@ -246,7 +246,7 @@ def socket_address(address: str, port: int) -> tuple[str, int] | tuple[str, int,
 
 
 def open_socket(address: str, kind: socket.SocketKind) -> socket.socket:
-    """Of the address's family, for asyncio."""
+    """A socket of the address's family that does not block, for asyncio."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, kind)
     sock.setblocking(False)

@@ -23,7 +23,7 @@ NO_GATEWAY = {4: "0" * 8, 6: "0" * 32}
 
 
 def as_told(resolvers: Iterable[LinkResolver], line: LinkSnapshot, root: Path) -> list[LinkResolver]:
-    """As they may be told of: what is near loses its prefix, and what is at home is `private`."""
+    """The resolvers as they may be told of: one that is near loses its prefix, one at home is `private`."""
     links = list(on_link(root))
     return [_as_told(resolver, line.own_addresses, links) for resolver in resolvers]
 
@@ -40,7 +40,7 @@ def _as_told(resolver: LinkResolver, own: frozenset[str], links: Sequence[Networ
 
 
 def on_link(root: Path) -> Iterator[Network]:
-    """The networks that are reached without a router: proc(5), /proc/net/route and /proc/net/ipv6_route."""
+    """The networks that the device reaches without a router: proc(5), /proc/net/route and /proc/net/ipv6_route."""
     rows = [line.split() for line in read(root / "proc/net/route").splitlines()]
     for words in rows:
         if len(words) > 7 and words[2] == NO_GATEWAY[4] and words[0] != "lo":
@@ -52,7 +52,7 @@ def on_link(root: Path) -> Iterator[Network]:
 
 
 def _network(family: int, base: str, extent: str) -> Iterator[Network]:
-    """Nothing for what cannot be read, for one host, and for half of the internet."""
+    """The network; None for what cannot be read, for one host, and for half of the internet."""
     try:
         bits = int(extent, 16) if family == 6 else int(extent, 16).bit_count()
         network = ipaddress.ip_network((bytes.fromhex(base), bits))
@@ -63,5 +63,5 @@ def _network(family: int, base: str, extent: str) -> Iterator[Network]:
 
 
 def _reversed(word: str) -> str:
-    """The kernel prints IPv4 with its bytes reversed, on machines whose bytes are."""
+    """The address with its bytes in order: on many machines the kernel prints them reversed."""
     return "".join(reversed([word[at : at + 2] for at in range(0, len(word), 2)]))

@@ -17,7 +17,7 @@ SENDERS_SINCE = (5, 18)  # kernel: an ICMP error about a SYN is queued with its 
 
 
 class Platform(Struct, frozen=True, kw_only=True):
-    """What can be had here."""
+    """The facts that this system can tell."""
 
     queues_errors: bool  # a socket's ICMP errors, by IP_RECVERR and MSG_ERRQUEUE: of datagrams with their senders
     errors_have_senders: bool  # of a SYN too, so that an error without one came in an open connection
@@ -37,7 +37,7 @@ def describe(system: str, release: str) -> Platform:
 
 
 def _version(release: str) -> tuple[int, int]:
-    """(0, 0) for what cannot be read: it is then taken to be able to do less."""
+    """The kernel's version; (0, 0) for what cannot be read, which is then taken to be able to do less."""
     found = re.match(r"(\d+)\.(\d+)", release)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 

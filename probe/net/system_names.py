@@ -16,7 +16,7 @@ FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 async def system_addresses(host: str, family: int) -> tuple[str, ...]:
-    """In its order, each once. Raises socket.gaierror."""
+    """The addresses that the system gives, in its order, each once. Raises socket.gaierror."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[tuple[str, ...]] = loop.create_future()
 
@@ -34,7 +34,7 @@ async def system_addresses(host: str, family: int) -> tuple[str, ...]:
 
 
 def _ask(host: str, family: int) -> tuple[BaseException | None, tuple[str, ...]]:
-    """Without the search list, by which another name would be asked for."""
+    """Asks without the search list, by which another name would be asked for."""
     try:
         found = socket.getaddrinfo(f"{host}.", None, family=FAMILIES[family], type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -21,7 +21,7 @@ USUAL_NAMES = ("tun", "tap", "utun", "wg", "ipsec")
 
 
 def system_interfaces() -> list[str]:
-    """By name, as every system tells them. None where it does not."""
+    """The names of the interfaces, which every system tells; None where this one does not."""
     try:
         return [name for _, name in socket.if_nameindex()]
     except OSError:
@@ -59,7 +59,7 @@ def _looks_like_one(interface: str) -> bool:
 
 
 def _addresses_of(root: Path, interface: str) -> set[str]:
-    """Of both families: netdevice(7), SIOCGIFADDR; proc(5), /proc/net/if_inet6."""
+    """The addresses of an interface, of both families: netdevice(7), SIOCGIFADDR; proc(5), /proc/net/if_inet6."""
     fields = [line.split() for line in read(root / "proc/net/if_inet6").splitlines()]
     v6 = {str(ipaddress.IPv6Address(bytes.fromhex(words[0]))) for words in fields if words[-1:] == [interface]}
     return v6 | _v4_of(interface)

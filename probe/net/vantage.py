@@ -41,7 +41,7 @@ class LinkResolver(Struct, frozen=True, kw_only=True):
 
 
 class LinkSnapshot(Struct, frozen=True, kw_only=True):
-    """What the link stands on now; when it differs after a cycle, the network changed meanwhile."""
+    """The state of the link: when it differs after a cycle, the network changed meanwhile."""
 
     own_addresses: frozenset[str]
     families: frozenset[int]
@@ -49,7 +49,7 @@ class LinkSnapshot(Struct, frozen=True, kw_only=True):
 
 
 async def link_snapshot(dialer: Dialer, root: Path) -> LinkSnapshot:
-    """Own addresses and families as the routing table gives them, and the interface of the default route."""
+    """The own addresses and families, as the routing table gives them, and the interface of the default route."""
     own: dict[int, str] = {}
     for family, address in ELSEWHERE.items():
         try:
@@ -82,7 +82,7 @@ SYSTEM = LinkResolver(name="system", address="", transport=Transport.UNKNOWN)
 
 
 def numbered(resolvers: Iterable[LinkResolver]) -> list[LinkResolver]:
-    """Each with its index among those of its name; one that is given twice is one."""
+    """The resolvers, each with its index among those of its name; one that is given twice is one."""
     seen: Counter[str] = Counter()
     told = []
     for resolver in dict.fromkeys(resolvers):
@@ -116,7 +116,7 @@ def _ways(resolver: Resolver) -> Iterator[tuple[Transport, int, str | None]]:
 
 
 def describe_resolver(address: str, port: int, known: Sequence[Resolver]) -> LinkResolver:
-    """What may be said of a resolver: a well-known name, `private`, or `isp` with the prefix that it lies in."""
+    """The resolver as it may be told of: a well-known name, `private`, or `isp` with the prefix that it lies in."""
     name = next((resolver.name for resolver in known if address in resolver.addresses), None)
     if name is None and is_private(address):
         name = "private"
@@ -160,7 +160,7 @@ def _first_match(path: Path, column: int, wanted: dict[int, str]) -> str | None:
 
 
 def read(path: Path) -> str:
-    """Nothing for what cannot be read."""
+    """The text of a file; nothing for what cannot be read."""
     try:
         return path.read_text(errors="replace")
     except OSError:
@@ -168,7 +168,7 @@ def read(path: Path) -> str:
 
 
 def exists(path: Path) -> bool:
-    """False also for what may not be looked at."""
+    """The path exists; False also for what may not be looked at."""
     try:
         return path.exists()
     except OSError:

@@ -38,7 +38,7 @@ def certificate_facts(facts: TlsFacts, chain: Sequence[x509.Certificate]) -> Tls
 
 
 def peer_certificate_facts(facts: TlsFacts, connection: SSL.Connection) -> TlsFacts:
-    """The same of a session; of a chain that cannot be read, which verification will say, the leaf alone."""
+    """The facts of a session's certificate; of a chain that cannot be read (verification says so) the leaf alone."""
     leaf = connection.get_peer_certificate()
     if leaf is None:
         return facts

@@ -44,7 +44,7 @@ HANDSHAKE, SERVER_HELLO, HELLO_VERIFY_REQUEST = 22, 2, 3
 
 
 class Hello(Struct, frozen=True, kw_only=True):
-    """What of a ClientHello can be chosen; in OpenSSL's words."""
+    """The parts of a ClientHello that can be chosen, in OpenSSL's words."""
 
     ciphers: str
     srtp: str
@@ -101,7 +101,7 @@ class DtlsSession:
         await self._run(record, limit, offsets, lambda: self._completed)
 
     async def first_answer(self, record: StepRecord, limit: float, offsets: Sequence[float]) -> None:
-        """Only until a HelloVerifyRequest or a ServerHello comes. Raises like `shake_hands`."""
+        """Runs the handshake only until a HelloVerifyRequest or a ServerHello comes. Raises like `shake_hands`."""
         await self._run(record, limit, offsets, lambda: self._facts.hello_verify or self._facts.server_hello)
 
     async def close(self) -> None:
@@ -171,7 +171,7 @@ class DtlsSession:
             self._facts = replace(self._facts, unmatched=self._facts.unmatched + 1)
 
     def _note(self, data: bytes) -> bool:
-        """Whether it is DTLS; keeps which of the server's first messages it has."""
+        """The datagram is DTLS; keeps which of the server's first messages it has."""
         found = records(data)
         said = {each[HEADER_BYTES] for each in found if each[0] == HANDSHAKE and each[EPOCH] == EPOCH_0}
         self._facts = replace(
@@ -229,7 +229,7 @@ def records(data: bytes) -> list[bytes]:
 
 
 def is_of_dtls(data: bytes) -> bool:
-    """It begins as a record does, whatever is wrong behind that."""
+    """The datagram begins as a record does, whatever is wrong behind that."""
     return len(data) > 1 and data[0] in RECORD_TYPES and data[1] == MAJOR_VERSION
 
 

@@ -70,11 +70,11 @@ class QuicSession:
         await self._connect(record, limit, self._completed)
 
     async def first_answer(self, record: StepRecord, limit: float) -> None:
-        """Only until something comes that repeats the connection id which we chose. Raises like `shake_hands`."""
+        """Runs the handshake until something repeats the connection id which we chose. Raises like `shake_hands`."""
         await self._connect(record, limit, self._answered)
 
     async def next_event(self) -> QuicEvent:
-        """What happens next. Raises Failed as above when the connection has ended."""
+        """The next event. Raises Failed as above when the connection has ended."""
         while True:
             event = self.connection.next_event()
             if isinstance(event, ConnectionTerminated):
@@ -143,7 +143,7 @@ class QuicSession:
                 self.connection.receive_datagram(data, PEER, _now())
 
     def _is_version_negotiation(self, data: bytes) -> bool:
-        """Notes what kind of datagram it is. aioquic would give up at a list without our only version."""
+        """Notes the kind of a datagram. aioquic would give up at a list without our only version."""
         header = _header(data)
         if header is None or (header.version is not None and header.destination_cid != self.connection.host_cid):
             self._unanswered.unreadable |= self._carries_our_id(data)
@@ -158,7 +158,7 @@ class QuicSession:
         return header is not None and header.packet_type == QuicPacketType.VERSION_NEGOTIATION
 
     def _carries_our_id(self, data: bytes) -> bool:
-        """Whether a long header, however broken, is for the connection id that we chose (RFC 9000, section 17.2)."""
+        """A long header, however broken, is for the connection id that we chose (RFC 9000, section 17.2)."""
         length, place = data[CID_LENGTH_AT : CID_LENGTH_AT + 1], slice(CID_LENGTH_AT + 1, None)
         own = self.connection.host_cid
         return bool(data[:1] >= LONG_HEADER and length == bytes([len(own)]) and data[place].startswith(own))

@@ -59,7 +59,10 @@ class TlsStream:
         self._agreed(record)
 
     async def first_answer(self, record: StepRecord) -> None:
-        """Only until something of TLS comes, be it an alert. Raises OSError, EOFError, Failed(`unexpected_reply`)."""
+        """Runs the handshake until anything of TLS comes, be it an alert.
+
+        Raises OSError, EOFError, Failed(`unexpected_reply`).
+        """
         record.keep(TlsFacts())
         self._advance(record)
         await self._flush(record)
@@ -125,7 +128,7 @@ class TlsStream:
         await self._stream.send(data)
 
     def _agreed(self, record: StepRecord) -> None:
-        """Keeps what the handshake came to."""
+        """Keeps the version and the cipher that were agreed on, and the certificate."""
         record.amend(
             TlsFacts,
             version=self._connection.get_protocol_version_name(),

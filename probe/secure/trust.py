@@ -83,7 +83,7 @@ def load_trust(authorities: Mapping[str, str], ca_file: str | None = None) -> Tr
 
 
 def _date_of(version: str) -> int | None:
-    """certifi's version is the date of Mozilla's list: 2026.10.18. None for another way of counting."""
+    """The date of certifi's roots, which is its version: 2026.10.18. None for another way of counting."""
     try:
         year, month, day = map(int, version.split(".")[:3])
         return int(datetime(year, month, day, tzinfo=UTC).timestamp() * 1000)
@@ -135,7 +135,7 @@ def _verify_chain(chain: Sequence[x509.Certificate], roots: Sequence[crypto.X509
 
 
 def _may_have_signed(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """What cannot be checked, a signature of a kind that we do not know, contradicts nobody."""
+    """The issuer may have signed it: a signature of a kind that we do not know contradicts nobody."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except InvalidSignature:

@@ -35,7 +35,7 @@ MAX_EVENTS = 1024  # pieces of messages, pings: no handshake of ours has as many
 
 
 class Upgrade(Struct, frozen=True, kw_only=True):
-    """What is asked of the web server; `headers` come in addition to the protocol's own."""
+    """A request for the upgrade; `headers` come in addition to the protocol's own."""
 
     path: str = "/"
     origin: str | None = None
@@ -74,7 +74,7 @@ class WebSocketStream:
                 raise Failed(UNEXPECTED_STATUS)
 
     async def send(self, data: bytes) -> None:
-        """One binary message."""
+        """Sends one binary message."""
         await self._send(BytesMessage(data=data))
 
     async def send_text(self, text: str) -> None:
@@ -132,7 +132,7 @@ class WebSocketStream:
         return self._events.popleft()
 
     async def _keep_refusal(self, refused: RejectConnection) -> None:
-        """With the beginning of its body, where one follows."""
+        """Keeps the refusal, with the beginning of its body where one follows."""
         body = b""
         self.page = Page(refused.status_code, tuple(refused.headers))
         while refused.has_body and len(body) < BODY_LIMIT:
