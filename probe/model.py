@@ -33,7 +33,7 @@ class Plane(Vocabulary):
 
 
 class Transport(Vocabulary):
-    """What carries the handshake's own messages."""
+    """The carrier of the handshake's own messages."""
 
     UDP = "udp"
     TCP = "tcp"
@@ -81,7 +81,7 @@ class Operation(Vocabulary):
 
 
 class Grade(Vocabulary):
-    """What a positive answer proves, weakest first.
+    """The proof that a positive answer is, weakest first.
 
     transport: something answered. bound: the answer echoes our own random bytes or names the service in a public
     certificate. marked: it also carries the service's mark. crypto: it verifies against a key pinned for the service.
@@ -95,7 +95,7 @@ class Grade(Vocabulary):
 
 
 class Depth(Vocabulary):
-    """How far into a call the evidence reaches, shallowest first."""
+    """The depth to which evidence reaches into a call, shallowest first."""
 
     RELAY_ANSWERS = "relay_answers"
     SETUP_PASSES = "setup_passes"
@@ -134,7 +134,7 @@ CELLULAR = frozenset({Access.G2, Access.G3, Access.G4, Access.G5})
 
 
 class NotAttempted(Vocabulary):
-    """Why something was not tried; what was not tried has not failed."""
+    """The reason for which something was not tried; what was not tried has not failed."""
 
     NO_LINK = "no_link"
     NO_FAMILY = "no_family"  # the link carries no IPv6 (or no IPv4)
@@ -146,7 +146,7 @@ class NotAttempted(Vocabulary):
 
 
 class Void(Vocabulary):
-    """What makes everything seen in a cycle inconclusive."""
+    """The reason for which a cycle concludes nothing."""
 
     PORTAL = "portal"
     VPN = "vpn"
@@ -166,7 +166,7 @@ class Tunnel(Vocabulary):
 
 
 class Via(Vocabulary):
-    """Who gave the address that was dialled."""
+    """The source of the address that was dialled."""
 
     LITERAL = "literal"
     SYSTEM = "system"
@@ -176,7 +176,7 @@ class Via(Vocabulary):
 
 
 class ReplyKind(Vocabulary):
-    """What came back of one packet with a small TTL, first."""
+    """The first reply to a packet with a small TTL."""
 
     EXCEEDED = "exceeded"  # somebody on the way said that its TTL had run out
     ANSWER = "answer"
@@ -187,7 +187,7 @@ class ReplyKind(Vocabulary):
 
 
 class HopKind(Vocabulary):
-    """Whose the address is from which an ICMP error came."""
+    """The kind of address from which an ICMP error came."""
 
     PRIVATE = "private"
     SHARED = "shared"  # between a carrier and its customers (RFC 6598)
@@ -201,7 +201,7 @@ class HopKind(Vocabulary):
 
 
 class Expect(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the genuine service answers; the handshake grades an answer by it."""
+    """The genuine service's answer, by which the handshake grades one."""
 
     realm: str | None = None  # TURN, SIP: the realm of the 401
     status: int | None = None  # HTTP: the status code
@@ -213,7 +213,7 @@ class Expect(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What to dial today. `address` is filled by the plan, after name resolution."""
+    """An endpoint: what to dial today. `address` is filled by the plan, after name resolution."""
 
     host: str
     port: int
@@ -229,14 +229,14 @@ class Endpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Outage(Struct, frozen=True, kw_only=True):
-    """How a service says by DNS that it is out of order itself: its status name then has this address."""
+    """A service's own sign that it is out of order: its status name then has this address in DNS."""
 
     name: str
     address: str
 
 
 class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What people would recognise, as service/role; the id is a permanent name, never an address."""
+    """A target, which people would recognise, as service/role; the id is a permanent name, never an address."""
 
     id: str
     plane: Plane
@@ -320,7 +320,7 @@ class TlsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StunFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a STUN or TURN reply. The mapped address is compared with our own and dropped."""
+    """The facts of a STUN or TURN reply. The mapped address is compared with our own and dropped."""
 
     sends: int = 1
     unmatched: int = 0
@@ -345,7 +345,7 @@ class HttpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SipFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a SIP answer: no header's value but these, for Via and Contact carry addresses."""
+    """The facts of a SIP answer: no header's value but these, for Via and Contact carry addresses."""
 
     sends: int = 1
     unmatched: int = 0
@@ -356,7 +356,7 @@ class SipFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class HelloFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a service's own first message over UDP."""
+    """The facts of a service's own first message over UDP."""
 
     sends: int = 1
     unmatched: int = 0
@@ -375,7 +375,7 @@ class MtprotoFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class QuicFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of the datagrams of a handshake: what was sent, and what kinds of packet came in answer."""
+    """The datagrams of a QUIC handshake: what was sent, and what kinds of packet came in answer."""
 
     sends: int = 1  # datagrams, those that were sent again among them
     unmatched: int = 0  # datagrams that do not repeat our connection id
@@ -392,7 +392,7 @@ class XmppFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DtlsFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of the datagrams of a handshake: what was sent, and which of the server's first messages came."""
+    """The datagrams of a DTLS handshake: what was sent, and which of the server's first messages came."""
 
     sends: int = 1  # datagrams, those that were sent again among them
     unmatched: int = 0  # datagrams that are no DTLS
@@ -407,7 +407,7 @@ class IcmpFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What happened in one step; never what it means. `failure` None means that the step completed."""
+    """A fact about one step, never what it means. `failure` None means that the step completed."""
 
     step: Step
     started_us: int  # since the measurement's start
@@ -433,7 +433,7 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Hop(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came back of a packet that could go so far. Of an ICMP error's sender the address is not kept."""
+    """The reply to a packet that could go so far. Of an ICMP error's sender the address is not kept."""
 
     ttl: int
     came: ReplyKind
@@ -493,7 +493,7 @@ class AlsoDial(Struct, frozen=True, kw_only=True):
 
 
 class Neutral(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one neutral attempt (of a `baseline/*` target) went in this cycle."""
+    """The end of one neutral attempt (of a `baseline/*` target) in this cycle."""
 
     target: str
     handshake: str
@@ -507,7 +507,7 @@ class Neutral(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ResolverCheck(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether one of the link's own resolvers tells the truth about neutral names (None: cannot be said)."""
+    """The check of a resolver of the link's own: it tells the truth about neutral names (None: cannot be said)."""
 
     resolver: str
     truthful: bool | None
@@ -515,7 +515,7 @@ class ResolverCheck(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the self-check of this cycle found out about the volunteer's own link."""
+    """The volunteer's own link, as this cycle's self-check found it."""
 
     up: bool
     neutrals: tuple[Neutral, ...] = ()
@@ -547,7 +547,7 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BatchHeader(Struct, frozen=True, kw_only=True):
-    """First line of a sealed batch."""
+    """The first line of a sealed batch."""
 
     format: int
     key: str  # Ed25519 public key, hex
@@ -561,7 +561,7 @@ class BatchHeader(Struct, frozen=True, kw_only=True):
 
 
 class Network(Struct, frozen=True, kw_only=True):
-    """Where a line hangs, as the collector derived it; the default is the unknown network."""
+    """The network of a line, as the collector derived it; the default is the unknown network."""
 
     country: str = "ZZ"  # ISO 3166 alpha-2
     asn: int = 0
@@ -578,7 +578,7 @@ class ControlMeasurement(Struct, frozen=True, kw_only=True):
 
 
 class AttemptVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was concluded of one attempt, or of one host's name resolution."""
+    """The conclusion about one attempt, or of one host's name resolution."""
 
     host: str
     port: int | None
@@ -595,7 +595,7 @@ class AttemptVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What is concluded of one measurement, with the rule and the reason."""
+    """The conclusion about one measurement, with the rule and the reason."""
 
     target: str
     state: State
@@ -613,7 +613,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 class Cell(Struct, frozen=True, kw_only=True):
-    """The verdicts of one (target, network, access) in a window, one per line: the latest."""
+    """A cell: the latest verdict of each line of one (target, network, access) in a window."""
 
     target: str
     network: Network

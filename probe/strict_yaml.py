@@ -100,20 +100,20 @@ class Section:
         return self._complain(owner.places[key] if owner and key else self.place, problem)
 
     def text(self, key: str, lines: bool = False) -> str:
-        """Text that is not empty, on one line unless `lines`."""
+        """The text of a key, not empty, on one line unless `lines`."""
         return self._as_text(self._need(key), key, lines)
 
     def maybe(self, key: str) -> str | None:
-        """Like text, but None where the key is absent."""
+        """The text of a key; None where it is absent."""
         return self.text(key) if self.has(key) else None
 
     def texts(self, key: str) -> list[str]:
-        """A list of at least one text."""
+        """The texts of a list, at least one."""
         self._need(key)
         return [self._as_text(node, key, False) for node in self.items(key)]
 
     def word(self, key: str, words: Sequence[str]) -> str:
-        """One of `words`."""
+        """The text of a key, which is one of `words`."""
         return self.known(key, self.text(key), words)
 
     def known(self, key: str, word: str, words: Sequence[str]) -> str:
@@ -123,7 +123,7 @@ class Section:
         return word
 
     def integer(self, key: str, low: int, high: int) -> int:
-        """An integer in decimal digits from `low` to `high`."""
+        """The integer of a key, in decimal digits, from `low` to `high`."""
         node = self._need(key)
         digits = node.value if isinstance(node, yaml.ScalarNode) and node.tag == INTEGER else ""
         if re.fullmatch("[1-9][0-9]{0,8}", digits) is None or not low <= int(digits) <= high:
@@ -131,7 +131,7 @@ class Section:
         return int(digits)
 
     def flag(self, key: str) -> bool:
-        """True or false; false where the key is absent."""
+        """The flag of a key, true or false; false where it is absent."""
         node = self._find(key)
         if node is None:
             return False
@@ -140,7 +140,7 @@ class Section:
         return bool(node.value == "true")
 
     def date(self, key: str) -> str:
-        """A day, month or year as written: 2026-05-31, 2026-05 or 2026."""
+        """The day, month or year of a key, as written: 2026-05-31, 2026-05 or 2026."""
         node = self._need(key)
         text = node.value if isinstance(node, yaml.ScalarNode) else ""
         try:

@@ -168,7 +168,7 @@ def _endpoint(plane: Plane, block: Section, authorities: Mapping[str, str]) -> E
 
 
 def _transport(protocol: Protocol, block: Section) -> Transport:
-    """The handshake's usual one, which is the first of its row, where none is given."""
+    """The endpoint's transport; where none is given the handshake's usual one, the first of its row."""
     if not block.has("transport"):
         return protocol.transports[0]
     return Transport(block.word("transport", protocol.transports))
@@ -192,7 +192,7 @@ def _expect(handshake: str, endpoint: Section) -> Expect:
 
 
 def _keys(block: Section, size: int) -> Iterator[str]:
-    """Keys or fingerprints of keys, as lower-case hex, none of them twice."""
+    """The keys, or fingerprints of keys, as lower-case hex, none of them twice."""
     known: set[str] = set()
     for text in block.texts("keys") if block.has("keys") else ():
         if re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text) is None:
@@ -232,7 +232,7 @@ def _resolvers(root: Section) -> Iterator[Resolver]:
 
 
 def _address(block: Section, key: str, text: str) -> str:
-    """In canonical form, for resolvers are recognised by comparing text."""
+    """The address in canonical form, for resolvers are recognised by comparing text."""
     if not is_address(text):
         raise block.refused(key, f"`{text[:60]}` is no address; write an IPv4 or IPv6 address.")
     return str(ipaddress.ip_address(text))

@@ -17,8 +17,8 @@ OWN_BITS = 64  # of IPv6: a home's own network
 
 
 def describe(ttl: int, reply: Reply, own: Iterable[str]) -> Hop:
-    """`own`: the line's own addresses, as the device and as the internet sees them; without a public one among them
-    for this family no prefix is kept."""
+    """The hop that a reply shows. `own`: the line's own addresses, as the device and as the internet sees them;
+    without a public one among them for this family no prefix is kept."""
     if len(reply.sender) not in (4, 16):
         return Hop(ttl=ttl, came=reply.came)
     sender = str(ipaddress.ip_address(reply.sender))
@@ -30,7 +30,7 @@ def describe(ttl: int, reply: Reply, own: Iterable[str]) -> Hop:
 
 
 def kind_of(sender: str, ours: Iterable[str]) -> HopKind:
-    """`ours` are addresses of the sender's family."""
+    """The kind of the sender's address. `ours` are addresses of its family."""
     public = [address for address in ours if not is_private(address)]
     if is_shared(sender):
         return HopKind.SHARED

@@ -40,7 +40,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> Kind:
-        """Routes of one kind can be compared. Resolvers are apart, for each stands somewhere else."""
+        """The kind of a route: those of one kind can be compared. Resolvers are apart: each stands somewhere else."""
         step = comparable_step(self.step, self.packet.transport)
         return step, family_of(self.packet.address), self.packet.address if step is Step.DNS else ""
 
@@ -48,7 +48,10 @@ class Route(Struct, frozen=True, kw_only=True):
 async def of_attempt(
     attempt: Attempt, target: Target, instruments: Instruments, *, neutral: bool = False
 ) -> list[Route]:
-    """The SYN; and where a connection opened, what was said in it. Nothing for what failed inside a session."""
+    """The routes of an attempt: its SYN, and where a connection opened, what was said in it.
+
+    None for what failed inside a session.
+    """
     assert attempt.address is not None
     last = attempt.observations[-1]
     over = Transport.UDP if attempt.transport is Transport.UDP else Transport.TCP
@@ -73,7 +76,7 @@ def of_name(host: str, qtype: str, resolver: LinkResolver, instruments: Instrume
 async def neutrals_of(
     result: RoundResult, resolvers: Mapping[ResolverKey, LinkResolver], instruments: Instruments
 ) -> list[Route]:
-    """Of what passed of a neutral target; `resolvers` are the link's own."""
+    """The routes of what passed of a neutral target; `resolvers` are the link's own."""
     routes = []
     for attempt in result.findings.attempts:
         if attempt.grade is not None and attempt.handshake in SWEPT_NEUTRALS:
@@ -88,7 +91,7 @@ async def neutrals_of(
 
 
 async def silent_neutrals_of(result: RoundResult, instruments: Instruments) -> list[Route]:
-    """Of a neutral STUN server that did not answer: routers may still say that its datagrams left the home."""
+    """The routes of a neutral STUN server that did not answer: routers may still tell that datagrams left the home."""
     over = [each for each in result.findings.attempts if each.handshake == "stun" and each.transport is Transport.UDP]
     silent = [each for each in over if each.observations and is_unanswered(each.observations[-1]) and each.address]
     routes = [await of_attempt(attempt, result.target, instruments, neutral=True) for attempt in silent]
@@ -96,7 +99,7 @@ async def silent_neutrals_of(result: RoundResult, instruments: Instruments) -> l
 
 
 def connections_that_passed(results: Iterable[RoundResult]) -> list[Attempt]:
-    """At public addresses, over TCP, of any target: a SYN to there costs nobody anything."""
+    """The connections to public addresses that passed, of any target: a SYN to there costs nobody anything."""
     attempts = [attempt for result in results for attempt in result.findings.attempts]
     passed = [each for each in attempts if each.grade is not None and each.transport is not Transport.UDP]
     return [each for each in passed if each.address is not None and is_public(each.address)]
@@ -120,12 +123,12 @@ def neighbour_of(route: Route, passed: Iterable[Attempt], neutrals: Container[Ki
 
 
 def can_be_swept_to(resolver: LinkResolver) -> bool:
-    """One at a private address stands in the home, wherever its answers come from."""
+    """The resolver stands beyond the home: one at a private address does not, wherever its answers come from."""
     return resolver != SYSTEM and not resolver.independent and not is_private(resolver.address)
 
 
 def endpoint_of(attempt: Attempt, target: Target) -> Endpoint:
-    """Where it was dialled; of an experiment, the endpoint that it was made for."""
+    """The endpoint at which an attempt was made; of an experiment, the one that it was made for."""
     place = attempt.host, attempt.port, attempt.transport
     same = [each for each in target.endpoints if (each.host, each.port, each.transport) == place]
     endpoint = next((each for each in same if identity(each) == identity(attempt)), same[0])
@@ -166,7 +169,7 @@ class CapturingDialer:
 
 
 async def first_words(endpoint: Endpoint, instruments: Instruments) -> bytes:
-    """What the endpoint's handshake sends first; nothing if it ends without a word."""
+    """The first bytes that the endpoint's handshake sends; none if it ends without a word."""
     nobody = CapturingDialer(asyncio.get_running_loop().create_future())
     trace = Trace(replace(instruments, dialer=nobody))
     speaking = asyncio.ensure_future(HANDSHAKES[endpoint.handshake](trace, endpoint))

@@ -64,7 +64,7 @@ class PathProber:
     async def sweep(
         self, results: Iterable[RoundResult], baseline: Sequence[RoundResult]
     ) -> dict[str, tuple[Sweep, ...]]:
-        """What is to be added to the record of each target, by id. `results`: the last at each of them."""
+        """The sweeps to add to the record of each target, by id. `results`: the last at each of them."""
         neutrals = await self._neutrals(baseline)
         every = list(results)
         passed = connections_that_passed((*every, *baseline))
@@ -82,7 +82,7 @@ class PathProber:
         }
 
     async def _neutrals(self, baseline: Iterable[RoundResult]) -> dict[Kind, Route]:
-        """The first of each kind that passed; where none did, STUN that was silent, which tells how far UDP gets."""
+        """The first neutral route of each kind that passed; where none did, silent STUN: it tells how far UDP gets."""
         passed = [await neutrals_of(result, self._resolvers, self._instruments) for result in baseline]
         silent = [await silent_neutrals_of(result, self._instruments) for result in baseline]
         return {route.kind: route for routes in (*silent, *passed) for route in reversed(routes)}
@@ -90,7 +90,7 @@ class PathProber:
     async def _groups(
         self, result: RoundResult, neutrals: Mapping[Kind, Route], passed: Sequence[Attempt]
     ) -> AsyncIterator[list[Route]]:
-        """What is to be followed of each name and of each attempt, where a neutral packet can be followed too."""
+        """The routes to follow of each name and of each attempt, where a neutral packet can be followed too."""
         for name in names_in_doubt(result.findings, self._resolvers, result.round):
             if facts := name.observation.dns:
                 route = of_name(name.host, facts.qtype, self._resolvers[resolver_of(name)], self._instruments)
@@ -102,13 +102,13 @@ class PathProber:
                 yield [*routes, *neighbour_of(routes[0], passed, neutrals)]
 
     def _may_ask(self, attempt: Attempt, result: RoundResult) -> bool:
-        """One more Allocate: those that get as far as the relay are one transaction."""
+        """The budget allows one more Allocate: all that get as far as the relay are one transaction."""
         if attempt.handshake not in ALLOCATING:
             return True
         return self._budget.spend(endpoint_of(attempt, result.target), self._instruments.wall_ms())
 
     async def _sweep_neutrals(self, needed: set[Kind], neutrals: Mapping[Kind, Route]) -> dict[Kind, SweptRoute]:
-        """Also the SYN of those whose ClientHello is, and in each family a STUN server, which tells our address."""
+        """Sweeps the neutrals, the SYN before a ClientHello too, and in each family STUN, which tells our address."""
         needed = needed | {(Step.TCP, family, "") for step, family, _ in needed if step is Step.TLS}
         needed |= {(Step.STUN, family, "") for _, family, _ in needed}
         chosen = [route for kind, route in neutrals.items() if kind in needed]
@@ -152,7 +152,7 @@ class PathProber:
 def limited(
     groups: Mapping[str, Sequence[Sequence[Route]]], neutral: Mapping[Kind, SweptRoute]
 ) -> dict[str, list[Route]]:
-    """What there is room for: the first of each target, then the second, and so on."""
+    """The groups for which there is room: the first of each target, then the second, and so on."""
     in_turn = [(at, target, group) for target, each in groups.items() for at, group in enumerate(each)]
     in_turn.sort(key=lambda each: each[0])
     chosen: dict[str, list[Route]] = {}
@@ -167,7 +167,7 @@ def limited(
 
 
 def ttls_beside(neutral: SweptRoute | None) -> range:
-    """As far as the neutral got, and a little further; none where no neutral was heard."""
+    """The TTLs up to where the neutral got, and a little further; none where no neutral was heard."""
     end = end_of(neutral) if neutral else 0
     return range(1, end + FURTHER + 1 if end else 1)
 
@@ -186,7 +186,7 @@ def over_tcp(route: Route) -> bool:
 
 
 def end_of(swept: SweptRoute) -> int:
-    """How far it got: where it was answered, else the last router that saw it; 0 for nothing."""
+    """The TTL at which a packet was answered, else of the last router that saw it; 0 for nothing."""
     answered = [ttl for ttl, reply in answered_ttls(swept.replies).items() if reply.came is not ReplyKind.EXCEEDED]
     return min(answered) if answered else max(answered_ttls(swept.replies), default=0)
 
@@ -220,14 +220,14 @@ def _read(request: bytes, data: bytes) -> stun.Message | None:
 
 
 def beside(swept: Iterable[SweptRoute], neutral: Mapping[Kind, SweptRoute]) -> list[SweptRoute]:
-    """The neutrals that it is to be compared with; of ClientHellos the SYN too, which shows the routers."""
+    """The neutrals with which a route is compared; of ClientHellos the SYN too, which shows the routers."""
     kinds = dict.fromkeys(each.route.kind for each in swept)
     syns = {(Step.TCP, family, "") for step, family, _ in kinds if step is Step.TLS}
     return [neutral[kind] for kind in dict.fromkeys((*kinds, *sorted(syns))) if kind in neutral]
 
 
 def sweep_record(swept: SweptRoute, own: frozenset[str]) -> Sweep:
-    """`own`: the line's addresses, which are compared with and not kept."""
+    """The record of a sweep. `own`: the line's addresses, which are compared with and not kept."""
     route, replies = swept.route, swept.replies
     return Sweep(
         step=route.step,

@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class Packet(Struct, frozen=True, kw_only=True):
-    """What to send. Over TCP without a payload it is the SYN, else the first data of a connection that has opened."""
+    """A packet to send. Over TCP without a payload it is the SYN, else the first data of an opened connection."""
 
     transport: Transport
     address: str
@@ -56,7 +56,7 @@ class Packet(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """What came first. `sender` is the packed address that an ICMP error came from, `data` an answer's."""
+    """The first reply to a packet. `sender` is the packed address that an ICMP error came from, `data` an answer's."""
 
     came: ReplyKind
     sender: bytes = b""
@@ -67,7 +67,7 @@ SILENCE = Reply(came=ReplyKind.SILENCE)
 
 
 class Replies(Struct, frozen=True, kw_only=True):
-    """By TTL. A connection that did not open sent no packet, and has no reply."""
+    """The replies by TTL. A connection that did not open sent no packet, and has no reply."""
 
     by_ttl: dict[int, Reply]
     bytes_sent: int
@@ -83,7 +83,7 @@ class Sweeper(Protocol):
 
 
 class SocketSweeper:
-    """For real, through sockets of its own."""
+    """A sweeper through real sockets of its own."""
 
     def __init__(self, platform: Platform = HERE) -> None:
         self._platform = platform
@@ -101,7 +101,7 @@ class SocketSweeper:
 
 
 async def _asked(packet: Packet, ttl: int, limit: float, counters: Counters, senders: bool) -> Reply | None:
-    """None where nothing was measured: it could not be asked, or nobody listened, or by a mistake of ours."""
+    """The reply; None where nothing was measured: it could not be asked, nobody listened, or by our own mistake."""
     try:
         return await _ask(packet, ttl, limit, counters, senders)
     except Exception as error:  # a sweep is an extra: it may cost no measurement
@@ -110,7 +110,7 @@ async def _asked(packet: Packet, ttl: int, limit: float, counters: Counters, sen
 
 
 async def _ask(packet: Packet, ttl: int, limit: float, counters: Counters, senders: bool) -> Reply | None:
-    """None when there was nothing to be asked with: no route, no more sockets, no connection."""
+    """The reply; None when there was nothing to ask with: no route, no more sockets, no connection."""
     try:
         sock = open_socket(packet.address, _kind(packet))
     except OSError:
@@ -143,7 +143,7 @@ async def _ask_by_syn(sock: socket.socket, packet: Packet, ttl: int, counters: C
 async def _ask_inside(
     sock: socket.socket, packet: Packet, ttl: int, limit: float, counters: Counters, senders: bool
 ) -> Reply | None:
-    """In a connection that opened with an ordinary TTL; None when it did not."""
+    """The reply to data in a connection that opened with an ordinary TTL; None when it did not open."""
     try:
         async with asyncio.timeout(limit):
             await asyncio.get_running_loop().sock_connect(sock, (packet.address, packet.port))
@@ -183,7 +183,7 @@ async def _or_a_later_reset(sock: socket.socket, limit: float, senders: bool) ->
 
 
 async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float, senders: bool) -> Reply | None:
-    """What the question comes to, errors and silence too; None where we ourselves stood still, or were at fault."""
+    """The reply to a question, errors and silence too; None where we ourselves stood still, or were at fault."""
     watch = StallWatch(limit)
     try:
         with watch:
@@ -196,7 +196,7 @@ async def _heard(sock: socket.socket, asking: Awaitable[Reply], limit: float, se
 
 
 def read_error(family: int, error: OSError, queued: Iterable[IcmpError], senders: bool) -> Reply:
-    """What an error on a socket says; `senders`: whether this kernel gives the sender of every error it can.
+    """The reply of which a socket's error tells; `senders`: this kernel gives the sender of every error it can.
 
     EHOSTUNREACH is the number of an exceeded TTL and of rejects alike. Where the kernel would have given a reject's
     sender, one without it is an open connection's, whose TTL ran out; elsewhere nothing can be told from it.

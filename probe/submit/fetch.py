@@ -13,12 +13,12 @@ LIMIT_S = 20.0
 
 
 def is_url(source: str) -> bool:
-    """Whether a source on the command line is to be fetched; else it is a file."""
+    """The source on the command line is to be fetched; else it is a file."""
     return source.startswith(("http://", "https://"))
 
 
 async def fetch_lines(url: str, path: str, query: Mapping[str, int], *, what: str, limit: int) -> list[bytes]:
-    """Its lines, at most `limit` bytes; `path` is asked for if the URL has none. Raises UserError."""
+    """The lines at a URL, at most `limit` bytes; `path` is asked for if the URL has none. Raises UserError."""
     full = url.rstrip("/") + ("" if urlsplit(url).path.strip("/") else path)
     timeout = aiohttp.ClientTimeout(total=LIMIT_S)
     try:

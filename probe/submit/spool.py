@@ -38,7 +38,7 @@ class Spool:
         durable.make_directory(self._refused)
 
     def put(self, batch_id: str, data: bytes) -> Path:
-        """Returns when the batch is on disk. `batch_id` is that of its header."""
+        """Keeps a batch: it is on disk when this returns. `batch_id` is that of its header."""
         self._make_room(len(data))
         waiting = self.pending()
         # Numbers and not times give the order: the clock of a device may jump.
@@ -48,7 +48,7 @@ class Spool:
         return path
 
     def pending(self) -> list[Path]:
-        """Oldest first."""
+        """The batches that wait, oldest first."""
         return sorted(self._directory.glob(f"[0-9]*-*{SUFFIX}"))
 
     def read(self, path: Path) -> bytes | None:
@@ -59,11 +59,11 @@ class Spool:
             return None
 
     def accepted(self, path: Path) -> None:
-        """The collector keeps it."""
+        """Forgets a batch that the collector keeps."""
         path.unlink(missing_ok=True)
 
     def refused(self, path: Path, reason: str) -> None:
-        """The collector will never take it; it is set aside for whoever wants to know why."""
+        """Sets a batch aside that the collector will never take, for whoever wants to know why."""
         target = self._refused / path.name
         durable.write(target.with_suffix(".reason"), f"{reason}\n".encode(errors="replace"))
         path.replace(target)
@@ -71,7 +71,7 @@ class Spool:
 
     @property
     def lost(self) -> int:
-        """Batches that were dropped for want of room, ever."""
+        """The number of batches that were ever dropped for want of room."""
         try:
             return int(self._lost.read_text())
         except (FileNotFoundError, ValueError):

@@ -59,7 +59,7 @@ async def renew(collector: str, kept: Path, shipped: Targets) -> Targets:
 
 
 def is_trusted(collector: str) -> bool:
-    """Nobody in between can change what comes from there."""
+    """The URL is one from which nobody in between can change what comes."""
     parts = urlsplit(collector)
     host = parts.hostname or ""
     here = host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
@@ -67,7 +67,7 @@ def is_trusted(collector: str) -> bool:
 
 
 def vetted(targets: Targets) -> Targets:
-    """The same, when it asks for the internet alone, and for no more than a cycle can bear. Raises UserError."""
+    """The targets, when they ask for the internet alone and no more than a cycle can bear. Raises UserError."""
     endpoints = [endpoint for target in targets.targets for endpoint in target.endpoints]
     addresses = [address for resolver in targets.resolvers for address in resolver.addresses]
     if len(endpoints) > MOST_ENDPOINTS or any(len(each.endpoints) > MOST_OF_A_TARGET for each in targets.targets):
@@ -80,7 +80,7 @@ def vetted(targets: Targets) -> Targets:
 
 
 def is_on_the_internet(host: str) -> bool:
-    """A public address, or a name that is no home's or office's own."""
+    """The host is a public address, or a name that is no home's or office's own."""
     if is_address(host):
         return is_public(host)
     labels = host.lower().rstrip(".").split(".")
@@ -88,7 +88,7 @@ def is_on_the_internet(host: str) -> bool:
 
 
 async def _fetch(url: str, known: str) -> bytes | None:
-    """None when the known ones are current."""
+    """The collector's file; None when the known one is current."""
     limit = aiohttp.ClientTimeout(total=LIMIT_S)
     async with (
         aiohttp.ClientSession(timeout=limit, auto_decompress=False) as session,

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class UploadReport(Struct, frozen=True):
-    """Numbers of batches; `reason` is why some were left, None if none was."""
+    """The numbers of batches; `reason` is why some were left, None if none was."""
 
     sent: int = 0
     refused: int = 0
@@ -112,7 +112,7 @@ async def _send(
     random: Callable[[], float],
     attempts: int,
 ) -> Answer:
-    """One batch, until there is an answer that is not transient or `attempts` are used up."""
+    """Sends one batch, until there is an answer that is not transient or `attempts` are used up."""
     answer = await _post(session, url, data)
     for tried in range(1, attempts):
         if answer.outcome is not Outcome.TRANSIENT:
@@ -162,5 +162,5 @@ def _decode(body: bytes, shape: type[T]) -> T | None:
 
 
 def _retry_after(text: str) -> float:
-    """Seconds that the collector asks us to wait, within reason; a date counts as no wish."""
+    """The seconds that the collector asks us to wait, within reason; a date counts as no wish."""
     return min(float(text), LONGEST_RETRY_AFTER_S) if text.isascii() and text.isdigit() else 0.0
