@@ -160,7 +160,9 @@ def is_secondary(handshake: str, transport: Transport) -> bool:
     """The handshake proves less than others, or is only come to through them: it counts where nothing else does.
 
     People come to QUIC through TLS over TCP, which tells of it; plain HTTP and a bare connection prove less. So does
-    a Binding over UDP, beside a relay: it opens no call.
+    a Binding over UDP, beside a relay: it opens no call. So a name that is dropped in TLS while QUIC passes is dropped:
+    whoever was never there before begins with TLS, apps without a browser's HTTPS records always, and never learn that
+    QUIC would have passed. That it did stays in the verdict's paths.
     """
     row = PROTOCOLS.get(handshake)
     if row is None or not row.secondary_over:
