@@ -26,6 +26,7 @@ RELAYS = {  # realm and port → numbers
     ("neutral.example", 3478): (plan.NEUTRAL_STUN, plan.NEUTRAL_STUN_2),
     ("neutral.example", 19302): (plan.NEUTRAL_STUN_2,),
 }
+NEUTRAL_NAME = "www.neutral.example"  # its TLS has a port beside the web's, with which messengers' ports are compared
 PINNED = "chat.signal.example"  # its certificate is of the service's own authority
 WEB_NAMES = tuple(name for name in plan.NAMES if not name.startswith(("turn.", "stun.", "e1.", "e2.")))
 WEB = tuple(sorted({plan.NAMES[name] for name in WEB_NAMES}))

@@ -44,6 +44,7 @@ MESSENGER_CHAT, MESSENGER_RELAY = 51, 52
 TEAMS_RELAY = 61
 LINPHONE = 62
 PORTAL_CHECK, NEUTRAL_WEB, NEUTRAL_STUN, NEUTRAL_STUN_2 = 71, 72, 73, 74
+NEUTRAL_PORT = 853  # of neutral TLS, where DNS over TLS is spoken elsewhere
 BLOCK_PAGE = 66  # the ministry's, where DNS lies lead to: a page on port 80, forged certificates for every name on 443
 
 # For what goes wrong without a censor: a stage leads packets there (`redirect`), or a resolver's answer does. The web

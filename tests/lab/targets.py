@@ -52,7 +52,7 @@ def _baseline() -> dict[str, Any]:
     stun += [(WORLD_V4.format(plan.NEUTRAL_STUN_2), port) for port in (19302, 3478)]
     stun += [(WORLD_V6.format(plan.NEUTRAL_STUN_2), 19302)]
     check = {"path": "/generate_204", "status": 204}
-    tls = _target("tls", [("www.neutral.example", 443)], plane="web")
+    tls = _target("tls", [("www.neutral.example", 443), ("www.neutral.example", plan.NEUTRAL_PORT)], plane="web")
     tls["endpoints"].append(literal)
     literal6 = literal | {"host": WORLD_V6.format(plan.NEUTRAL_WEB)}
     quic = _target("quic", [], plane="web") | {"endpoints": [dict(literal), literal6]}

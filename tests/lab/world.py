@@ -122,8 +122,12 @@ def caddyfile(all_sites: Sequence[Site], directory: Path) -> str:
         text += _plain(80, site.addresses, site.page)
         for serial, (names, leaf) in enumerate(site.leaves.items()):
             certificate, key = leaf.write(directory, f"site{number}-{serial}")
-            listed = ", ".join(f"https://{name}:443" for name in names)
-            text += SECURE.format(names=listed, addresses=bound, certificate=certificate, key=key)
+            listed = [", ".join(f"https://{name}:443" for name in names)]
+            if names == (places.NEUTRAL_NAME,):
+                listed.append(f"https://{names[0]}:{plan.NEUTRAL_PORT}")
+            text += "".join(
+                SECURE.format(names=each, addresses=bound, certificate=certificate, key=key) for each in listed
+            )
     return text + _plain(CHAT_PORT, places.in_world(plan.BLOCK_PAGE), PAGES[plan.BLOCK_PAGE])
 
 
