@@ -16,7 +16,7 @@ from tests.lab.nat import CARRIER_SECONDS, HOME_SECONDS, Manner
 from tests.lab.packets import packed
 from tests.lab.plan import OTHER_V4, OTHER_V6
 
-RESERVED = 100  # of an operator's prefix, below: its resolver, routers and cache
+RESERVED = 512  # of an operator's prefix, below: its resolver, routers and cache, in no /24 of a subscriber's
 CARRIER, HOME = "10.64.0.0", "192.168.1.0"
 NAT_STAGES = ("nat.symmetric", "nat.timeout")
 
