@@ -54,6 +54,7 @@ class WebSocketStream:
         self._events: deque[Event] = deque()
         self._left = MAX_EVENTS
         self._message = b""
+        self._spoken = False  # the server has said something
 
     async def upgrade(self, record: StepRecord, host: str, asked: Upgrade) -> None:
         """Asks for the upgrade and reads the answer.
@@ -83,10 +84,13 @@ class WebSocketStream:
     async def receive(self) -> bytes:
         """The next message that is not empty, text as UTF-8; nothing at the end of the stream.
 
-        Raises OSError, and Failed(`unexpected_reply`) for a message, or for pings, without end.
+        Raises OSError, and Failed(`unexpected_reply`) for a message, or for pings, without end; also for a close before
+        any message: that is the service's own no, which nobody else could say in here.
         """
         while True:
             event = await self._next_or_end()
+            if isinstance(event, CloseConnection) and not self._spoken:
+                raise Failed(UNEXPECTED_REPLY)
             if event is None or isinstance(event, CloseConnection):
                 return b""
             if isinstance(event, Ping):
@@ -94,6 +98,7 @@ class WebSocketStream:
             if isinstance(event, BytesMessage | TextMessage):
                 message = self._complete(event)
                 if message:
+                    self._spoken = True
                     return message
 
     def acknowledged(self) -> bool | None:

@@ -148,10 +148,19 @@ def test_a_message_without_end_is_refused() -> None:
 def test_what_is_sent_after_the_end_fails_as_an_end() -> None:
     async def talk(websocket: WebSocketStream) -> None:
         await websocket.send(b"x")
-        assert await websocket.receive() == b""
+        assert [await websocket.receive() for _ in "12"] == [b"hello", b""]
         await websocket.send(b"y")
 
-    assert over(Peer(says(ACCEPT), says(CloseConnection(1000))), then=talk)[1] == "eof_error"
+    bye = says(BytesMessage(data=b"hello"), CloseConnection(1000))
+    assert over(Peer(says(ACCEPT), bye), then=talk)[1] == "eof_error"
+
+
+def test_a_close_before_any_message_is_a_refusal() -> None:
+    async def talk(websocket: WebSocketStream) -> None:
+        await websocket.send(b"x")
+        await websocket.receive()
+
+    assert over(Peer(says(ACCEPT), says(CloseConnection(4000))), then=talk)[1] == "unexpected_reply"
 
 
 # --- Refusals and impostors -----------------------------------------------------------------------------------
