@@ -22,9 +22,7 @@ from probe.durable import make_directory
 from probe.failure import UserError, fault_text
 from probe.handshakes.trace import Instruments
 from probe.local_verdicts import (
-    CALIBRATION_MS,
-    WINDOW_MS,
-    fetch_controls,
+    fetch_controls_near,
     judge_all,
     latest,
     out_of_window,
@@ -192,7 +190,7 @@ async def _print(options: Options, cycle: Cycle, files: Sequence[ControlMeasurem
 async def _fetch(url: str, now_ms: int) -> list[ControlMeasurement]:
     """What cannot be had is said, and the cycle is judged without it."""
     try:
-        return await fetch_controls(url, now_ms - CALIBRATION_MS, now_ms + WINDOW_MS)
+        return await fetch_controls_near(url, now_ms)
     except UserError as error:
         logger.warning("%s", error)
         return []

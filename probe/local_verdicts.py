@@ -15,11 +15,10 @@ from probe.codecs.text import utf8
 from probe.failure import UserError
 from probe.judge import Evidence, judge
 from probe.judge import controls as controls_in_time
-from probe.model import HOUR_MS, ControlMeasurement, Measurement, Network, Targets, Verdict
+from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
+from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
 from probe.submit.fetch import fetch_lines
 
-WINDOW_MS = HOUR_MS  # either side of the measurement
-CALIBRATION_MS = 24 * HOUR_MS
 FETCH_BYTES = 20_000_000
 
 
@@ -57,6 +56,11 @@ def parse_controls(lines: Iterable[bytes], name: str, number: int) -> list[Contr
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(f"{name}, line {at}, is no line of a control: {error}.") from error
     return found
+
+
+async def fetch_controls_near(url: str, now_ms: int) -> list[ControlMeasurement]:
+    """A collector's controls that bear on what is measured now. Raises UserError."""
+    return await fetch_controls(url, now_ms - CALIBRATION_MS, now_ms + NEAR_MS)
 
 
 async def fetch_controls(url: str, since_ms: int, until_ms: int) -> list[ControlMeasurement]:
@@ -100,7 +104,7 @@ def judge_all(
             earlier=first_rounds.get(measurement.target) if measurement.round > 1 else None,
             network=whereabouts.network,
             networks=whereabouts.networks,
-            controls=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= WINDOW_MS),
+            controls=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= NEAR_MS),
             calibrating=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= CALIBRATION_MS),
             reached=reached,
         )
@@ -119,7 +123,7 @@ def latest(verdicts: Iterable[Verdict]) -> list[Verdict]:
 def out_of_window(controls: Iterable[ControlMeasurement], measurements: Sequence[Measurement]) -> bool:
     """There are controls, and none of them is of the hour in which these measurements were made."""
     apart = [abs(_apart_ms(each, measurements[0])) for each in controls if measurements]
-    return bool(apart) and min(apart) > WINDOW_MS
+    return bool(apart) and min(apart) > NEAR_MS
 
 
 def _apart_ms(control: ControlMeasurement, measurement: Measurement) -> int:

@@ -14,7 +14,7 @@ from probe.judge.evidence import ADD_A_CONTROL
 from probe.model import AttemptVerdict, Depth, Grade, State, Verdict
 
 BASELINE = "baseline/"
-INTERFERED = (State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED)
+WORST_FIRST = (State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED)
 UNCLEAR = (State.IMPAIRED, State.DOWN)
 ROLES_FIRST = ("call", "chat", "push", "web")  # calls are what is asked; other roles follow
 GRADES = tuple(grade for grade in Grade if grade is not Grade.UNKNOWN)
@@ -33,7 +33,7 @@ def summary(verdict_of_link: str, latest: Sequence[Verdict]) -> list[str]:
     neutral = [verdict for verdict in latest if verdict.target.startswith(BASELINE)]
     lines = [
         _headline(checks),
-        *_groups(checks, INTERFERED),
+        *_groups(checks, WORST_FIRST),
         *_groups(checks, UNCLEAR),
         *_not_concluded(filter(_failed_unclearly, checks)),
         *_answered(checks),
@@ -50,7 +50,7 @@ def advice(latest: Sequence[Verdict]) -> str:
 
 
 def _headline(checks: Sequence[Verdict]) -> str:
-    interfered = [f"{STATE_WORDS[state]}: {_names(found)}" for state in INTERFERED if (found := _in(checks, state))]
+    interfered = [f"{STATE_WORDS[state]}: {_names(found)}" for state in WORST_FIRST if (found := _in(checks, state))]
     ok = len(_in(checks, State.OK))
     if not checks:
         return "On this link only neutral services were asked."

@@ -14,10 +14,9 @@ from collector.influx.vocabulary import Place, Vocabulary, country_word
 from collector.judging.rules import MakeCell
 from collector.warehouse import privacy_floor
 from collector.warehouse.store import Warehouse
-from probe.judge.cells import INTERFERED
+from probe.judge.cells import SPEAKS_AGAINST
 from probe.model import HOUR_MS, Access, Cell, Network, State, Step, Verdict
 
-SPEAKS_AGAINST = frozenset({*INTERFERED, State.MIXED})
 STEPS = tuple(step.value for step in Step)
 
 Fields = dict[str, Value | None]

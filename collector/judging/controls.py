@@ -13,11 +13,10 @@ from collections.abc import Iterable
 
 from collector.log import Log, Record
 from probe.failure import UserError
+from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
 from probe.model import HOUR_MS, ControlMeasurement, Measurement
 
-NEAR_MS = HOUR_MS
-CALIBRATION_HOURS = 24
-CALIBRATION_MS = CALIBRATION_HOURS * HOUR_MS
+CALIBRATION_HOURS = CALIBRATION_MS // HOUR_MS
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
-from collector.judging.controls import NEAR_MS
 from collector.log import Record
-from probe.judge.evidence import Neighbours
+from probe.judge.evidence import NEAR_MS, Neighbours
 from probe.model import Attempt, Network
 
 Standing = Callable[[Record], bool]  # whether the line was established when this was received

@@ -11,6 +11,7 @@ from probe.model import CELLULAR, Access, Cell, Link, Network, State, Transport,
 LINES_FLOOR = 3
 MIXED_FLOOR = 2
 INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED})
+SPEAKS_AGAINST = INTERFERED | {State.MIXED}  # of a cell: some of its lines at least are interfered with
 DROPPED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.IMPAIRED})  # of a path: it died, whoever did it
 ANSWERING = frozenset({State.OK})
 UNDECIDED = frozenset({State.INSUFFICIENT, State.IMPAIRED})

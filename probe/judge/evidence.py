@@ -7,7 +7,10 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from probe.model import ControlMeasurement, Measurement, Network, State, Target
+from probe.model import HOUR_MS, ControlMeasurement, Measurement, Network, State, Target
+
+NEAR_MS = HOUR_MS  # either side of a measurement: controls and neighbours of about the same time
+CALIBRATION_MS = 24 * HOUR_MS  # back from it: controls that show an uncalibrated answer
 
 C = TypeVar("C")
 
@@ -33,8 +36,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     network: Network = Network()
     networks: dict[str, Network] = {}  # prefix of a resolver, of a router on the path or of a service → network
     resolver_lines: dict[str, int] | None = None  # prefix of an `isp` resolver → lines that use it; None: not counted
-    controls: tuple[ControlMeasurement, ...] = ()  # of the same target, within ±60 min
-    calibrating: tuple[ControlMeasurement, ...] = ()  # of the same target, within the 24 h before
+    controls: tuple[ControlMeasurement, ...] = ()  # of the same target, within NEAR_MS
+    calibrating: tuple[ControlMeasurement, ...] = ()  # of the same target, within CALIBRATION_MS before
     neighbours: dict[str, Neighbours] = {}  # address → who else in the country tried it
     reached: frozenset[str] = frozenset()  # addresses that this line reached in this cycle, at any target
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from collector.front.page.summary import Place, Row, Summary
 from collector.front.page.words import place_words
 from probe.explain import STATE_WORDS
+from probe.judge.cells import SPEAKS_AGAINST
 from probe.model import State
 
-INTERFERED = (State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED, State.MIXED)
 NAMED = 6  # how many are named before the rest is a number
 
 
@@ -65,7 +65,7 @@ def _findings(rows: Sequence[Row]) -> list[str]:
 
 
 def _interference(rows: Sequence[Row]) -> str:
-    named = _named(rows, INTERFERED, with_state=True)
+    named = _named(rows, SPEAKS_AGAINST, with_state=True)
     if not named:
         return "Interference was seen with none of them, as far as anything can be concluded."
     return f"Interference was seen with {_listed(named)}."
@@ -83,7 +83,7 @@ def _others(rows: Sequence[Row]) -> list[str]:
     return [sentence.format(_listed(names)) for names, sentence in named if names]
 
 
-def _named(rows: Sequence[Row], states: Sequence[State], *, with_state: bool) -> list[str]:
+def _named(rows: Sequence[Row], states: Collection[State], *, with_state: bool) -> list[str]:
     """The targets in these states, with how many connections each: a country has no state of its own."""
     seen = Counter((row.service, row.role) for row in rows)
     found = Counter((row.service, row.role, row.state) for row in rows if row.state in states)
