@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from collector.judging.controls import calibrated_hours, near_hours
 from collector.judging.evidence import TargetFiles
 from collector.judging.neighbours import tried_addresses
+from collector.judging.resolver_lines import resolver_prefixes
 from collector.log import Log, Record
 from collector.warehouse.store import Hour, Warehouse
 
@@ -22,6 +23,13 @@ FROM verdict AS v JOIN (
            unnest($3::VARCHAR[]) AS country, unnest($4::BIGINT[]) AS asn
 ) AS seen ON v.target = seen.target AND v.country = seen.country
 WHERE v.asn <> seen.asn AND v.hour BETWEEN seen.hour - 1 AND seen.hour + 1 AND v.hour BETWEEN $5 AND $6
+"""
+RESOLVER_HOURS = """
+SELECT DISTINCT v.target, v.hour
+FROM verdict AS v JOIN (
+    SELECT unnest($1::VARCHAR[]) AS target, unnest($2::BIGINT[]) AS hour, unnest($3::VARCHAR[]) AS country
+) AS seen ON v.target = seen.target AND v.country = seen.country
+WHERE v.hour BETWEEN seen.hour - 1 AND seen.hour + 1 AND v.hour BETWEEN $4 AND $5
 """
 LATER_HOURS = """
 SELECT DISTINCT v.target, v.hour, v.targets
@@ -47,6 +55,7 @@ def dirty_hours(
         *_of_siblings(arrived, log),
         *_of_controls(controls, warehouse, files),
         *_of_neighbours(lines, warehouse),
+        *_of_resolvers(lines, warehouse),
         *_of_targets_files(warehouse, files),
     }
 
@@ -79,6 +88,17 @@ def _of_neighbours(lines: Iterable[Record], warehouse: Warehouse) -> set[Hour]:
     columns = [list(column) for column in zip(*seen, strict=True)]
     hours = [hour for _, hour, _, _ in seen]
     found = warehouse.select(NEIGHBOUR_HOURS, [*columns, min(hours) - 1, max(hours) + 1])
+    return {(target, hour) for target, hour in found}
+
+
+def _of_resolvers(lines: Iterable[Record], warehouse: Warehouse) -> set[Hour]:
+    """Of the lines in the country, to whom it matters how many use the same resolver."""
+    seen = sorted({(r.measurement.target, r.hour, r.network.country) for r in lines if resolver_prefixes(r)})
+    if not seen:
+        return set()
+    columns = [list(column) for column in zip(*seen, strict=True)]
+    hours = [hour for _, hour, _ in seen]
+    found = warehouse.select(RESOLVER_HOURS, [*columns, min(hours) - 1, max(hours) + 1])
     return {(target, hour) for target, hour in found}
 
 

@@ -5,17 +5,20 @@ All of it is read from the log and put in an order of its own, so that it follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
 from collector.judging.controls import Witnesses, near_hours, witnesses
 from collector.judging.neighbours import Standing, Tried, everybody, reached_addresses
+from collector.judging.resolver_lines import ResolverLines
 from collector.log import Log, Record
 from probe.failure import UserError
 from probe.judge.evidence import Evidence
 from probe.model import Measurement, Target, Targets
 
+T = TypeVar("T", Tried, ResolverLines)
 Parse = Callable[[bytes, str], Targets]  # a targets file and the name that its errors give it
 
 
@@ -85,25 +88,25 @@ class Gatherer:
         known = {digest: self._files.known(digest) for digest in {r.targets for r in records}}
         calibrate = any(self._files.uncalibrated(r.targets, target) for r in records)
         seen = witnesses(self._log, self._keys, target, hour, calibrate)
-        tried = self._tried(around)
+        tried, users = self._by_simulated(around, Tried), self._by_simulated(around, ResolverLines)
         return [
             Case(
                 record=r,
-                evidence=self._evidence(r, seen, tried[r.measurement.simulated]),
+                evidence=self._evidence(r, seen, tried[r.measurement.simulated], users[r.measurement.simulated]),
                 targets_known=known[r.targets],
                 is_control=r.key in self._keys,
             )
             for r in sorted(records, key=lambda r: (r.started_ms, r.key, r.measurement.uid))
         ]
 
-    def _tried(self, around: Sequence[Record]) -> dict[bool, Tried]:
+    def _by_simulated(self, around: Sequence[Record], of: Callable[[Iterable[Record], Standing], T]) -> dict[bool, T]:
         """By whether the measurement that it is for is simulated: what is simulated does not bear on what is not."""
         lines = [r for r in around if r.key not in self._keys]
-        real = Tried((r for r in lines if not r.measurement.simulated), self._standing)
+        real = of((r for r in lines if not r.measurement.simulated), self._standing)
         simulated = any(r.measurement.simulated for r in lines)
-        return {False: real, True: Tried(lines, self._standing) if simulated else real}
+        return {False: real, True: of(lines, self._standing) if simulated else real}
 
-    def _evidence(self, record: Record, seen: Witnesses, tried: Tried) -> Evidence:
+    def _evidence(self, record: Record, seen: Witnesses, tried: Tried, users: ResolverLines) -> Evidence:
         measurement = record.measurement
         neighbours = tried.beside(record)
         uncalibrated = self._files.uncalibrated(record.targets, measurement.target)
@@ -115,6 +118,7 @@ class Gatherer:
             earlier=self._earlier(record),
             network=record.network,
             networks=record.resolver_networks,
+            resolver_lines=users.beside(record),
             controls=seen.near(record),
             calibrating=seen.calibrating(record) if uncalibrated else (),
             neighbours=neighbours,

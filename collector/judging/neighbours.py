@@ -51,7 +51,7 @@ def _lines(times: Times, record: Record) -> set[str]:
     return {
         key
         for (network, key), moments in times.items()
-        if key != record.key and _is_another(network, record.network) and _near(moments, record.started_ms)
+        if key != record.key and _is_another(network, record.network) and is_near(moments, record.started_ms)
     }
 
 
@@ -61,7 +61,7 @@ def _is_another(network: Network, own: Network) -> bool:
     return network.country == own.country and network.asn != own.asn and not same_operator
 
 
-def _near(times: list[int], moment: int) -> bool:
+def is_near(times: list[int], moment: int) -> bool:
     i = bisect_left(times, moment - NEAR_MS)
     return i < len(times) and times[i] <= moment + NEAR_MS
 

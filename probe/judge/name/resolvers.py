@@ -2,7 +2,7 @@
 
 A resolver is the network's where its prefix and the line are of one operator (design, section 4, *Whose doing*), never
 by default. The design asks for its egress, too, which is not measured yet: the prefix in which it was asked stands for
-it, and a `private` forwarder, whose egress alone would tell, is nobody's. The collector counts the lines that use it.
+it, and a `private` forwarder, whose egress alone would tell, is nobody's. The collector counts the lines that use one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""How many lines use a resolver of an operator's, by its prefix: one that a single line uses may be that line's own.
+
+Counted are established lines, within ±60 min of the measurement that it is for, that line among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collector.judging.neighbours import Standing, is_near
+from collector.log import Record
+from probe.failure import is_in_clear
+
+
+class ResolverLines:
+    """Which lines asked which resolvers, and when."""
+
+    def __init__(self, records: Iterable[Record], standing: Standing) -> None:
+        self._times: dict[str, dict[str, list[int]]] = {}  # prefix → key → starts in order
+        for record in sorted(filter(standing, records), key=lambda r: r.started_ms):
+            for prefix in resolver_prefixes(record):
+                self._times.setdefault(prefix, {}).setdefault(record.key, []).append(record.started_ms)
+
+    def beside(self, record: Record) -> dict[str, int]:
+        """By prefix of the resolvers that this measurement asked."""
+        return {prefix: self._lines(prefix, record) for prefix in sorted(resolver_prefixes(record))}
+
+    def _lines(self, prefix: str, record: Record) -> int:
+        return sum(is_near(times, record.started_ms) for times in self._times.get(prefix, {}).values())
+
+
+def resolver_prefixes(record: Record) -> set[str]:
+    """Of the resolvers that the line was given, as far as they are public and have no well-known name."""
+    link = record.measurement.link
+    if not record.clock_known or link.void is not None:
+        return set()  # behind a VPN, it was another network's
+    facts = (each.observation.dns for each in record.measurement.resolutions if is_in_clear(each))
+    return {each.resolver_prefix for each in facts if each and each.resolver_prefix}

@@ -1,0 +1,57 @@
+"""A resolver is the network's if lines use it: counted by its prefix, near in time, each line once."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from collector.judging.neighbours import everybody
+from collector.judging.resolver_lines import ResolverLines
+from collector.log import Record
+from probe.model import DnsFacts, Observation, Resolution, Step, Transport, Void
+from tests.collector.judging.evidence import record
+
+PREFIX, OTHER = "192.0.2.0/24", "198.51.100.0/24"
+
+
+def asks(prefix: str | None = PREFIX, **more: object) -> Record:
+    """A line that asked a resolver in this prefix."""
+    transport = Transport(more.pop("transport", Transport.UDP))
+    made = record(**more)  # type: ignore[arg-type]
+    facts = DnsFacts(resolver="isp", resolver_prefix=prefix, transport=transport)
+    seen = Observation(step=Step.DNS, started_us=0, took_us=1, failure=None, dns=facts)
+    asked = (Resolution(host="chat.example", observation=seen),)
+    return replace(made, measurement=replace(made.measurement, resolutions=asked))
+
+
+def test_each_line_counts_once_and_its_own_among_them() -> None:
+    mine = asks(key="k1")
+    lines = [mine, asks(key="k1", minute=20), asks(key="k2", minute=-60), asks(key="k3", minute=60)]
+    assert ResolverLines(lines, everybody).beside(mine) == {PREFIX: 3}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asks(key="k2", minute=61),
+        asks(key="k2", minute=-61),
+        asks(OTHER, key="k2"),
+        asks(None, key="k2"),
+        asks(key="k2", clock_known=False),
+        asks(key="k2", void=Void.VPN),
+        asks(key="k2", transport=Transport.TLS),
+    ],
+)
+def test_lines_that_do_not_count(other: Record) -> None:
+    mine = asks(key="k1")
+    assert ResolverLines([mine, other], everybody).beside(mine) == {PREFIX: 1}
+
+
+def test_only_established_lines_count() -> None:
+    mine, other = asks(key="k1"), asks(key="k2")
+    assert ResolverLines([mine, other], lambda line: line.key == "k2").beside(mine) == {PREFIX: 1}
+    assert ResolverLines([mine, other], lambda line: False).beside(mine) == {PREFIX: 0}
+
+
+def test_a_line_that_asked_no_such_resolver() -> None:
+    assert ResolverLines([asks(key="k2")], everybody).beside(record()) == {}
