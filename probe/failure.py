@@ -6,7 +6,6 @@ A failure string says what the stack saw; the operation beside it says where. Ne
 from __future__ import annotations
 
 import errno
-import re
 import traceback
 
 from probe.model import Observation, Resolution, Step, Transport
@@ -143,17 +142,3 @@ def is_in_clear(resolution: Resolution) -> bool:
     """The question was asked as apps ask. The silence of a resolver that is asked in TLS is no app's."""
     facts = resolution.observation.dns
     return facts is None or facts.transport not in (Transport.TLS, Transport.HTTPS)
-
-
-_PRIVATE_TEXT = re.compile(
-    r"(?:\d{1,3}\.){3}\d{1,3}"  # IPv4
-    r"|(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}"  # MAC
-    r"|(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}"  # MAC, as some routers write it
-    r"|(?:[0-9a-fA-F]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]{0,4})"  # IPv6, also with IPv4 at its end
-    r"|\d{7,}"  # subscriber numbers and the like
-)
-
-
-def clean_text(text: str) -> str:
-    """Text from the wire, fit to keep: without addresses, MACs and long numbers, at most 100 characters."""
-    return _PRIVATE_TEXT.sub("[…]", " ".join(text.split()))[:100]

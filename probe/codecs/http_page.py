@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from probe.failure import clean_text
 from probe.model import Expect, Fingerprint, HttpFacts
+from probe.private_text import clean_text
 
 BODY_LIMIT = 16384  # bytes: enough for a title and a fingerprint
 DATE_CHARACTERS = 64  # a date of HTTP has 29

@@ -35,7 +35,6 @@ from probe.failure import (
     UNEXPECTED_REPLY,
     UNEXPECTED_STATUS,
     Failed,
-    clean_text,
     is_fault,
 )
 from probe.grades import stronger
@@ -46,6 +45,7 @@ from probe.handshakes.transaction import Transaction
 from probe.model import DnsFacts, Endpoint, Grade, HttpFacts, Operation, Step, Transport
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord
+from probe.private_text import clean_text
 from probe.secure.h2 import post
 
 LIMIT = 5.0  # seconds

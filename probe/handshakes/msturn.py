@@ -11,13 +11,14 @@ Leaks: the volunteer's address to the relay, which tells it back: compared, drop
 from __future__ import annotations
 
 from probe.codecs import msturn
-from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
+from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.handshakes.stun import LIMIT
 from probe.handshakes.trace import Trace
 from probe.handshakes.transaction import Transaction
 from probe.handshakes.turn import UNAUTHORIZED
 from probe.model import Endpoint, Grade, Operation, Step, StunFacts
 from probe.net.record import StepRecord
+from probe.private_text import clean_text
 
 
 async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:

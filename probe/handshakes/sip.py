@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.codecs import sip
-from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
+from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.grades import stronger
 from probe.handshakes import stream
 from probe.handshakes.trace import Trace
@@ -24,6 +24,7 @@ from probe.handshakes.transaction import Transaction
 from probe.model import Endpoint, Grade, Operation, SipFacts, Step, Transport
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord
+from probe.private_text import clean_text
 
 LIMIT = 8.0  # seconds
 FINAL = 200  # and above: a status that ends the transaction

@@ -21,7 +21,6 @@ from msgspec.structs import replace
 
 from probe.codecs import stun
 from probe.codecs.framing import STUN_4571, STUN_BARE, Framing
-from probe.failure import clean_text
 from probe.grades import stronger
 from probe.handshakes import stream as streams
 from probe.handshakes.framed import FramedTransaction
@@ -30,6 +29,7 @@ from probe.handshakes.transaction import Transaction
 from probe.model import Endpoint, Grade, Operation, Step, StunFacts, Transport
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord
+from probe.private_text import clean_text
 
 LIMIT = 8.0  # seconds
 

@@ -11,13 +11,14 @@ Leaks: the domain's name to everybody on the path, over TCP; the name in `from` 
 from __future__ import annotations
 
 from probe.codecs.xmpp import LOCALPART_BYTES, Answer, Opening
-from probe.failure import UNEXPECTED_REPLY, Failed, clean_text
+from probe.failure import UNEXPECTED_REPLY, Failed
 from probe.grades import stronger
 from probe.handshakes import stream
 from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Operation, Step, XmppFacts
 from probe.net.dialer import Stream
 from probe.net.record import StepRecord
+from probe.private_text import clean_text
 
 LIMIT = 10.0  # seconds
 ALPN = ("xmpp-client",)

@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from probe.failure import clean_text
+from probe.private_text import clean_text
 from probe.submit.spool import Spool
 
 CONTENT_TYPE = "application/vnd.ringback.batch+gzip"
