@@ -141,22 +141,12 @@ async def _measure(options: Options, targets: Targets) -> Cycle:
         system_names=system_addresses,
     )
     budget = AllocateBudget(options.data_dir / "allocates.json")
-    try:
-        return await run_cycle(targets, instruments, options.settings, budget, show_progress, _sweeper(HERE))
-    finally:
-        _save(budget, instruments.wall_ms())
+    return await run_cycle(targets, instruments, options.settings, budget, show_progress, _sweeper(HERE))
 
 
 def _sweeper(platform: Platform) -> Sweeper | None:
     """None where it could find out nothing."""
     return SocketSweeper(platform) if platform.can_sweep else None
-
-
-def _save(budget: AllocateBudget, now_ms: int) -> None:
-    try:
-        budget.save(now_ms)
-    except OSError as error:  # what was measured is worth more
-        logger.warning("What relays were asked could not be remembered: %s", error.strerror)
 
 
 def show_progress(done: int, whole: int, target: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
-PART = ".part"  # of a file that is being written; left behind only by a kill
+PART = ".part"  # of a file that is being written, under a name of its own; left behind only by a kill
 
 
 def make_directory(path: Path) -> None:
@@ -16,9 +17,10 @@ def make_directory(path: Path) -> None:
 
 def write(path: Path, data: bytes) -> None:
     """Puts a file, readable by the owner alone, in the place of an older one. Raises OSError; then nothing changed."""
-    part = path.with_name(path.name + PART)
+    descriptor, name = tempfile.mkstemp(suffix=PART, prefix=f"{path.name}.", dir=path.parent)
+    part = Path(name)
     try:
-        _write_through(part, data)
+        _write_through(descriptor, data)
         part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)
@@ -26,8 +28,30 @@ def write(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
-def _write_through(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def create(path: Path, data: bytes) -> None:
+    """The same for a file that is made once: who comes second keeps the first one's. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(suffix=PART, prefix=f"{path.name}.", dir=path.parent)
+    part = Path(name)
+    try:
+        _write_through(descriptor, data)
+        _give_name(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def _give_name(part: Path, path: Path) -> None:
+    """By a link, which takes no other file's place; where links are forbidden, as on Android, nearly so."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return
+    except OSError:
+        if not path.exists():
+            part.replace(path)
+
+
+def _write_through(descriptor: int, data: bytes) -> None:
     with open(descriptor, "wb") as file:
         file.write(data)
         file.flush()

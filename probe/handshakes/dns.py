@@ -24,6 +24,7 @@ import dns.rdataclass
 import dns.rdatatype
 from msgspec import Struct
 
+from probe.codecs.authority import HTTPS_PORT, authority
 from probe.codecs.dns_reply import address_sets, reply_to
 from probe.codecs.framing import LENGTH_PREFIXED
 from probe.failure import (
@@ -183,7 +184,8 @@ async def _ask_in_tls(
     secured, grade = await secured_within(trace, record, stream, name, question.ca, (alpn,))
     if question.transport is Transport.TLS:
         return await _ask_framed(record, secured, query), grade
-    return await _ask_https(record, secured, name, question.path, query), grade
+    host = authority(name, question.port, HTTPS_PORT)
+    return await _ask_https(record, secured, host, question.path, query), grade
 
 
 async def _ask_framed(record: StepRecord, stream: Stream, query: dns.message.Message) -> dns.message.Message:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import h11
 
+from probe.codecs.authority import HTTP_PORT, HTTPS_PORT, authority
 from probe.codecs.http_page import BODY_LIMIT, Page
 from probe.failure import HTTP_FAILED, UNEXPECTED_STATUS, Failed
 from probe.handshakes import stream as streams
 from probe.handshakes.trace import Trace
-from probe.model import Endpoint, Grade, Operation, Step
+from probe.model import Endpoint, Grade, Operation, Step, Transport
 from probe.net.dialer import Stream
 
 LIMIT = 10.0  # seconds
@@ -30,8 +31,7 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         record.count(opened.stream.counters)
         record.operation = Operation.WRITE
         connection = h11.Connection(h11.CLIENT)
-        host, path = endpoint.server_name or endpoint.host, endpoint.expect.path or "/"
-        await opened.stream.send(_request(connection, host, path))
+        await opened.stream.send(_request(connection, _authority(endpoint), endpoint.expect.path or "/"))
         record.operation = Operation.READ
         reading = Http1Response()
         try:
@@ -43,6 +43,11 @@ async def handshake(trace: Trace, endpoint: Endpoint) -> Grade:
         if reading.page is None or not reading.page.is_expected(endpoint.expect):
             raise Failed(UNEXPECTED_STATUS)
     return opened.grade or Grade.TRANSPORT
+
+
+def _authority(endpoint: Endpoint) -> str:
+    usual_port = HTTP_PORT if endpoint.transport is Transport.TCP else HTTPS_PORT
+    return authority(endpoint.server_name or endpoint.host, endpoint.port, usual_port)
 
 
 def _request(connection: h11.Connection, host: str, path: str) -> bytes:

@@ -17,6 +17,7 @@ from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.events import StreamReset
 
 from probe.addresses import is_address
+from probe.codecs.authority import HTTPS_PORT, authority
 from probe.codecs.http_page import BODY_LIMIT, Page
 from probe.failure import HTTP_FAILED, UNEXPECTED_STATUS, Failed
 from probe.handshakes.tls import verified
@@ -49,7 +50,7 @@ async def _get(trace: Trace, session: QuicSession, datagrams: Datagrams, endpoin
     async with trace.step(Step.HTTP, LIMIT) as record:
         record.count(datagrams.counters)
         record.operation = Operation.READ
-        reading = Http3Response(session, endpoint.server_name or endpoint.host)
+        reading = Http3Response(session, authority(endpoint.server_name or endpoint.host, endpoint.port, HTTPS_PORT))
         try:
             await reading.get(endpoint.expect.path or "/")
         finally:

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
+from probe.codecs.authority import HTTPS_PORT, authority
 from probe.handshakes import tcp, tls
 from probe.handshakes.trace import Trace
 from probe.model import Endpoint, Grade, Step, Transport
@@ -59,7 +60,8 @@ async def _upgraded(trace: Trace, stream: Stream, endpoint: Endpoint, upgrade: U
         websocket = WebSocketStream(stream)
         asked = replace(upgrade, path=endpoint.expect.path or upgrade.path)
         try:
-            await websocket.upgrade(record, endpoint.server_name or endpoint.host, asked)
+            host = authority(endpoint.server_name or endpoint.host, endpoint.port, HTTPS_PORT)
+            await websocket.upgrade(record, host, asked)
         finally:
             if websocket.page is not None:
                 record.keep(websocket.page.facts(trace.instruments.fingerprints))

@@ -1,4 +1,7 @@
-"""Lines that somebody serves over HTTP, a collector mostly: read whole, and within bounds."""
+"""Lines that somebody serves over HTTP, a collector mostly: read whole, and within bounds.
+
+A redirect is not followed, here as in uploads and updates of targets: who was named is who is asked.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ async def fetch_lines(url: str, path: str, query: Mapping[str, int], *, what: st
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{full}?{urlencode(query)}" if query else full) as response,
+            session.get(f"{full}?{urlencode(query)}" if query else full, allow_redirects=False) as response,
         ):
             if response.status != 200:
                 raise UserError(f"The {what} at {url} cannot be had: the server answered {response.status}.")

@@ -41,7 +41,7 @@ def load_or_create(directory: Path, random_bytes: Callable[[int], bytes]) -> Ide
     try:
         durable.make_directory(directory)
         if not path.exists():
-            durable.write(path, random_bytes(SEED_BYTES).hex().encode() + b"\n")
+            durable.create(path, random_bytes(SEED_BYTES).hex().encode() + b"\n")
         found = _TEXT.fullmatch(utf8(path.read_bytes()))
     except OSError as error:
         raise UserError(f"Cannot keep the probe's key in {path}: {error.strerror}.") from error

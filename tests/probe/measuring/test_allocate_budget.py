@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,9 @@ def test_it_is_remembered_across_runs(tmp_path: Path) -> None:
     path = tmp_path / "allocates.json"
     first = AllocateBudget(path)
     spent(first, 3)
-    first.save(NOW_MS)
     second = AllocateBudget(path)
     assert spent(second, 2, NOW_MS + MINUTE) == [True, False]
-    second.save(NOW_MS + MINUTE)
+    assert spent(first, 1, NOW_MS + MINUTE) == [False]  # which other processes have spent
     assert spent(AllocateBudget(path), 4, NOW_MS + 60 * MINUTE) == [True, True, True, False]
 
 
@@ -69,9 +69,9 @@ def test_what_is_older_than_an_hour_is_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "allocates.json"
     budget = AllocateBudget(path)
     spent(budget, 1)
-    budget.save(NOW_MS + 61 * MINUTE)
-    assert path.read_text() == "{}"
-    assert [each.name for each in tmp_path.iterdir()] == ["allocates.json"]
+    spent(budget, 1, NOW_MS + 61 * MINUTE, relay("203.0.113.5"))
+    assert "203.0.113.4" not in path.read_text()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["allocates.json", "allocates.json.lock"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"udp:x": "y"}', b'{"udp:x": []}', b"\xff"])
@@ -80,10 +80,30 @@ def test_a_file_that_makes_no_sense_counts_as_empty(tmp_path: Path, content: byt
     path.write_bytes(content)
     budget = AllocateBudget(path)
     assert spent(budget, 5) == [True] * 4 + [False]
-    budget.save(NOW_MS)
 
 
-def test_a_clock_that_was_set_back_does_not_lock_relays_out(tmp_path: Path) -> None:
-    budget = AllocateBudget()
-    spent(budget, 4, NOW_MS + 999 * MINUTE)
-    assert spent(budget, 1, NOW_MS) == [True]
+def test_a_kill_forgets_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "allocates.json"
+    spent(AllocateBudget(path), 4)  # and no more is heard of it
+    assert spent(AllocateBudget(path), 1) == [False]
+
+
+def test_two_processes_at_once_have_four_together(tmp_path: Path) -> None:
+    path = tmp_path / "allocates.json"
+    with ThreadPoolExecutor(8) as threads:
+        taken = threads.map(lambda _: spent(AllocateBudget(path), 1)[0], range(32))
+    assert sum(taken) == 4
+
+
+def test_a_clock_that_was_set_back_locks_relays_out_for_an_hour_and_no_longer(tmp_path: Path) -> None:
+    path = tmp_path / "allocates.json"
+    spent(AllocateBudget(path), 4, NOW_MS + 999 * MINUTE)
+    assert spent(AllocateBudget(path), 1, NOW_MS) == [False]
+    assert spent(AllocateBudget(path), 1, NOW_MS + 59 * MINUTE) == [False]
+    assert spent(AllocateBudget(path), 1, NOW_MS + 60 * MINUTE) == [True]
+
+
+def test_what_cannot_be_remembered_is_limited_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    budget = AllocateBudget(tmp_path / "missing" / "allocates.json")
+    assert spent(budget, 5) == [True] * 4 + [False]
+    assert "could not be remembered" in caplog.text
