@@ -129,6 +129,7 @@ def test_no_spelling_of_an_ipv6_address_survives(address: IPv6Address, before: s
         ("7.113.0.203.in-addr.example", "[…].in-addr.example"),
         ("2001-db8-0-8--417a.ipv6-literal.example", "[…].ipv6-literal.example"),
         ("0xCB007107", "[…]"),
+        ("p0x9.0x0.0x0.0x1", "p[…].[…].[…].[…]"),
         ("3405803783", "[…]"),
     ],
 )
