@@ -1,7 +1,8 @@
 """Ports over TCP: what passes on the web's ports clears no other one, as in the many venues that let only those out.
 
 Over UDP a neutral on the very port of a relay tells; over TCP neutral services stand on the web's ports and on a few
-others, and each kind is compared with its own.
+others, and each kind is compared with its own: with neutrals on the same port where there are any, for a portal that
+spares the connectivity check passes port 80 and nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ WEB = frozenset({80, 443})
 
 
 def alike(neutrals: Sequence[Neutral], attempt: Attempt) -> list[Neutral]:
-    """Those on the web's ports, or those on others, as the attempt is; all where none is alike."""
+    """Those on its very port, else those on the web's ports or on others, as it is; all where none is alike."""
     return _alike(neutrals, attempt) or list(neutrals)
 
 
@@ -28,4 +29,5 @@ def are_closed(neutrals: Sequence[Neutral], attempt: Attempt) -> bool:
 def _alike(neutrals: Sequence[Neutral], attempt: Attempt) -> list[Neutral]:
     if attempt.transport is Transport.UDP:
         return list(neutrals)
-    return [each for each in neutrals if (each.port in WEB) == (attempt.port in WEB)]
+    same = [each for each in neutrals if each.port == attempt.port]
+    return same or [each for each in neutrals if (each.port in WEB) == (attempt.port in WEB)]

@@ -24,6 +24,7 @@ from tests.lab.impairments.words import (
     SERVICES,
     STUN_DEAD,
     UDP_DEAD,
+    WITHOUT_CALLS,
     drawn,
 )
 from tests.lab.model import Entry, Expected, Stage
@@ -117,7 +118,10 @@ ENTRIES = (
         ),
         # What has a name is reached over IPv6; of what is known by an IPv4 address nothing can be said, but on TLS's
         # port, where the portal is seen to answer for everybody.
-        expected=same(INSUFFICIENT, *BY_ADDRESS) | same(LOCAL_TLS, "telegram/chat"),
+        # On Viber's port neutral TLS dies as well.
+        expected=same(INSUFFICIENT, *BY_ADDRESS)
+        | same(LOCAL_TLS, "telegram/chat")
+        | same(Expected("impaired"), "viber/chat"),
         at="home",
     ),
     Entry(
@@ -126,7 +130,9 @@ ENTRIES = (
         "portals that answer or pass generate_204; a public report",
         drawn(portal_with_check),
         {"others": "TCP beside HTTP: one of drop | reset"},
-        same(INSUFFICIENT, *ALL),
+        # Neutral services that are not the check's are stopped alike: nobody is accused, whatever is left to be said.
+        same(Expected("impaired", or_open=True), *WITHOUT_CALLS)
+        | same(Expected("impaired", "udp.all.drop", or_open=True), *OVER_UDP),
         at="home",
     ),
     Entry(

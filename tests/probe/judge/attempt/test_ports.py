@@ -56,3 +56,11 @@ def test_the_webs_ports_are_compared_with_the_webs() -> None:
     web = replace(LINK, neutrals=(neutral("tls", TIMEOUT), neutral("http", TIMEOUT, port=80), neutral("tls", port=853)))
     assert judge(evidence(CHAT, tls_fails(RESET), rounds=2, link=web)).rule == "ports_closed_for_all"
     assert judge(evidence(CHAT, tcp_fails(TIMEOUT), rounds=2, link=CLOSED)).state is State.LIKELY_BLOCKED
+
+
+@pytest.mark.parametrize("failure", [TIMEOUT, RESET])
+def test_a_page_that_passes_clears_no_port_of_tls(failure: str) -> None:
+    """A portal lets the connectivity check through and stops all else, also what no sweep places at home."""
+    portal = replace(LINK, neutrals=(neutral("http", port=80), neutral("tls", failure)))
+    verdict = judge(evidence(CHAT, tcp_fails(failure), rounds=2, link=portal))
+    assert verdict.rule in ("neutral_failed", "ports_closed_for_all")
