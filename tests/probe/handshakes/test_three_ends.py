@@ -14,19 +14,21 @@ from probe.handshakes.trace import StepFailed, Trace
 from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.measurer import Measurer
 from probe.model import Attempt, Endpoint, NotAttempted, Operation, Step, Transport
+from probe.protocols import FOLLOW_UPS, NAMEABLE
 from tests.probe.builders import endpoint, instruments, scripted_shake, target, traced
 from tests.scripted import Conversation, Later, ScriptedDialer, Tcp, Udp, freeze_at, run
 
 HOST = "203.0.113.4"
-EXPERIMENTS = ("quic-other-name", "sip-twin")  # no targets file names them
 OWN_ADDRESS = "198.51.100.7"
+NAMED = {experiment: followed for followed, experiment in FOLLOW_UPS.items()}
 OURS = [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL]
 every_handshake = pytest.mark.parametrize("name", sorted(HANDSHAKES))
 
 
 def place(name: str) -> Endpoint:
-    usual = endpoint("stun" if name in EXPERIMENTS else name, HOST, 443)
-    return replace(usual, handshake=name)
+    """Of an experiment, where what it follows up is dialled."""
+    nameable = name if name in NAMEABLE else NAMED.get(name, "tls")
+    return replace(endpoint(nameable, HOST, 443), handshake=name)
 
 
 def silent(where: Endpoint) -> ScriptedDialer:
