@@ -11,7 +11,7 @@ from probe.addresses import family_of
 from probe.grades import shows_certificate
 from probe.model import Endpoint, Observation
 
-CYCLE_BYTES = 250_000  # what a cycle over the services of the mission may take
+CYCLE_BYTES = 256_000  # what a cycle over the services of the mission may take
 # What a handshake is taken to take until it is known: a certificate chain, or a few datagrams.
 CERTIFICATE_BYTES, OTHER_BYTES = 5_000, 1_000
 # Up to which share of the limit an address is dialled: the first of an endpoint, the first of its other family, more.

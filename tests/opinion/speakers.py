@@ -80,6 +80,8 @@ BINDING = stun_reply(("XOR-MAPPED-ADDRESS", Address(CLIENT, 40001)))
 DATAGRAMS: dict[str, Callable[..., Any]] = {
     "dns-udp": over_udp(dns_reply("192.0.2.1")),
     "stun-udp": over_udp(BINDING),
+    "stun-padded": over_udp(BINDING),
+    "stun-padded-google": over_udp(BINDING),
     "turn-neutral": over_udp(refusal(401)),
     "turn-telegram": over_udp(patched("telegram-allocate-401")),
     "turn-signal": over_udp(patched("signal-allocate-401")),

@@ -39,11 +39,15 @@ LABELS = {
     "http": ("HTTP", "HTTP", "http"),
     "http-tls": ("TLS", "TLS", "tls"),
     "quic-whatsapp": ("QUIC.WhatsApp", "QUIC.WhatsApp", "quic"),  # the name is read in the Initial
+    "tls-other-name": ("TLS", "TLS", "tls"),
     "quic-other-name": ("QUIC", "QUIC", "quic"),
     "stun-udp": ("STUN", "STUN", "stun"),
     "stun-tcp": (UNKNOWN, UNKNOWN, "stun"),
     "stun-tls": ("TLS", "TLS", "tls"),
     "stun-4571": (UNKNOWN, "TLS", UNKNOWN),
+    "stun-padded": ("STUN", "STUN", "stun"),
+    "stun-padded-4571": (UNKNOWN, "TLS", UNKNOWN),
+    "stun-padded-google": ("STUN", "STUN", "stun"),
     "turn-neutral": ("STUN", "STUN", "stun"),
     "turn-telegram": ("STUN", "STUN", "stun"),  # later versions know the realms of Telegram and Viber
     "turn-signal": ("STUN.SignalVoip", "STUN.SignalVoip", "stun"),
@@ -174,7 +178,7 @@ def numbers(text: str) -> list[str]:
 def test_our_client_hello_is_openssls_and_the_same_for_every_service(shaken: Run) -> None:
     hellos = classifiers.hellos(shaken.wire)
     ours = {name: hellos[ADDRESSES[name]] for name in CASES if ADDRESSES[name] in hellos}
-    inside = {name for name, case in CASES.items() if case.handshake == "tls" or case.transport in INSIDE}
+    inside = {name for name, case in CASES.items() if case.handshake.startswith("tls") or case.transport in INSIDE}
     assert set(ours) == inside
     whatsapp = ours["tls-whatsapp"]
     assert whatsapp["groups"] == ["0x0017"]  # secp256r1 alone

@@ -117,6 +117,7 @@ def responders(world: World) -> dict[str, streams.Makes]:
         "stun-tcp": lambda: Once(BINDING),
         "stun-tls": lambda: Once(BINDING),
         "stun-4571": lambda: Once(framed(BINDING)),
+        "stun-padded-4571": lambda: Once(framed(BINDING)),
         "turn-tcp": lambda: Once(refusal(401)),
         "turn-4571": lambda: Once(framed(patched("facebook-allocate-401"))),
         "sip-tcp": lambda: Once(sip),
@@ -140,7 +141,7 @@ async def serving(world: World) -> AsyncIterator[None]:
             await stack.enter_async_context(answering(answer, ADDRESSES[name], CASES[name].port))
         conversations = responders(world)
         for name, case in CASES.items():
-            inside = case.transport in (TLS, HTTPS) or case.handshake == "tls"
+            inside = case.transport in (TLS, HTTPS) or case.handshake.startswith("tls")
             if case.transport not in (TCP, TLS, HTTPS):
                 continue
             context = world.context(case.server_name) if inside and case.server_name else None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from probe.codecs import viber as codec
 from probe.failure import EOF, RESET, TIMEOUT, UNEXPECTED_REPLY
 from probe.judge import judge
+from probe.judge.evidence import Neighbours
 from probe.model import Attempt, Endpoint, Expect, Grade, Operation, State, Step
 from tests.probe.builders import Outcome, endpoint, really_shake, scripted_shake, target
 from tests.probe.judge.evidence import control, evidence, measurement
@@ -157,7 +158,11 @@ def test_what_is_concluded_beside_a_control_that_got_through(
     where, says, _ = GENUINE[service]
     chat = target("service/chat", where)
     alive = [control(measurement(chat, attempted(where, [says])))]
-    verdict = judge(evidence(chat, attempted(where, turn), rounds=rounds, controls=alive))
+    others = {HOST: Neighbours(reached=2)}
+    beside = frozenset({"203.0.113.200"})  # in the same prefix: no route is lost
+    verdict = judge(
+        evidence(chat, attempted(where, turn), rounds=rounds, controls=alive, neighbours=others, reached=beside)
+    )
     assert (verdict.rule, verdict.state) == (rule, state)
 
 

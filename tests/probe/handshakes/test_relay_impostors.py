@@ -55,7 +55,7 @@ GENUINE = {
     WEBEX: (lambda request: webex.answer(request, SENDER)[0], Grade.TRANSPORT),
 }
 CASES = [
-    *(Case(where, says, None, "udp_endpoint_dropped") for where in GENUINE for says in (JUNK, ECHO)),
+    *(Case(where, says, None, "unmatched_replies") for where in GENUINE for says in (JUNK, ECHO)),
     Case(TEAMS, partial(teams, realm="relay.example"), Grade.BOUND, "other_mark"),
     Case(GOOGLE, refusal(401, "viber.com"), Grade.BOUND, "other_mark"),
     Case(VIBER, patched("google-allocate-401"), Grade.BOUND, "other_mark"),
