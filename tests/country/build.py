@@ -66,7 +66,7 @@ class Country:
     def line(self, does: Interference | None = None, *, families: Sequence[int] = (4, 6), routed: bool = True) -> Host:
         """A new volunteer's line, and what the ISP does to it."""
         number = next(self._numbers)
-        addresses = {4: plan.ISP_V4.format(100 + number), 6: f"2001:db8:100:{number}::2"}
+        addresses = {4: plan.LINE_V4.format(100 + number), 6: f"2001:db8:100:{number}::2"}
         host = Host(f"{self.name}-line{number}", f"line{number}", tuple(addresses[family] for family in families))
         self._attach(host, self.isp, plan.ISP_V4, routed)
         interfere(self.isp, host.device, does or Interference())
@@ -118,6 +118,7 @@ class Country:
         inside(
             self.world,
             f"route add 198.51.100.0/24 via {plan.ISP_V4.format(plan.GATEWAY)} dev isp onlink",
+            f"route add {plan.LINE_V4.format(0)}/24 via {plan.ISP_V4.format(plan.GATEWAY)} dev isp onlink",
             "route add 2001:db8:100::/40 via fe80::2 dev isp",
             f"route add blackhole {plan.WORLD_V4.format(plan.DEAD)}",
         )

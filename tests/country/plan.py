@@ -12,6 +12,7 @@ import yaml
 
 WORLD_V4, WORLD_V6 = "203.0.113.{}", "2001:db8:113::{}"
 OTHER_V4 = "192.0.2.{}"  # a second hosting network, and the controls'
+LINE_V4 = "30.100.1.{}"  # subscribers': in no /24 with the ISP's resolver, for one beside a line may be the home's
 ISP_V4, ISP_V6 = "198.51.100.{}", "2001:db8:100::{}"
 
 GATEWAY = 1  # in the world and at the ISP
@@ -33,6 +34,7 @@ BOGON = "10.10.34.34"
 NETWORKS = """\
 prefix,asn,country,operator
 198.51.0.0/16,64500,XL,Lineland Telecom
+30.100.0.0/16,64500,XL,Lineland Telecom
 2001:db8:100::/48,64500,XL,Lineland Telecom
 203.0.113.0/24,64501,XW,World Hosting
 2001:db8:113::/48,64501,XW,World Hosting

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from probe.model import Access
-from probe.net.vantage import default_interface, detect_access, is_tunnel
+from probe.net.tunnel import is_tunnel
+from probe.net.vantage import default_interface, detect_access
 from tests.lab.plan import ACCESSES, OPERATORS
 from tests.lab.settings import Settings, device_of, lay_out, parse, resolver_addresses
 
