@@ -2,6 +2,9 @@
 
 Whatever goes wrong is one of three: it may pass (Unavailable), somebody must change a setting (Misconfigured), or it
 is what was sent (Rejected). No token ever stands in a message.
+
+An InfluxDB of any version answers 204 to what it has written. Every other success is somebody else's: the page of a
+proxy that wants a sign-in says 200 to anything, and has written nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +13,8 @@ import gzip
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
-from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from msgspec import Struct
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -24,10 +24,10 @@ from collector.influx.schema import Database
 
 CONNECT_MS, ANSWER_MS = 3_000, 6_000  # no longer, since the collector's end waits for it
 MOST_REASON = 300  # characters of a server's own words
+WRITTEN = 204  # of 1.x, 2.x and 3.x, by either API
 REJECTED = (400, 413, 422)
 PASSING = (408, 425, 429)
 EXPIRED = ("beyond retention policy", "outside retention", "outside of retention")
-NANOSECONDS: Any = WritePrecision.NS  # a str, whatever the annotations of the client say
 APIS = {"v1": "/write", "v2": "/api/v2/write"}
 
 
@@ -81,13 +81,10 @@ class Client:
             token=server.token or "",
             org=server.org,
             timeout=(CONNECT_MS, answer_ms),
-            enable_gzip=True,
             auth_basic=named,
         )
-        self._writing = self._client.write_api(write_options=SYNCHRONOUS)
 
     def close(self) -> None:
-        self._writing.close()
         self._client.close()
 
     def write(self, database: Database, lines: Sequence[str]) -> None:
@@ -95,29 +92,34 @@ class Client:
 
         Raises Unavailable, Misconfigured, or Rejected, and then some of them may have been written.
         """
-        body = "\n".join(lines).encode()
+        name = self._server.name(database)
         try:
-            WRITERS[self._server.api](self, self._server.name(database), body)
+            status = self._post(name, "\n".join(lines).encode())
         except ApiException as error:
-            self._refused(error, self._server.name(database))
+            self._refused(error, name)
+            return
         except ReadTimeoutError as error:
             raise Unavailable("InfluxDB takes too long to answer.", slow=True) from error
         except (HTTPError, OSError) as error:
             raise Unavailable(f"InfluxDB cannot be reached ({type(error).__name__}).") from error
+        if status != WRITTEN:
+            raise Misconfigured(
+                f"{self._server.url} answers {status} to points, and an InfluxDB that has written them {WRITTEN}:"
+                " something else answers there, such as a page to sign in. Check --influx."
+            )
 
-    def _write_v2(self, name: str, body: bytes) -> None:
-        self._writing.write(name, self._server.org, body, NANOSECONDS)
-
-    def _write_v1(self, name: str, body: bytes) -> None:
-        self._client.api_client.call_api(
-            APIS["v1"],
+    def _post(self, name: str, body: bytes) -> int:
+        """The status of the answer."""
+        query = {"v1": [("db", name)], "v2": [("org", self._server.org), ("bucket", name)]}[self._server.api]
+        _, status, _ = self._client.api_client.call_api(
+            APIS[self._server.api],
             "POST",
-            query_params=[("db", name), ("precision", "ns")],
+            query_params=[*query, ("precision", "ns")],
             header_params={"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"},
             body=gzip.compress(body, 1),
             auth_settings=[],
-            _return_http_data_only=True,
         )
+        return int(status)
 
     def _refused(self, error: ApiException, name: str) -> None:
         """Raises what an answer means, unless it is only that some points were too old."""
@@ -164,6 +166,3 @@ def _after_s(error: ApiException) -> float:
     with suppress(ValueError, TypeError):
         return max(0.0, float(error.retry_after or 0))
     return 0.0
-
-
-WRITERS = {"v1": Client._write_v1, "v2": Client._write_v2}

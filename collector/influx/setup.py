@@ -72,7 +72,7 @@ class ManagementApi:
     async def asked(self, method: str, path: str, body: Json = None, **query: str) -> Json:
         """The body of the answer to a request that has to succeed. Raises SetupFailed."""
         said = await self.ask(method, path, body, **query)
-        if said.status >= 400:
+        if said.status >= 400 or not isinstance(said.body, Mapping):  # a page to sign in says 200 as well
             raise self.failed(path, said)
         return said.body
 
@@ -89,6 +89,11 @@ async def _json(answer: aiohttp.ClientResponse) -> Json:
         return await answer.json(content_type=None)
     except ValueError:
         return await answer.text(errors="replace")
+
+
+def _is_page(body: Json) -> bool:
+    """Whether something else than an InfluxDB answered, such as a page to sign in."""
+    return isinstance(body, str) and body.lstrip().startswith("<")
 
 
 def _authorization(server: Server) -> dict[str, str]:
@@ -220,7 +225,7 @@ async def _org(api: ManagementApi) -> str:
     if not api.server.org:
         raise SetupFailed("InfluxDB 2 needs to know whose the buckets are: give --influx-org.")
     said = await api.ask("GET", "/api/v2/orgs", org=api.server.org)
-    if said.status == 404 or not said.body.get("orgs"):
+    if said.status == 404 or not (isinstance(said.body, Mapping) and said.body.get("orgs")):
         raise SetupFailed(f"InfluxDB at {api.server.url} has no organization {api.server.org}: check --influx-org.")
     return str(said.body["orgs"][0]["id"])
 
@@ -232,7 +237,7 @@ async def _make_v3(api: ManagementApi, keeping: Mapping[Database, Retention]) ->
     for database, kept in keeping.items():
         body = {"db": api.server.name(database), **({"retention_period": f"{kept.days}d"} if kept.days else {})}
         said = await api.ask("POST", "/api/v3/configure/database", body)
-        if said.status not in (200, 201, 204, 409):  # 409: it exists
+        if said.status not in (200, 201, 204, 409) or _is_page(said.body):  # 409: it exists
             raise api.failed("/api/v3/configure/database", said)
 
 

@@ -87,7 +87,7 @@ class Uploads:
         status, body = await self._post(data, headers)
         if status != 200:
             raise UserError(f"The collector at {self._url} refused simulated measurements: {_message(body)}")
-        return int(msgspec.json.decode(body)["stored"])
+        return _stored(body, self._url)
 
     async def _post(self, data: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """Posts as a probe does: waits for a collector that is away or busy, though not for ever."""
@@ -104,7 +104,7 @@ class Uploads:
         first, line = cycle.measurements[0].started_ms, cycle.line
         body = await self._get(f"/v1/controls?since={first}&until={cycle.sealed_ms}")
         key = self._keys[line.name].public
-        seen = [msgspec.json.decode(each, type=ControlMeasurement) for each in body.splitlines()]
+        seen = _controls(body, self._url)
         found = next((each for each in seen if each.key == key), None)
         if found is None or found.network != line.place.network:
             what = "does not know the episode's controls" if found is None else "knows no network of the episode's"
@@ -129,6 +129,22 @@ class Uploads:
             raise Unreachable(
                 f"No collector answers at {self._url} ({reason}): see that it runs, and replay again to go on."
             ) from error
+
+
+def _stored(body: bytes, url: str) -> int:
+    """How many measurements a collector says that it keeps. Raises UserError: a page to sign in says 200 as well."""
+    try:
+        return int(msgspec.json.decode(body)["stored"])
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(f"What answers at {url} is no collector: check --collector.") from error
+
+
+def _controls(body: bytes, url: str) -> list[ControlMeasurement]:
+    """What the collector says that controls saw. Raises UserError."""
+    try:
+        return [msgspec.json.decode(each, type=ControlMeasurement) for each in body.splitlines()]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"What answers at {url} is no collector: check --collector.") from error
 
 
 def _message(body: bytes) -> str:

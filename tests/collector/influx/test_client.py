@@ -187,6 +187,24 @@ async def test_a_server_that_repeats_the_token_is_not_quoted() -> None:
             await write(Server(url=url, token=SECRET), LINE)
 
 
+@pytest.mark.parametrize("api", ["v1", "v2"])
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 205, 206])
+async def test_only_204_is_written(status: int, api: str) -> None:
+    """A page to sign in, in front of the database, says yes to anything; whoever believes it forgets the points."""
+    page = "<html><title>Sign in</title></html>"
+    async with answering(status, page) as (url, _):
+        with pytest.raises(Misconfigured, match=f"answers {status} to points, and an InfluxDB .* 204"):
+            await write(Server(url=url, token=SECRET, org="o", api=api), LINE)
+
+
+@needs_influxd
+@pytest.mark.parametrize("api", ["v1", "v2"])
+async def test_the_real_one_says_204(shim: Shim, influx_database: str, api: str) -> None:
+    """By both APIs, also to points that are there already; what it says to a mistake is in the tests above."""
+    for _ in range(2):
+        await write(Server(url=shim.url, api=api, database=influx_database), LINE)
+
+
 async def test_the_request_is_what_2x_and_3x_document() -> None:
     """POST /api/v2/write?org=&bucket=&precision=ns, gzip, `Authorization: Token`; 3.x takes the bucket as database."""
     async with answering(204, "") as (url, requests):
@@ -195,5 +213,5 @@ async def test_the_request_is_what_2x_and_3x_document() -> None:
     assert (request.method, request.path) == ("POST", "/api/v2/write")
     assert dict(request.query) == {"org": "o", "bucket": "ringback", "precision": "ns"}
     assert request.headers["Authorization"] == f"Token {SECRET}"
-    assert request.headers["Content-Type"] == "text/plain"
+    assert request.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert gzip.decompress(body).decode() == f"{LINE}\n{LINE}"

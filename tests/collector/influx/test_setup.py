@@ -94,6 +94,15 @@ async def test_nobody_there_and_somebody_else() -> None:
         assert "does not answer as an InfluxDB does (204 to /ping): check --influx." in await refusal(setup, other)
 
 
+@pytest.mark.parametrize("version", ["1.8.10", "2.7.11", "3.0.1"])
+async def test_a_page_to_sign_in_has_made_nothing(version: str) -> None:
+    """What stands in front lets the first question through, and answers the others with a page and 200."""
+    page = "<html><title>Sign in</title></html>"
+    async with Stand(version, page=page).serving(org="ngo") as server:
+        said = await refusal(setup, server)
+    assert "answers 200 to" in said or "has no organization ngo" in said
+
+
 async def refusal(what: Any, server: Server) -> str:
     with pytest.raises((UserError, Misconfigured)) as refused:
         await what(server)
@@ -110,6 +119,7 @@ class Stand:
     version: str
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+    page: str | None = None  # instead of all answers but the first
 
     @asynccontextmanager
     async def serving(self, token: str | None = "t0ken", org: str = "") -> AsyncIterator[Server]:
@@ -126,6 +136,8 @@ class Stand:
     async def _answer(self, request: web.Request) -> web.Response:
         if request.path == "/ping":
             return web.Response(status=204, headers={"X-Influxdb-Version": self.version} if self.version else {})
+        if self.page is not None:
+            return web.Response(text=self.page, content_type="text/html")
         assert request.headers["Authorization"] == "Token t0ken"
         told = await request.read()
         body = None if request.path == "/api/v2/write" else json.loads(told or b"null")

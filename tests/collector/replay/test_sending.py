@@ -9,6 +9,7 @@ from typing import Any, cast
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from collector import commands
 from collector.facts.networks import PrefixTable
@@ -22,6 +23,7 @@ from probe import targets as targets_file
 from probe.failure import UserError
 from probe.judge import Evidence
 from probe.model import Verdict
+from probe.targets import packaged
 from tests.collector.replay.stories import small, told
 from tests.collector.servers import Serving, serving
 
@@ -76,6 +78,21 @@ async def test_what_is_no_collector_is_told_so(tmp_path: Path) -> None:
     async with serving(tmp_path, **PREPARED) as collector:  # type: ignore[arg-type]
         with pytest.raises(UserError, match="404"):
             await play(EPISODE, WHEN, Uploads(f"{collector.url}/elsewhere", collector.session, SECRET))
+
+
+async def page_to_sign_in(request: web.Request) -> web.Response:
+    if request.path == "/v1/targets":
+        return web.Response(body=packaged().body)
+    return web.Response(text="<html><title>Sign in</title></html>", content_type="text/html")
+
+
+async def test_a_page_to_sign_in_is_no_collector(aiohttp_client: Any) -> None:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", page_to_sign_in)
+    client = await aiohttp_client(app)
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(UserError, match="is no collector"):
+            await play(EPISODE, WHEN, Uploads(str(client.make_url("")).rstrip("/"), session, SECRET))
 
 
 class Breaking:
