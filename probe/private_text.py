@@ -30,7 +30,7 @@ PRIVATE = re.compile(
     r"|(?:[0-9a-fA-F]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]{0,4})"  # IPv6, also with IPv4 at its end
     r"|(?<![0-9a-fA-F])(?=[0-9])[0-9a-fA-F]{1,4}(?:([-_])[0-9a-fA-F]{1,4})(?:\3[0-9a-fA-F]{1,4}){6}"  # and in full
     r"|0[xX][0-9a-fA-F]+"
-    r"|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{7,}"  # an address in one piece, a subscriber's number
+    r"|(?=[a-fA-F]{0,31}[0-9])[0-9a-fA-F]{7,}"  # an address in one piece, of 32 digits at most; a subscriber's number
     r"|[a-fA-F]{8}"
     r"|(?<![\d.])\d{1,3}\.(?:\d{1,3}\.\d{4,5}|\d{5,8})(?![\d.])"  # IPv4 of two or three parts
 )

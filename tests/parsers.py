@@ -25,7 +25,7 @@ from collector.facts.networks import parse_address
 from collector.front.parameters import BadParameter, Parameters
 from collector.influx import line as influx
 from collector.influx.schema import VERDICT
-from probe import addresses, explain, failure, strict_yaml, targets
+from probe import addresses, explain, failure, private_text, strict_yaml, targets
 from probe.codecs import (
     discord,
     dns_reply,
@@ -373,7 +373,7 @@ OTHERS = (
     Parser(echo, "our sip server", echo.answer, SIP),
     Parser(echo, "our sip server, at its longest", echo.answer, SIP, length=echo.LONGEST),
     Parser(echo, "our sip server, inverted", lambda data: echo.answer(sip.inverted(data)), SIP),
-    Parser(failure, "text to keep", lambda data: failure.clean_text(text(data))),
+    Parser(private_text, "text to keep", lambda data: private_text.clean_text(text(data))),
     Parser(explain, "mechanism", lambda data: explain.mechanism_words(text(data))),
     Parser(addresses, "address", lambda data: (addresses.is_address(text(data)), addresses.is_public(text(data)))),
     Parser(parse_address, "address of a source", lambda data: parse_address(text(data))),

@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from collector.facts.networks import read_networks
 from probe.measuring.session import Settings
 from probe.model import Access, ControlMeasurement, Measurement, Network
 from probe.net.vantage import describe_resolver
@@ -86,6 +87,7 @@ class Field:
 
     def __init__(self, lab: Lab, root: Path) -> None:
         self._lab, self._root = lab, root
+        self._networks = read_networks(lab.networks_file)
         settings.lay_out(root, "eth0")
         self._controls: tuple[ControlMeasurement, ...] = ()
         for operator in plan.CONTROLS:
@@ -108,6 +110,8 @@ class Field:
             scale=SCALE,
             controls=around(self._controls, now_ms()),
             keep=keep,
+            network=Network(country=OPERATOR.country, asn=OPERATOR.asn, operator=OPERATOR.name),
+            networks=self._networks,
         )
 
 

@@ -54,12 +54,24 @@ def measured() -> dict[str, Verdicts]:
 @pytest.mark.needs(*NEEDS)
 @pytest.mark.parametrize("name", SAMPLE)
 def test_both_censors_lead_to_the_same_verdict(measured: dict[str, Verdicts], name: str) -> None:
-    kernel, path = (concluded(measured[name][through]) for through in ("kernel", "path"))
-    assert kernel == path
+    kernel, path = measured[name]["kernel"], concluded(measured[name]["path"])
+    assert concluded(kernel) == path | dict.fromkeys(without_a_place(kernel, path), ("impaired", None))
     wanted = {target: each for target, each in ENTRIES[name].expected.items() if not each.not_yet}
-    assert {target: kernel[target] for target in wanted} == {
+    assert {target: path[target] for target in wanted} == {
         target: (each.state, each.mechanism) for target, each in wanted.items()
     }
+
+
+def without_a_place(kernel: dict[str, list[Any]], path: dict[str, tuple[str, str | None]]) -> list[str]:
+    """Targets whose address dies at the kernel's censor: no router stands before it, so no sweep can end inside.
+
+    The lab's own path has one, by which a lost route is excluded; without it a line is below the floor (design, 4).
+    """
+    return [
+        target
+        for target, (_, _, rule) in kernel.items()
+        if rule == "routing_or_service_not_excluded" and path[target][0] == "likely_blocked"
+    ]
 
 
 def concluded(verdicts: dict[str, list[Any]]) -> dict[str, tuple[str, str | None]]:
