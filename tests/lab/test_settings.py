@@ -9,6 +9,7 @@ import pytest
 from probe.model import Access
 from probe.net.tunnel import is_tunnel
 from probe.net.vantage import default_interface, detect_access
+from tests.lab.fork import room_for
 from tests.lab.plan import ACCESSES, OPERATORS
 from tests.lab.settings import Settings, device_of, lay_out, parse, resolver_addresses
 
@@ -57,3 +58,9 @@ def test_the_route_moves(tmp_path: Path) -> None:
 def test_the_device_fits_the_access() -> None:
     assert [device_of(Settings(), access) for access in ACCESSES.values()] == ["wwan0", "wwan0", "wlan0", "eth0"]
     assert device_of(Settings(device="tun0"), ACCESSES["adsl"]) == "tun0"
+
+
+def test_a_device_with_few_files_has_so_many_beside_those_of_its_parent() -> None:
+    assert room_for(40, set()) == 40
+    assert room_for(40, set(range(300))) == 340
+    assert room_for(3, {0, 2, 9}) == 5  # 1, 3 and 4 are free
