@@ -132,8 +132,8 @@ CERTIFIED = _names(lambda row: row.certified)
 ALLOCATING = _names(lambda row: row.allocates)
 FACTS_ONLY = _names(lambda row: row.facts_only)
 FOLLOW_UPS = {name: row.follow_up for name, row in PROTOCOLS.items() if row.follow_up}
-BINDINGS = _names(lambda row: row.step is Step.STUN)
-HELLOS = _names(lambda row: row.step is Step.DTLS and row.follow_up is not None)  # of two programs, in DTLS
+# Bindings of an Allocate's size, which follow the failure of one.
+PADDED_BINDINGS = frozenset(row.follow_up for row in PROTOCOLS.values() if row.allocates and row.follow_up)
 OTHER_NAME = "tls-other-name"  # the experiment after whatever begins with TLS over TCP and failed in it
 ALPN = {
     "http": "http/1.1",

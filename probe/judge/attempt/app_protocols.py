@@ -18,8 +18,7 @@ from probe.judge.attempt.predicates import (
 )
 from probe.judge.evidence import Rule
 from probe.model import State, Step
-
-PADDED_BINDINGS = ("stun-padded", "stun-padded-4571", "stun-padded-google")  # of an Allocate's size
+from probe.protocols import PADDED_BINDINGS
 
 APP_PROTOCOLS: tuple[Rule[AttemptCase], ...] = (
     Rule(
