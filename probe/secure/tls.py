@@ -153,6 +153,10 @@ def _connection(server_name: str | None, alpn: Sequence[str]) -> SSL.Connection:
 
 
 def alert_of(error: SSL.Error) -> str | None:
-    """OpenSSL's words for the alert that the peer sent, such as `tlsv1 alert internal error`."""
-    reasons = [reason for _, _, reason in error.args[0]] if error.args and error.args[0] else []
+    """OpenSSL's words for the alert that the peer sent, such as `tlsv1 alert internal error`.
+
+    A SysCallError, which damaged bytes can cause too, has a number in place of OpenSSL's queue of errors.
+    """
+    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    reasons = [reason for _, _, reason in queue]
     return next((reason[:60] for reason in reasons if "alert" in reason or reason.startswith("tlsv1")), None)

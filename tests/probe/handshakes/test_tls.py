@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
+from OpenSSL import SSL
 
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.tls import as_long_as
@@ -21,7 +22,7 @@ from probe.handshakes.trace import Trace
 from probe.model import Expect, Grade, Operation, Step, TlsFacts
 from probe.net.dialer import SocketDialer
 from probe.net.record import StepRecord
-from probe.secure.tls import TlsStream
+from probe.secure.tls import TlsStream, alert_of
 from probe.secure.trust import Trust
 from tests.probe.builders import Outcome, endpoint, instruments, scripted_shake, shake
 from tests.probe.tls_server import Answer, after_hello, context_of, serving, until_closed
@@ -352,3 +353,17 @@ async def test_another_name_differs_from_the_services_hello_in_nothing_else(tmp_
             assert seen.last.tls is not None
             sizes.append(seen.last.tls.hello_bytes)
     assert len(set(sizes)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "alert"),
+    [
+        (SSL.Error([("SSL routines", "", "tlsv1 alert internal error")]), "tlsv1 alert internal error"),
+        (SSL.Error([("SSL routines", "", "wrong version number")]), None),
+        (SSL.Error([]), None),
+        (SSL.Error(), None),
+        (SSL.SysCallError(-1, "Unexpected EOF"), None),  # a number, and no queue
+    ],
+)
+def test_an_alert_is_found_in_whatever_openssl_raises(error: SSL.Error, alert: str | None) -> None:
+    assert alert_of(error) == alert
