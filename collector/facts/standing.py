@@ -1,0 +1,121 @@
+"""Standing: since when a key counts, by what the collector itself saw of it (design.md, section 1, "established").
+
+Keys are free, so a key counts only after it was seen on seven days, with fifty results that hang together: the probe's
+own self-check passed, its neutral targets answered, from the same autonomous system. Never by agreement with others,
+for then a liar would only have to repeat what honest lines say.
+
+A day is the collector's, at receipt, UTC. A key is established from the midnight after the day that completed both,
+so that nothing received today changes who counts today: standing follows from whole days, and from nothing in their
+order. What was received before does not count afterwards, and what was once reached does not lapse: days on which
+everything fails are those on which a line matters.
+
+A key belongs to one autonomous system: the same key in another one starts anew there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from probe.model import HOUR_MS, Measurement
+
+DAY_MS = 24 * HOUR_MS
+DAYS = 7  # distinct ones, on which the self-check ran
+RESULTS = 50  # that hang together
+
+Subscriber = tuple[str, int]  # key in hex, number of the autonomous system
+
+
+class Sighting(Struct, frozen=True, kw_only=True):
+    """A sighting: one measurement of a key, as the collector received it. (key, uid) identifies it."""
+
+    key: str
+    uid: str
+    asn: int
+    day: int  # of the receipt, since 1970, UTC
+    checked: bool  # the self-check ran
+    consistent: bool  # it passed, and most neutral targets answered
+
+
+class Day(Struct, frozen=True):
+    """One day of a key in one autonomous system. `consistent` counts results."""
+
+    checked: bool = False
+    consistent: int = 0
+
+
+def day_of(moment_ms: int) -> int:
+    return moment_ms // DAY_MS
+
+
+def sighting(key: str, asn: int, received_ms: int, measurement: Measurement) -> Sighting:
+    """The sighting that a measurement is. What was simulated was not seen of any line."""
+    link, real = measurement.link, not measurement.simulated
+    answered = sum(neutral.failure is None for neutral in link.neutrals)
+    passed = link.up and link.void is None and answered * 2 > len(link.neutrals)
+    return Sighting(
+        key=key,
+        uid=measurement.uid,
+        asn=asn,
+        day=day_of(received_ms),
+        checked=real and bool(link.neutrals),
+        consistent=real and passed and measurement.not_attempted is None,
+    )
+
+
+def days_of(sightings: Iterable[Sighting]) -> dict[Subscriber, dict[int, Day]]:
+    """The days of each key, from a set of sightings. Where the network is not known (ASN 0), nothing is counted."""
+    found: dict[Subscriber, dict[int, Day]] = {}
+    for seen in sightings:
+        if seen.asn:
+            days = found.setdefault((seen.key, seen.asn), {})
+            days[seen.day] = _joined(days.get(seen.day, Day()), Day(seen.checked, int(seen.consistent)))
+    return found
+
+
+def _joined(one: Day, other: Day) -> Day:
+    return Day(one.checked or other.checked, one.consistent + other.consistent)
+
+
+def since_day(days: Mapping[int, Day]) -> int | None:
+    """The first day on which a key with these days is established; None: not yet."""
+    checked = results = 0
+    for day in sorted(days):
+        checked += days[day].checked
+        results += days[day].consistent
+        if checked >= DAYS and results >= RESULTS:
+            return day + 1
+    return None
+
+
+class Standings:
+    """Who is established since when. It grows by days; what it says is a function of the set of sightings."""
+
+    def __init__(self, days: Mapping[Subscriber, Mapping[int, Day]] | None = None) -> None:
+        self._days: dict[Subscriber, dict[int, Day]] = {one: dict(theirs) for one, theirs in (days or {}).items()}
+        self._since = {one: since_day(theirs) for one, theirs in self._days.items()}
+
+    def add(self, days: Mapping[Subscriber, Mapping[int, Day]]) -> dict[Subscriber, int]:
+        """Adds days; returns the keys whose standing begins earlier than it did, with the day on which it begins."""
+        return {one: since for one, more in days.items() if (since := self._add(one, more)) is not None}
+
+    def _add(self, one: Subscriber, more: Mapping[int, Day]) -> int | None:
+        days, before = self._days.setdefault(one, {}), self._since.get(one)
+        for day, seen in more.items():
+            days[day] = _joined(days.get(day, Day()), seen)
+        since = self._since[one] = since_day(days)
+        return since if since != before else None
+
+    def day(self, one: Subscriber, day: int) -> Day:
+        return self._days.get(one, {}).get(day, Day())
+
+    def since_ms(self, key: str, asn: int) -> int | None:
+        """When the key was established in that autonomous system, in ms; None: it is not."""
+        since = self._since.get((key, asn))
+        return None if since is None else since * DAY_MS
+
+    def is_established(self, key: str, asn: int, received_ms: int) -> bool:
+        """Whether what was received of the key at that moment counts."""
+        since_ms = self.since_ms(key, asn)
+        return since_ms is not None and received_ms >= since_ms
