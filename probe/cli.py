@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from probe import __version__
+from probe import __version__, durable
 from probe.addresses import is_address
 from probe.codecs.text import speak_plainly
 from probe.failure import UserError
@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(message)s")
     try:
         command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
+        with durable.for_the_owner_alone():
+            return command(options)
     except UserError as error:
         print(f"ringback: {error}", file=sys.stderr)
         return 2

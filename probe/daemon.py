@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from probe import __version__
 from probe.cycle import Cycle, run_cycle
-from probe.durable import make_directory
+from probe.durable import make_directory, tighten
 from probe.failure import UserError, fault_text
 from probe.handshakes.trace import Instruments
 from probe.local_verdicts import (
@@ -47,6 +47,7 @@ from probe.targets import chosen
 
 SOFTWARE = f"ringback {__version__}"
 UPLOAD_ATTEMPTS = 2
+OURS = ("identity.key*", "spool", "allocates.json*", "targets.yaml*")  # in the data directory
 JITTER = 0.1  # of the interval, either side: probes must not come in step
 
 logger = logging.getLogger(__name__)
@@ -119,10 +120,13 @@ def _prepare(directory: Path) -> None:
     """Makes the data directory, and knows before measuring that it can be written to. Raises UserError."""
     try:
         make_directory(directory)
+        loose = tighten(path for pattern in OURS for path in directory.glob(pattern))
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
         raise UserError(f"Cannot write in the data directory {directory}: {error.strerror}.") from error
+    if loose:
+        logger.warning("Others on this machine could read %d files in %s until now.", loose, directory)
 
 
 def open_identity(options: Options) -> Identity:

@@ -1,12 +1,49 @@
-"""Files that are whole or absent, and stay after a power cut."""
+"""Files that are whole or absent, stay after a power cut, and are nobody else's to read."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+OTHERS = 0o077  # what others may do, of a file's mode
+
 PART = ".part"  # of a file that is being written, under a name of its own; left behind only by a kill
+
+
+@contextmanager
+def for_the_owner_alone() -> Iterator[None]:
+    """What this process makes while entered is the owner's alone, whoever makes it: databases and sockets too."""
+    before = os.umask(OTHERS)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def tighten(paths: Iterable[Path]) -> int:
+    """Takes from others what they may do with these files and directories, and all in them; returns of how many.
+
+    A link is left alone, and so is what another user owns: it is not ours to close.
+    """
+    return sum(_tighten(each) for path in paths for each in (path, *_beneath(path)))
+
+
+def _beneath(path: Path) -> Iterator[Path]:
+    for directory, names, files in os.walk(path):
+        yield from (Path(directory, name) for name in (*names, *files))
+
+
+def _tighten(path: Path) -> bool:
+    with suppress(FileNotFoundError, PermissionError):
+        mode = path.lstat().st_mode
+        if stat.S_IMODE(mode) & OTHERS and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & ~OTHERS)
+            return True
+    return False
 
 
 def make_directory(path: Path) -> None:

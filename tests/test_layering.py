@@ -42,7 +42,7 @@ IMPURE = frozenset(
 )
 COLLECTOR_ONLY = frozenset(["duckdb", "influxdb_client", "jinja2", "altair", "maxminddb", "prometheus_client"])
 SHARED = (
-    *("model", "targets", "strict_yaml", "addresses", "protocols", "grades", "attempts", "failure"),
+    *("model", "targets", "strict_yaml", "addresses", "protocols", "grades", "attempts", "failure", "durable"),
     *("judge", "codecs", "flows", "explain"),
 )
 WORDS = ("probe.model", "probe.failure", "probe.addresses")

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from probe import daemon
+from probe import daemon, durable
 from probe.codecs.seal import unseal
 from probe.cycle import Cycle
 from probe.daemon import NotKept, Options, check, run, show_progress
@@ -61,6 +61,17 @@ def options(directory: Path, **changes: Any) -> Options:
 async def test_what_is_not_to_be_sent_is_kept(cycles: list[Any], tmp_path: Path) -> None:
     await check(options(tmp_path, upload=False))
     assert len(Spool(tmp_path / "spool").pending()) == 1
+
+
+def test_what_was_open_to_others_is_closed(cycles: list[Any], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.run(check(options(tmp_path, upload=False)))
+    (tmp_path / "notes").touch()
+    for path in tmp_path.rglob("*"):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    with durable.for_the_owner_alone():  # as the command line does
+        asyncio.run(check(options(tmp_path, upload=False)))
+    assert [path.name for path in tmp_path.rglob("*") if path.stat().st_mode & 0o077] == ["notes"]  # not ours
+    assert "could read" in caplog.text
 
 
 async def test_without_a_collector_nothing_is_kept(cycles: list[Any], tmp_path: Path) -> None:

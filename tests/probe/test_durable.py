@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -46,3 +49,48 @@ def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     durable.write(tmp_path / "a", b"a")
     durable.create(tmp_path / "b", b"b")
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in "ab"} == {0o600}
+
+
+# --- Whose they are
+
+
+@pytest.fixture
+def careless() -> Iterator[None]:
+    """A person whose files everybody may read and write."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_what_is_made_meanwhile_is_the_owners_alone(careless: None, tmp_path: Path) -> None:
+    with durable.for_the_owner_alone():
+        (tmp_path / "file").touch()
+        (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "later").touch()
+    assert [mode(tmp_path / name) for name in ("file", "a", "a/b", "later")] == [0o600, 0o700, 0o700, 0o666]
+
+
+def test_what_others_may_read_is_closed_to_them(careless: None, tmp_path: Path) -> None:
+    ours, elsewhere = tmp_path / "spool", tmp_path / "elsewhere"
+    (ours / "refused").mkdir(parents=True)
+    elsewhere.touch()
+    for name in ("1.batch", "refused/2.batch"):
+        (ours / name).touch()
+    (ours / "link").symlink_to(elsewhere)
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(ours / "socket"))
+    (ours / "kept").touch(mode=0o600)
+    assert durable.tighten([ours, tmp_path / "absent"]) == 5
+    assert {path.name: mode(path) for path in ours.rglob("*") if not path.is_symlink()} == {
+        "refused": 0o700,
+        "1.batch": 0o600,
+        "2.batch": 0o600,
+        "socket": 0o700,
+        "kept": 0o600,
+    }
+    assert (mode(ours), mode(elsewhere)) == (0o700, 0o666)
+    assert durable.tighten([ours]) == 0
