@@ -10,11 +10,15 @@ READY := $(VENV)/ready
 WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run setup test pythons lab lab-loaded demo bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
+.PHONY: run link setup test pythons lab lab-loaded demo bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
 	@exec $(BIN)/ringback-collector local --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
+
+# Another link to the page of the collector that `make run` runs: it opens once.
+link: setup
+	@exec $(BIN)/ringback-collector link --data ./data
 
 setup: $(READY)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -35,13 +36,16 @@ from collector.log import Log
 from collector.log.sqlite import SqliteLog
 from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
-from probe import __version__
+from probe import __version__, durable
 from probe import targets as targets_file
 from probe.failure import UserError
 from probe.model import Targets
 
+logger = logging.getLogger(__name__)
+
 LOOK_S = 0.2  # between two looks at how far the projection is
 LOCK_FILE, LOG_FILE, WAREHOUSE_FILE = "lock", "log.sqlite", "warehouse.duckdb"
+OURS = ("lock", "log*", "warehouse*", "*.token", "*.secret", "*.key", "networks.csv", "page.html", "probe")
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -132,6 +136,28 @@ async def judged(parts: Parts, cursor: int) -> None:
         await asyncio.sleep(LOOK_S)
 
 
+def running_at(data: Path) -> str:
+    """The base URL of the collector that holds a data directory. Raises UserError when none does, or not yet."""
+    require_log(data)
+    with open(data / LOCK_FILE) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            address = file.read()
+        else:
+            address = ""
+    if not address:
+        raise UserError(f"No ringback-collector listens for {data}: start it with `serve` or `local`.")
+    return address
+
+
+def _tighten(data: Path) -> None:
+    """Closes to others what is ours in the directory; whatever else stands there is not touched."""
+    loose = durable.tighten(path for pattern in OURS for path in data.glob(pattern))
+    if loose:
+        logger.warning("Others on this machine could read %d files in %s until now.", loose, data)
+
+
 @contextmanager
 def _held(data: Path) -> Iterator[None]:
     """Holds the data directory, which is made when it lacks. Raises UserError when another process has it."""
@@ -149,6 +175,7 @@ def _held(data: Path) -> Iterator[None]:
         raise
     try:
         os.truncate(descriptor, 0)  # who held it before listens no more
+        _tighten(data)
         yield
     finally:
         os.close(descriptor)

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from collector.commands import export, influx, local, rebuild, replay, serve, sip_echo
+from collector.commands import export, influx, link, local, rebuild, replay, serve, sip_echo
+from probe import durable
 from probe.codecs.text import speak_plainly
 from probe.failure import UserError
 
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Command] = {
     "serve": serve,
     "rebuild": rebuild,
     "local": local,
+    "link": link,
     "replay": replay,
     "export": export,
     "influx": influx,
@@ -47,7 +49,8 @@ def main(words: Sequence[str] | None = None) -> int:
     level = logging.WARNING if arguments.command == "local" else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        return COMMANDS[arguments.command].run(arguments, rest)
+        with durable.for_the_owner_alone():
+            return COMMANDS[arguments.command].run(arguments, rest)
     except UserError as error:
         print(error, file=sys.stderr)
         return EXIT_USER_ERROR

@@ -16,11 +16,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from collector.commands.arguments import add_data, add_outside, add_targets, options, say
-from collector.front.listening import address_of, first_of, listening, open_socket, signalled
+from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
 from collector.front.page.page import render
 from collector.influx import settings
 from collector.instance import Options, Parts, judged, opened
 from collector.judging.rules import RULES
+from probe import durable
 from probe.failure import UserError
 
 HOST, PORT = "127.0.0.1", 8321
@@ -76,7 +77,7 @@ async def measure(local: Local, parts: Parts, say: Say, command: Command = probe
         address = address_of(sock)
         async with listening(parts, local.options, sock), signalled() as stopped:
             child = await _start(command(local, address))
-            announcing = None if local.once else asyncio.create_task(_announce(parts, address, say))
+            announcing = None if local.once else asyncio.create_task(_announce(local, parts, address, say))
             try:
                 await first_of(child.wait(), stopped.wait())
                 if child.returncode is not None and local.once:
@@ -117,10 +118,11 @@ async def _end(child: asyncio.subprocess.Process, limit_s: float) -> None:
         await child.wait()
 
 
-async def _announce(parts: Parts, address: str, say: Say) -> None:
+async def _announce(local: Local, parts: Parts, address: str, say: Say) -> None:
     """Says where the page is once something of this run stands on it."""
     await judged(parts, parts.log.cursor() + 1)
-    say(f"What was measured on this line: {address}/")
+    say(f"What was measured on this line: {link_to(address, local.options.data)}")
+    say(f"This link opens once; `ringback-collector link --data {local.options.data}` prints another.")
 
 
 async def _page(local: Local, parts: Parts) -> Path:
@@ -129,7 +131,7 @@ async def _page(local: Local, parts: Parts) -> Path:
     path = local.options.data / "page.html"
     text = await asyncio.to_thread(render, parts.warehouse, parts.now_ms(), True)
     try:
-        path.write_text(text, encoding="utf-8")
+        durable.write(path, text.encode())
     except OSError as error:
         raise UserError(f"The page {path} cannot be written: {error.strerror}.") from error
     return path

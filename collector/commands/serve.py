@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from collector.commands.arguments import add_data, add_outside, add_targets, host_and_port, options, say
 from collector.front.access import TOKEN_FILE
-from collector.front.listening import address_of, listening, open_socket, signalled
+from collector.front.listening import address_of, link_to, listening, open_socket, signalled
 from collector.influx import settings
 from collector.instance import Options, Parts, opened
 from collector.judging.rules import RULES
@@ -37,4 +37,7 @@ async def _serve(parts: Parts, given: Options, host: str, port: int) -> None:
     with open_socket(host, port) as sock:
         async with listening(parts, given, sock), signalled() as stopped:
             say(f"Listening on {address_of(sock)}. Admin token: {given.data / TOKEN_FILE}")
+            link = link_to(address_of(sock), given.data)
+            if link is not None:
+                say(f"Everything, for you, on this machine, once: {link}")
             await stopped.wait()

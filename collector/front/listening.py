@@ -7,15 +7,20 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp import web
+from yarl import URL
 
+from collector.front import owner_link
 from collector.front.access import OwnerAccess, admin_token
 from collector.front.server import create_app, runner
 from collector.front.source import is_loopback
-from collector.instance import LOCK_FILE, Options, Parts
+from collector.instance import LOCK_FILE, Options, Parts, now_ms
 from collector.log import LogFull
 from probe.failure import UserError
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # what stands for all addresses → this machine's own
 
 
 @asynccontextmanager
@@ -23,8 +28,7 @@ async def listening(parts: Parts, options: Options, sock: socket.socket) -> Asyn
     """The collector serves on a bound socket while entered. Raises UserError."""
     await _keep_targets(parts)
     await asyncio.to_thread(parts.warehouse.feed, options.influx.identity if options.influx else None)
-    local = is_loopback(sock.getsockname()[0]) and not options.trusted_proxies
-    served = runner(create_app(parts, OwnerAccess(token=admin_token(options.data), local=local)))
+    served = runner(create_app(parts, OwnerAccess(admin_token(options.data), now_ms)))
     await served.setup()
     try:
         await web.SockSite(served, sock).start()
@@ -55,6 +59,19 @@ def address_of(sock: socket.socket) -> str:
     """The base URL of what listens on a socket."""
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def link_to(address: str, data: Path) -> str | None:
+    """The owner's link to the collector of `data` at this base URL; None where it is not reached from its own machine.
+
+    Raises UserError.
+    """
+    url = URL(address)
+    if (url.host or "") in EVERYWHERE:
+        url = url.with_host(EVERYWHERE[url.host or ""])
+    if not is_loopback(url.host or ""):
+        return None
+    return owner_link.link(str(url.origin()), admin_token(data), now_ms())
 
 
 @asynccontextmanager

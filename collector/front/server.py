@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 
 from collector.front import cells, exports, page
 from collector.front.access import ACCESS, OwnerAccess
+from collector.front.access import routes as owner_routes
 from collector.front.feeds import Feeds
 from collector.front.operations import Operations
 from collector.front.refusals import refusal
@@ -42,7 +43,7 @@ def create_app(parts: Parts, access: OwnerAccess) -> web.Application:
     """The application. The projector, and what feeds an InfluxDB, run while it does."""
     app = web.Application(middlewares=[_errors_in_json])
     app[ACCESS] = access
-    app.add_routes(routes_for_programs(parts))
+    app.add_routes([*owner_routes(), *routes_for_programs(parts)])
     cells.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
     page.add_routes(app, parts.warehouse, parts.now_ms)
     exports.add_routes(app, Source(log=parts.log, warehouse=parts.warehouse), parts.now_ms)

@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from collector.facts.networks import COLUMNS
-from collector.front.listening import address_of, first_of, listening, open_socket, signalled
+from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
 from collector.influx.forwarder import Forwarder
 from collector.instance import LOG_FILE, Options, Parts, judged
 from collector.replay.episode import Episode
@@ -115,13 +115,14 @@ class Playback(Struct, frozen=True, kw_only=True):
 async def run(playback: Playback, parts: Parts, options: Options, clock: StoryClock, say: Say) -> None:
     """Plays into `parts`, until Ctrl-C at the latest. Raises UserError.
 
-    The one proxy is this program, and it marks what it sends: whoever looks from this machine may see all.
+    The one proxy is this program, and it marks what it sends.
     """
     with open_socket(HERE, playback.port or 0) as sock:
-        async with listening(parts, replace(options, trusted_proxies=()), sock), signalled() as stopped:
+        async with listening(parts, options, sock), signalled() as stopped:
             page = f"{address_of(sock)}/"
             if playback.port:
-                say(f"Look at {page} and load it again as the story goes on.")
+                say(f"Open {link_to(address_of(sock), options.data)} once: it leads to {page}.")
+                say("Load that again as the story goes on.")
             playing = asyncio.create_task(_play(playback, address_of(sock), parts, clock))
             await first_of(playing, stopped.wait())
             if stopped.is_set():

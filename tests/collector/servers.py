@@ -77,11 +77,11 @@ async def serving(
     networks: Sequence[tuple[Prefix, Network]] = (),
     proxies: tuple[Prefix, ...] = (),
     controls: frozenset[str] = frozenset(),
-    local: bool = True,
+    owner: bool = True,
     rules: Rules = RULES,
     targets: Targets = TARGETS,
 ) -> AsyncIterator[Serving]:
-    """Files in `directory`; the clock stands at NOW_MS."""
+    """Files in `directory`; the clock stands at NOW_MS. The session is the owner's, or anybody's."""
     metrics = Metrics(CollectorRegistry())
     with closing(SqliteLog(directory / "log.sqlite", connect)) as log, closing(Warehouse(None)) as warehouse:
         projector = Projector(log, warehouse, controls, rules=rules, parse=parse)
@@ -95,12 +95,13 @@ async def serving(
             metrics=metrics,
             now_ms=lambda: NOW_MS,
         )
-        served = runner(create_app(parts, OwnerAccess(token=TOKEN, local=local)))
+        served = runner(create_app(parts, OwnerAccess(TOKEN, lambda: NOW_MS)))
         await served.setup()
         try:
             site = web.TCPSite(served, "127.0.0.1", 0)
             await site.start()
-            async with aiohttp.ClientSession(auto_decompress=False) as session:
+            headers = {"Authorization": f"Bearer {TOKEN}"} if owner else {}
+            async with aiohttp.ClientSession(auto_decompress=False, headers=headers) as session:
                 yield Serving(parts, log, session, f"http://127.0.0.1:{served.addresses[0][1]}")
         finally:
             await served.cleanup()

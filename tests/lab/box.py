@@ -36,6 +36,7 @@ class Box:
 
     def __init__(self, directory: Path, volunteers: Sequence[Volunteer], door: socket) -> None:
         self._directory, self._door = directory, door
+        self.data = directory / "collector"  # the collector's
         self._volunteers = tuple(volunteers)
         self._lines: dict[str, Line] = {}
         self._rounds = 0
@@ -46,7 +47,7 @@ class Box:
             self._lab = stack.enter_context(
                 Lab(self._directory / "lab", slots=len(self._volunteers) + len(MEASURING_POINTS))
             )
-            self._front = stack.enter_context(front(self._lab, self._directory / "collector", self._door))
+            self._front = stack.enter_context(front(self._lab, self.data, self._door))
             for number, one in enumerate((*MEASURING_POINTS, *self._volunteers)):
                 self._lines[one.name] = self._lab.line(one.operator, one.access, seed=number)
             fork.preload()

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from collector.commands.local import next_free_socket
-from collector.front.listening import address_of
+from collector.front.listening import address_of, link_to
 from probe.failure import UserError
 from tests.components import absent, remedy
 from tests.lab import rootless
@@ -82,7 +82,8 @@ def inside(options: argparse.Namespace, door: socket.socket) -> int:
     ):
         say(f"Its servers and lines stand after {time.monotonic() - started:.0f} s.")
         if not options.once:
-            say(f"Look at {address_of(door)}/ and load it again as the story goes on.")
+            say(f"Open {link_to(address_of(door), box.data)} once: it leads to {address_of(door)}/.")
+            say("Load that again as the story goes on.")
         for act in ACTS:
             page = box.play(act, say)
         return leave(page, options.page) if options.once else stay(box, address_of(door))

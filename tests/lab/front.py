@@ -22,8 +22,9 @@ from collector.front.access import ACCESS, OwnerAccess, admin_token
 from collector.front.listening import listening, open_socket
 from collector.front.page.page import render
 from collector.front.server import routes_for_programs, runner
-from collector.instance import Options, Parts, opened
+from collector.instance import Options, Parts, now_ms, opened
 from collector.judging.rules import RULES
+from probe import durable
 from tests.lab.fork import enter
 
 LOOK_S = 0.1
@@ -48,7 +49,11 @@ def main(words: list[str]) -> None:
     enter(doors.world)
     data, networks, targets = Path(doors.data), Path(doors.networks), Path(doors.targets)
     options = Options(data=data, networks=networks, targets=targets, control_keys=doors.control_keys)
-    with opened(options, RULES) as parts, open_socket(doors.address, doors.port) as volunteers:
+    with (
+        durable.for_the_owner_alone(),
+        opened(options, RULES) as parts,
+        open_socket(doors.address, doors.port) as volunteers,
+    ):
         asyncio.run(_serve(parts, options, people, volunteers))
 
 
@@ -67,7 +72,7 @@ async def _serve(parts: Parts, options: Options, people: socket.socket, voluntee
 def _for_volunteers(parts: Parts, options: Options) -> web.Application:
     """What probes ask for, and nothing else; the projector runs beside the page."""
     app = web.Application()
-    app[ACCESS] = OwnerAccess(token=admin_token(options.data), local=False)
+    app[ACCESS] = OwnerAccess(admin_token(options.data), now_ms)
     app.add_routes(routes_for_programs(parts))
     return app
 
@@ -88,7 +93,7 @@ async def _judged(parts: Parts) -> None:
 
 
 def _write_page(parts: Parts, path: Path) -> None:
-    path.write_text(render(parts.warehouse, parts.now_ms(), True), encoding="utf-8")
+    durable.write(path, render(parts.warehouse, parts.now_ms(), True).encode())
 
 
 def _say(word: str) -> None:

@@ -40,8 +40,11 @@ ENVIRONMENT = Environment(
 )
 
 
-def render(warehouse: Warehouse, now_ms: int, full: bool) -> str:
-    """The page about the 24 hours before `now_ms`. Not in `full`, only what passes the privacy floor is on it."""
+def render(warehouse: Warehouse, now_ms: int, full: bool, notice: str = "") -> str:
+    """The page about the 24 hours before `now_ms`. Not in `full`, only what passes the privacy floor is on it.
+
+    A notice is for the one who looks, such as how to see more.
+    """
     summary = summarize(warehouse, now_ms, full)
     return ENVIRONMENT.get_template("page.html").render(
         title=headline.title(summary),
@@ -51,6 +54,7 @@ def render(warehouse: Warehouse, now_ms: int, full: bool) -> str:
         now=date_and_time(now_ms),
         last_hour=summary.last_hour,
         full=full,
+        notice=notice,
         lines_floor=LINES_FLOOR,
         meanings=[(state, STATE_WORDS[state], text) for state, text in MEANINGS.items()],
         depths=[DEPTH_WORDS[depth] for depth in Depth if depth is not Depth.UNKNOWN],

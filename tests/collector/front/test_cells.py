@@ -36,10 +36,11 @@ def warehouse() -> Warehouse:
 def ask(warehouse: Warehouse, aiohttp_client: Any) -> Any:
     async def ask(path: str, full: bool = True, **headers: str) -> tuple[int, Any]:
         app = web.Application()
-        app[ACCESS] = OwnerAccess(token="t", local=full)
+        app[ACCESS] = OwnerAccess("t", lambda: NOW_MS)
         cells.add_routes(app, warehouse, TARGETS, lambda: NOW_MS)
         client: TestClient[Any, Any] = await aiohttp_client(app)
-        response = await client.get(path, headers=headers)
+        owner = {"Authorization": "Bearer t"} if full else {}
+        response = await client.get(path, headers={**owner, **headers})
         return response.status, await (response.text() if headers else response.json())
 
     return ask

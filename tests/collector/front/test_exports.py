@@ -52,7 +52,7 @@ async def listening(app: web.Application) -> AsyncIterator[Client]:
 def public(parts: Parts) -> web.Application:
     """As strangers meet it."""
     projector = Projector(parts.log, parts.warehouse, parts.controls, rules=RULES, parse=targets_file.parse)
-    return create_app(msgspec.structs.replace(parts, projector=projector), OwnerAccess(token=TOKEN, local=False))
+    return create_app(msgspec.structs.replace(parts, projector=projector), OwnerAccess(TOKEN, lambda: UNTIL))
 
 
 async def test_strangers_get_cells_above_the_floor(parts: Parts) -> None:
@@ -169,7 +169,7 @@ async def test_who_does_not_read_is_given_up(source: Source, monkeypatch: pytest
 
 async def test_the_administrator_does_not_wait_for_strangers(parts: Parts, source: Source) -> None:
     app = web.Application()
-    app[ACCESS] = OwnerAccess(token=TOKEN, local=False)
+    app[ACCESS] = OwnerAccess(TOKEN, lambda: UNTIL)
     app.router.add_get("/v1/export/{dataset}", routes.Exports(source, lambda: UNTIL, at_once=0).stream)
     async with listening(app) as client:
         assert (await client.get(f"/v1/export/cells?{SPAN}"))[0] == 503

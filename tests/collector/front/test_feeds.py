@@ -107,7 +107,7 @@ async def test_strangers_may_ask_and_see_nobody(tmp_path: Path) -> None:
     targets = Targets(targets=(CHAT,), digest=TARGETS.digest, body=TARGETS.body)
     rows = [*v4(1, hour=now_hour, lines=3), *v4(2, hour=now_hour - 1, lines=7), *v4(3, hour=now_hour - 3, lines=3)]
     rows += v4(4, hour=now_hour, lines=2)  # an operator's cache would tell of these two
-    async with serving(tmp_path, local=False, targets=targets) as collector:
+    async with serving(tmp_path, owner=False, targets=targets) as collector:
         collector.parts.warehouse.replace(by_hour(rows), 0)
         async with collector.session.get(f"{collector.url}/v1/addresses") as answer:
             assert (answer.status, answer.content_type) == (200, "application/x-ndjson")

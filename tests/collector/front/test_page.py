@@ -235,7 +235,7 @@ async def test_the_route_shows_by_who_asks(aiohttp_client: Any) -> None:
     warehouse = Warehouse(None)
     warehouse.replace([content([verdict_row(reason="Of one line.")], [])], 1)
     app = web.Application()
-    app[ACCESS] = OwnerAccess(token="secret", local=False)
+    app[ACCESS] = OwnerAccess("secret", lambda: NOW_MS)
     site.add_routes(app, warehouse, lambda: NOW_MS)
     client = await aiohttp_client(app)
     stranger = await client.get("/")

@@ -26,7 +26,7 @@ async def collector(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> AsyncIte
 
 @pytest.fixture
 async def public(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> AsyncIterator[Serving]:
-    async with serving(tmp_path, local=False) as one:
+    async with serving(tmp_path, owner=False) as one:
         yield one
 
 
