@@ -1,10 +1,7 @@
-"""Controls in time: what they say about one endpoint or one name when a line failed there.
+"""Controls: what they say about one endpoint or one name when a line failed there.
 
-Of each control network counts what it saw nearest in time to the failure, on either side of it: a service that went
-out of order an hour ago answered before, and one that was mended answers after. A success from before the failure says
-that the service was there then; only a newer one says that it still was. So a line that fails in the first minutes of
-an outage waits for the next control, and is judged again once it has come. A control's cycle and a line's that are
-nearer to one another than two cycles ever are count as one time, until the control's next one says otherwise.
+Of each control network counts what it saw nearest in time (probe.judge.in_time). What is known of a service for good,
+an address or a certificate of its own, counts whenever it was seen.
 
 An address dialled on a probe's behalf counts only when it answers: a cache inside an operator answers nobody outside.
 Families stand apart: a control without IPv6 says nothing about IPv6 addresses.
@@ -17,8 +14,7 @@ the same country (probe.judge.attempt.routing).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
-from enum import StrEnum
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -26,39 +22,9 @@ from probe.addresses import family_of
 from probe.attempts import is_of
 from probe.failure import ANSWERED, PERMISSION_DENIED, TIMEOUT, is_own, unmatched
 from probe.grades import is_positive
-from probe.judge.evidence import Evidence
+from probe.judge.in_time import Control, FailureSpan, Look, nearest, one_of_each_cycle, since, standing
 from probe.judge.refusals import is_answered_unreadably, is_refused
-from probe.model import Attempt, ControlMeasurement, Endpoint, Link, Network, Observation, Outage, Via
-
-CYCLE_MS = 10 * 60_000  # the least between two cycles: what is nearer than that is of one time
-
-
-class Control(StrEnum):
-    ALIVE = (
-        "alive"  # nearest in time it answered more networks than not, and one of them when the line failed, or since
-    )
-    AWAITED = "awaited"  # the same, and nobody has tried since the line failed
-    DISAGREE = "disagree"  # it answered, and in at least as many networks it did not
-    DOWN = "down"  # nearest in time it answered nobody, in at least two networks
-    UNKNOWN = "unknown"
-
-
-class FailureSpan(Struct, frozen=True):
-    """When a line failed: the starts of the first and of the last round that say so."""
-
-    first_ms: int
-    last_ms: int
-
-    def apart_ms(self, at_ms: int) -> int:
-        return max(self.first_ms - at_ms, at_ms - self.last_ms, 0)
-
-
-class Look(Struct, frozen=True):
-    """One control's cycle: whether it got through, and when."""
-
-    network: Network
-    at_ms: int
-    through: bool
+from probe.model import Attempt, ControlMeasurement, Endpoint, Link, Measurement, Observation, Outage, Via
 
 
 class EndpointView(Struct, frozen=True, kw_only=True):
@@ -68,16 +34,6 @@ class EndpointView(Struct, frozen=True, kw_only=True):
     tried: bool  # by any control, in this family
     reached: frozenset[str]  # addresses that answered as the service, in some network nearest in time
     leaves: frozenset[str]  # hashes of the certificates that were shown there, good or not
-
-
-def failure_span(evidence: Evidence) -> FailureSpan:
-    """In corrected time; both rounds ran by the same clock, within the time of one cycle."""
-    measurement, earlier = evidence.measurement, evidence.earlier
-    at_ms = evidence.started_ms
-    if at_ms is None:
-        at_ms = measurement.started_ms + (measurement.clock_offset_ms or 0)
-    before_ms = measurement.started_ms - earlier.started_ms if earlier else 0
-    return FailureSpan(at_ms - min(max(before_ms, 0), CYCLE_MS), at_ms)
 
 
 def started_ms(control: ControlMeasurement) -> int:
@@ -165,14 +121,8 @@ def _is_the_services(attempt: Attempt, control: ControlMeasurement) -> bool:
 
 
 def _has_no_name(host: str, control: ControlMeasurement) -> bool:
-    asked = _heard(host, control)
+    asked = _heard(host, control.measurement)
     return bool(asked) and all(each.failure for each in asked)
-
-
-def _heard(host: str, control: ControlMeasurement) -> list[Observation]:
-    """What a control was told of a name, where it listened."""
-    asked = [each.observation for each in control.measurement.resolutions if each.host == host]
-    return [each for each in asked if not is_own(each.failure)]
 
 
 def _addresses(endpoint: Endpoint, family: int | None, controls: Iterable[ControlMeasurement]) -> set[str]:
@@ -193,74 +143,76 @@ def _carries(link: Link, attempt: Attempt) -> bool:
 
 def of_name(host: str, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> Control:
     """Whether the name exists: one that is given up is still remembered by some resolvers."""
-    return standing(_looks(usable(controls), lambda control: _resolved(host, control)), failed)
-
-
-def _resolved(host: str, control: ControlMeasurement) -> bool | None:
-    asked = _heard(host, control)
-    return any(each.failure is None for each in asked) if asked else None
+    return standing(_of_name(host, controls), failed)
 
 
 def addresses_given(host: str, controls: Iterable[ControlMeasurement]) -> set[str]:
-    """The addresses that controls' resolvers gave for a name."""
-    return {
-        address
-        for control in usable(controls)
-        for resolution in control.measurement.resolutions
-        if resolution.host == host and resolution.observation.dns
-        for address in resolution.observation.dns.answers
-    }
+    """The addresses that controls' resolvers gave for a name, whenever it was: they are the service's, or just were."""
+    return _addresses_in(each for control in usable(controls) for each in _heard(host, control.measurement))
 
 
-def report_outage(outage: Outage | None, controls: Iterable[ControlMeasurement]) -> bool:
-    """Whether some control was told by the service's own status name that it is out of order."""
-    return outage is not None and outage.address in addresses_given(outage.name, controls)
+def addresses_still_given(host: str, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> set[str]:
+    """Those that some network was given nearest in time to the failure."""
+    return _addresses_in(told(host, nearest(_of_name(host, controls), failed)))
 
 
-# --- In time ------------------------------------------------------------------------------------------------------
+def failures_of_name(host: str, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> set[str]:
+    """With which networks could not resolve a name, nearest in time, or first since the line could not."""
+    looks = _of_name(host, controls)
+    heard = told(host, (*nearest(looks, failed), *since(looks, failed)))
+    return {each.failure for each in heard if each.failure is not None}
 
 
-def standing(looks: Sequence[Look], failed: FailureSpan) -> Control:
-    """No single network can make `down`; as many that failed as got through disagree."""
-    near = nearest(looks, failed)
-    through = {look.network for look in near if look.through}
-    failing = len(near) - len(through)
-    if not through:
-        return Control.DOWN if failing >= 2 else Control.UNKNOWN
-    if failing >= len(through):
-        return Control.DISAGREE
-    return Control.ALIVE if _is_there_still(looks, through, failed) else Control.AWAITED
+def report_outage(outage: Outage | None, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> bool:
+    """Whether some control was told by the service's own status name that it is out of order.
+
+    Nearest in time, or first since the line failed: a status is set some minutes late.
+    """
+    if outage is None:
+        return False
+    looks = _of_name(outage.name, controls)
+    return outage.address in _addresses_in(told(outage.name, (*nearest(looks, failed), *since(looks, failed))))
 
 
-def _is_there_still(looks: Iterable[Look], through: Set[Network], failed: FailureSpan) -> bool:
-    """One of the networks that got through did so since the line failed, or just before and has not tried since."""
-    newest = nearest([look for look in looks if look.at_ms >= failed.first_ms], failed)
-    silent = through - {look.network for look in newest}
-    just_before = {look.network for look in looks if look.through and 0 <= failed.first_ms - look.at_ms < CYCLE_MS}
-    return bool(silent & just_before) or any(look.through and look.network in through for look in newest)
+def told(host: str, looks: Iterable[Look]) -> list[Observation]:
+    """What was heard of a name in these looks."""
+    return [each for look in looks if look.measurement is not None for each in _heard(host, look.measurement)]
 
 
-def nearest(looks: Iterable[Look], failed: FailureSpan) -> list[Look]:
-    """One of each network; of two that are as near, the one that failed."""
-    chosen: dict[Network, Look] = {}
-    for look in sorted(looks, key=lambda each: (failed.apart_ms(each.at_ms), each.through)):
-        chosen.setdefault(look.network, look)
-    return list(chosen.values())
+def _of_name(host: str, controls: Iterable[ControlMeasurement]) -> list[Look]:
+    return _looks(usable(controls), lambda control: _resolved(host, control))
+
+
+def _resolved(host: str, control: ControlMeasurement) -> bool | None:
+    asked = _heard(host, control.measurement)
+    return any(each.failure is None for each in asked) if asked else None
+
+
+def _heard(host: str, measurement: Measurement) -> list[Observation]:
+    """What a control was told of a name, where it listened."""
+    asked = [each.observation for each in measurement.resolutions if each.host == host]
+    return [each for each in asked if not is_own(each.failure)]
+
+
+def _addresses_in(heard: Iterable[Observation]) -> set[str]:
+    return {address for each in heard if each.dns for address in each.dns.answers}
+
+
+# --- Looks --------------------------------------------------------------------------------------------------------
 
 
 def _looks(controls: Iterable[ControlMeasurement], ask: Callable[[ControlMeasurement], bool | None]) -> list[Look]:
-    """One for each cycle of each control that tried: its two rounds are one look, and one that got through counts."""
+    """One for each cycle of each control that tried."""
     answers = [(control, ask(control)) for control in controls]
-    cycles: dict[tuple[object, ...], list[Look]] = {}
-    for control, through in sorted(answers, key=lambda each: started_ms(each[0])):
-        if through is not None:
-            look = Look(control.network, started_ms(control), through)
-            rounds = cycles.setdefault((control.key, control.measurement.cycle, control.network), [])
-            if rounds and look.at_ms - rounds[-1].at_ms < CYCLE_MS:
-                rounds[-1] = look if look.through and not rounds[-1].through else rounds[-1]
-            else:
-                rounds.append(look)
-    return [look for rounds in cycles.values() for look in rounds]
+    return one_of_each_cycle(
+        ((control.key, control.measurement.cycle), _look(control, through))
+        for control, through in answers
+        if through is not None
+    )
+
+
+def _look(control: ControlMeasurement, through: bool) -> Look:
+    return Look(control.network, started_ms(control), through, control.measurement)
 
 
 def usable(controls: Iterable[ControlMeasurement]) -> list[ControlMeasurement]:

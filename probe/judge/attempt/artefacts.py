@@ -17,8 +17,8 @@ from probe.judge.attempt.predicates import (
     shown_before,
     shows_blockpage,
 )
-from probe.judge.controls import Control
 from probe.judge.evidence import ADD_A_CONTROL, Rule
+from probe.judge.in_time import Control
 from probe.judge.location import FailureLocation
 from probe.model import State
 from probe.protocols import FACTS_ONLY

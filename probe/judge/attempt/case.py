@@ -12,8 +12,9 @@ from probe.failure import BROKEN_OFF, CERTIFICATE_FAILURES, is_own, is_transient
 from probe.grades import is_positive
 from probe.judge import controls, location
 from probe.judge.attempt import certificates, dialogues, ports, rounds
-from probe.judge.controls import Control, EndpointView
+from probe.judge.controls import EndpointView
 from probe.judge.evidence import NOBODY, Evidence, Neighbours
+from probe.judge.in_time import Control, failure_span
 from probe.judge.location import FailureLocation
 from probe.judge.name.resolvers import own_resolutions
 from probe.judge.name.view import Names
@@ -104,7 +105,7 @@ class _Views:
     """What controls say, summed up once for each endpoint and family of one measurement."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self._controls, self._failed = evidence.controls, controls.failure_span(evidence)
+        self._controls, self._failed = evidence.controls, failure_span(evidence)
         self._views: dict[tuple[Endpoint, int | None], EndpointView] = {}
 
     def of(self, endpoint: Endpoint, family: int | None) -> EndpointView:
@@ -139,7 +140,7 @@ def _attempt_case(
         complete=is_positive(attempt, endpoint) and not _is_bare_accept(evidence.measurement, attempt),
         control=view.control,
         family_controlled=view.tried or not views.of(endpoint, None).tried,
-        outage_reported=controls.report_outage(target.outage, evidence.controls),
+        outage_reported=controls.report_outage(target.outage, evidence.controls, failure_span(evidence)),
         calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
         answered_elsewhere=attempt.address in view.reached or neighbours.reached >= NEIGHBOURS_FLOOR,
         same_leaf_elsewhere=controls.leaf_of(last) in view.leaves,

@@ -18,8 +18,8 @@ from probe.judge.attempt.predicates import (
     refused_under_its_address,
     speaks_stun,
 )
-from probe.judge.controls import Control
 from probe.judge.evidence import Rule
+from probe.judge.in_time import Control
 from probe.judge.location import FailureLocation
 from probe.judge.refusals import is_refused_in_words, is_refused_inside
 from probe.model import State

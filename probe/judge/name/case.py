@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from probe.failure import NXDOMAIN, SERVFAIL
 from probe.grades import is_positive
 from probe.judge import controls, location
-from probe.judge.controls import Control
 from probe.judge.evidence import Evidence
+from probe.judge.in_time import Control, failure_span
 from probe.judge.location import FailureLocation
 from probe.judge.name.resolvers import (
     Owner,
@@ -39,7 +39,7 @@ class NameCase(Struct, frozen=True, kw_only=True):
     told_otherwise: bool  # an independent resolver's name was used for a lie that it contradicts in TLS
     others_lied_to: bool  # whoever asked an independent resolver in the clear met a lie as well
     twice: bool  # the same trouble in round 1, with this resolver
-    exists: bool  # somebody else resolves it
+    exists: bool  # somebody else resolves it, nearest in time
     control: Control  # of the name
     disputed: (
         bool  # in as many of the controls' networks it does not resolve as it does, or a resolver denies it in TLS
@@ -101,7 +101,7 @@ def _is_noticed(said: Said, names: Names) -> bool:
     families = _answers_by_family(said, names)
     if any(names.trouble(each) in (None, Trouble.ASTRAY) for each in families):
         return False
-    given = [each.family for each in families if names.given[said.host, each.family].elsewhere]
+    given = [each.family for each in families if names.given[said.host, each.family].now]
     return said.family in (given or [min(each.family for each in families)])
 
 
@@ -118,7 +118,7 @@ def _name_case(evidence: Evidence, target: Target, names: Names, earlier: Names 
     place = said.host, said.family
     trouble = names.trouble(said)
     assert trouble is not None
-    control = controls.of_name(said.host, evidence.controls, controls.failure_span(evidence))
+    control = controls.of_name(said.host, evidence.controls, failure_span(evidence))
     return NameCase(
         host=said.host,
         family=said.family,
@@ -129,9 +129,9 @@ def _name_case(evidence: Evidence, target: Target, names: Names, earlier: Names 
         told_otherwise=names.contradicts_itself(place),
         others_lied_to=names.others_are_lied_to(place),
         twice=earlier is not None and _was_before(said, trouble, names.is_raced(said), earlier),
-        exists=bool(names.given[place].elsewhere),
+        exists=bool(names.given[place].now),
         control=control,
-        disputed=control is Control.DISAGREE or _is_denied_elsewhere(evidence, names, said.host),
+        disputed=control is Control.DISAGREE or _is_denied_elsewhere(evidence, names, said.host, control),
         proved=_proved(evidence, target, said.host, names.given[place].by_anybody),
         fails_elsewhere=_fails_elsewhere(evidence, names, said.host),
         other_family=_is_met_in_the_other_family(said, names),
@@ -154,7 +154,7 @@ def _question(said: Said) -> tuple[str, int, ResolverId]:
 
 def _proved(evidence: Evidence, target: Target, host: str, given: frozenset[str]) -> bool:
     endpoints = [endpoint for endpoint in target.endpoints if endpoint.host == host]
-    failed = controls.failure_span(evidence)
+    failed = failure_span(evidence)
     if any(controls.of_endpoint(endpoint, evidence.controls, failed) is Control.ALIVE for endpoint in endpoints):
         return True
     return any(
@@ -164,17 +164,16 @@ def _proved(evidence: Evidence, target: Target, host: str, given: frozenset[str]
     )
 
 
-def _is_denied_elsewhere(evidence: Evidence, names: Names, host: str) -> bool:
+def _is_denied_elsewhere(evidence: Evidence, names: Names, host: str, control: Control) -> bool:
     """By an independent resolver itself, in TLS; or by a control, where none resolves it."""
     if any(each.in_tls and each.observation.failure == NXDOMAIN for each in names.others if each.host == host):
         return True
-    told = [
-        each.observation.failure
-        for control in controls.usable(evidence.controls)
-        for each in control.measurement.resolutions
-        if each.host == host
-    ]
-    return bool(DENIALS.intersection(told)) and None not in told
+    resolved = control not in (Control.DOWN, Control.UNKNOWN)
+    return not resolved and not DENIALS.isdisjoint(_failures_at_controls(evidence, host))
+
+
+def _failures_at_controls(evidence: Evidence, host: str) -> set[str]:
+    return controls.failures_of_name(host, evidence.controls, failure_span(evidence))
 
 
 def _fails_elsewhere(evidence: Evidence, names: Names, host: str) -> bool:
@@ -184,14 +183,8 @@ def _fails_elsewhere(evidence: Evidence, names: Names, host: str) -> bool:
     """
     about = [each for each in names.others if each.host == host]
     resolve = {each.resolver.name for each in about if each.in_tls and each.observation.failure is None}
-    here = [each for each in about if each.in_tls or each.resolver.name not in resolve]
-    there = [
-        each.observation
-        for control in controls.usable(evidence.controls)
-        for each in control.measurement.resolutions
-        if each.host == host
-    ]
-    return any(each.failure == SERVFAIL for each in (*(one.observation for one in here), *there))
+    here = {each.observation.failure for each in about if each.in_tls or each.resolver.name not in resolve}
+    return SERVFAIL in here | _failures_at_controls(evidence, host)
 
 
 def _is_met_in_the_other_family(said: Said, names: Names) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from probe.judge.controls import Control
 from probe.judge.evidence import ADD_A_CONTROL, Rule
+from probe.judge.in_time import Control
 from probe.judge.location import FailureLocation
 from probe.judge.name.case import NameCase
 from probe.judge.name.resolvers import Owner
@@ -93,12 +93,12 @@ NAME_RULES: tuple[Rule[NameCase], ...] = (
         "Without another answer a denial may be the truth.",
     ),
     Rule(
-        "name_unproved",
-        lambda case: not case.proved,
+        "name_awaited",
+        lambda case: case.control is Control.AWAITED and not case.proved,
         State.INSUFFICIENT,
         None,
-        "its name does not resolve here, and whether the service is alive is not known; " + ADD_A_CONTROL,
-        "Somebody else gives addresses, but nothing has answered there.",
+        "its name resolved elsewhere before it failed here, and no control has asked since: wait for a newer control",
+        "Else the first minutes in which a name is gone accuse every network. What this line itself meets is alive.",
     ),
     Rule(
         "name_fails_elsewhere",
@@ -115,6 +115,14 @@ NAME_RULES: tuple[Rule[NameCase], ...] = (
         None,
         "elsewhere its name resolves for some and not for others: a fault of the service is not excluded",
         "A name that is being given up is denied by some resolvers before others.",
+    ),
+    Rule(
+        "name_unproved",
+        lambda case: not case.proved,
+        State.INSUFFICIENT,
+        None,
+        "its name does not resolve here, and whether the service is alive is not known; " + ADD_A_CONTROL,
+        "Somebody else gives addresses, but nothing has answered there.",
     ),
     Rule(
         "name_raced_once",

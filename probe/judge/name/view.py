@@ -15,6 +15,7 @@ from probe.addresses import QTYPES, family_of, is_address, is_private
 from probe.failure import DNS_MISBEHAVING, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, is_own
 from probe.judge import controls
 from probe.judge.evidence import Evidence
+from probe.judge.in_time import failure_span
 from probe.judge.name.forgery import SELF, is_forged, leads_astray, met
 from probe.judge.name.resolvers import Said, own_resolutions, read
 from probe.model import Target
@@ -51,6 +52,7 @@ class Given(Struct, frozen=True, kw_only=True):
     """The public addresses that are known of one name in one family, by who gave them."""
 
     by_controls: frozenset[str]
+    still: frozenset[str]  # by controls, nearest in time
     in_tls: frozenset[str]  # by independent resolvers that showed their certificate
     in_clear: frozenset[str]  # by independent ones, or in a later reply
     met: frozenset[str]  # the service answered this line there
@@ -63,6 +65,11 @@ class Given(Struct, frozen=True, kw_only=True):
     @property
     def elsewhere(self) -> frozenset[str]:
         return self.by_controls | self.here
+
+    @property
+    def now(self) -> frozenset[str]:
+        """When the line asked: a name that was given up since is remembered by who asked before."""
+        return self.still | self.here
 
     @property
     def by_anybody(self) -> frozenset[str]:
@@ -157,6 +164,7 @@ def _given(
     in_clear = [address for each in independent if not each.in_tls for address in _last_word(each)]
     return Given(
         by_controls=_public(controls.addresses_given(host, evidence.controls), family),
+        still=_public(controls.addresses_still_given(host, evidence.controls, failure_span(evidence)), family),
         in_tls=_public(in_tls, family),
         in_clear=_public((*late, *in_clear), family),
         met=_public(met(evidence.measurement, target, host), family),

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from probe.failure import RESET, TIMEOUT
 from probe.judge import judge
-from probe.judge.controls import Control, FailureSpan, Look, of_endpoint, standing
+from probe.judge.controls import of_endpoint
+from probe.judge.in_time import Control, FailureSpan, Look, standing
 from probe.model import (
     Attempt,
     ControlMeasurement,
@@ -220,9 +221,9 @@ def test_one_more_failure_elsewhere_never_makes_a_service_more_alive(looks: list
 def test_a_network_that_is_not_heard_never_makes_a_service_more_alive_if_it_got_through(
     looks: list[Look], data: st.DataObject
 ) -> None:
-    network = data.draw(st.sampled_from(looks)).network
-    left = [look for look in looks if look.network != network]
-    if all(look.through for look in looks if look.network == network):
+    network = data.draw(st.sampled_from(looks)).by
+    left = [look for look in looks if look.by != network]
+    if all(look.through for look in looks if look.by == network):
         assert WEAKER.get(standing(left, SPAN), 0) <= WEAKER.get(standing(looks, SPAN), 0)
 
 
@@ -235,7 +236,7 @@ def test_the_order_and_the_repetition_of_looks_change_nothing(looks: list[Look],
 
 @given(st.lists(LOOKS, max_size=8))
 def test_no_single_network_makes_it_down(looks: list[Look]) -> None:
-    alone = [replace(look, network=Network(asn=1)) for look in looks]
+    alone = [replace(look, by=Network(asn=1)) for look in looks]
     assert standing(alone, SPAN) is not Control.DOWN
 
 
