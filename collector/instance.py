@@ -1,6 +1,6 @@
 """An instance: a data directory, its lock, and the parts of the collector that works in it.
 
-    DATA/lock  log.sqlite  warehouse.duckdb  admin.token
+    DATA/lock  log.sqlite  warehouse.duckdb  admin.token  collector.key
 
 One process at a time holds a data directory; `lock` says so before any file is touched, and where that one listens.
 """
@@ -20,6 +20,8 @@ from pathlib import Path
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
+from collector.facts import collector_key
+from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import PrefixTable, read_networks
 from collector.front.batches import Ingest
 from collector.front.source import read_prefixes
@@ -68,6 +70,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     warehouse: Warehouse
     targets: Targets
     controls: frozenset[str]
+    key: CollectorKey
     metrics: Metrics
     now_ms: Callable[[], int]
     forwarder: Forwarder | None = None  # where there is an InfluxDB
@@ -100,11 +103,12 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
     proxies = read_prefixes(options.trusted_proxies)
     metrics = Metrics(CollectorRegistry())
     with (
-        _held(options.data),
+        held(options.data),
         closing(SqliteLog(options.data / LOG_FILE)) as log,
         closing(Warehouse(options.data / WAREHOUSE_FILE)) as warehouse,
         nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
+        key = collector_key.load_or_create(options.data)
         projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse)
         files = TargetFiles(log, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
@@ -113,11 +117,12 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
         yield Parts(
             log=log,
-            ingest=Ingest(log, networks, metrics, clock, projector.announce, proxies),
+            ingest=Ingest(log, networks, key, metrics, clock, projector.announce, proxies),
             projector=projector,
             warehouse=warehouse,
             targets=targets,
             controls=controls,
+            key=key,
             metrics=metrics,
             now_ms=clock,
             forwarder=forwarder,
@@ -159,7 +164,7 @@ def _tighten(data: Path) -> None:
 
 
 @contextmanager
-def _held(data: Path) -> Iterator[None]:
+def held(data: Path) -> Iterator[None]:
     """Holds the data directory, which is made when it lacks. Raises UserError when another process has it."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)

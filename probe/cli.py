@@ -1,4 +1,4 @@
-"""The command line of the probe: `ringback check|run|identity|targets`.
+"""The command line of the probe: `ringback check|run|identity|trust|doctor|resend|targets`.
 
 Results go to stdout, progress and logs to stderr. Exit 0 when it ran, 2 for bad usage or files.
 """
@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from probe import __version__, durable
 from probe.addresses import is_address
@@ -26,6 +25,7 @@ from probe.measuring.byte_budget import CYCLE_BYTES
 from probe.measuring.session import Settings
 from probe.model import Access, Resolver, Targets
 from probe.net.vantage import LinkResolver, describe_resolver
+from probe.submit.pins import Collector, parse_collector
 from probe.targets import COLUMNS, describe, load, packaged, table
 
 if TYPE_CHECKING:
@@ -69,8 +69,24 @@ def parser() -> argparse.ArgumentParser:
     identity = commands.add_parser("identity", help="print this probe's public key")
     _add_common(identity)
     identity.set_defaults(command=_identity)
+    _add_keeping(commands)
     _add_targets(commands.add_parser("targets", help="list or validate the targets"))
     return top
+
+
+def _add_keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the commands about what is kept for a collector, and for whom."""
+    trust = commands.add_parser("trust", help="believe another key of a collector from now on")
+    _add_common(trust)
+    trust.add_argument("url", type=_collector, metavar="URL")
+    trust.add_argument("key", metavar="KEY", help="64 hex digits, as the collector's operator says")
+    trust.set_defaults(command=_trust)
+    doctor = commands.add_parser("doctor", help="say what waits, and whether each collector is still the known one")
+    _add_common(doctor)
+    doctor.set_defaults(command=_doctor)
+    resend = commands.add_parser("resend", help="send the last week's batches again, to a collector that lost them")
+    _add_common(resend)
+    resend.set_defaults(command=_resend)
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -94,7 +110,12 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"of payload a cycle, 0 for no limit (default: {CYCLE_BYTES} without --services)",
     )
-    command.add_argument("--collector", type=_url, metavar="URL", help="where to send what was seen")
+    command.add_argument(
+        "--collector",
+        type=_collector,
+        metavar="URL",
+        help="where to send what was seen: https://…, or ringback:KEY@HOST",
+    )
     command.add_argument("--no-upload", action="store_true", help="keep it in the spool")
     command.add_argument(
         "--control", action="append", default=[], metavar="FILE|URL", help="results from elsewhere to compare with"
@@ -200,6 +221,28 @@ def _identity(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _trust(arguments: argparse.Namespace) -> int:
+    from probe.submit.doctor import trust
+
+    trust(arguments.data_dir, arguments.url, arguments.key)
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from probe.submit.doctor import examine
+
+    for line in asyncio.run(examine(arguments.data_dir)):
+        print(line)
+    return 0
+
+
+def _resend(arguments: argparse.Namespace) -> int:
+    from probe.submit.doctor import resend
+
+    print(f"{resend(arguments.data_dir)} batches wait to be sent again.")
+    return 0
+
+
 def _list_targets(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
@@ -260,15 +303,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (word.strip() for word in text.split(","))))
 
 
-def _url(text: str) -> str:
+def _collector(text: str) -> Collector:
     try:
-        parts = urlsplit(text)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound:
-        raise argparse.ArgumentTypeError(f"{text} is not a URL such as https://collector.example")
-    return text
+        return parse_collector(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from probe.path.ttl_probe import SocketSweeper, Sweeper
 from probe.secure.trust import load_trust
 from probe.submit.fetch import is_url
 from probe.submit.identity import Identity, load_or_create
+from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool, seal_measurements
 from probe.submit.target_updates import renew
 from probe.submit.upload import upload
@@ -65,7 +66,7 @@ class Options(Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     settings: Settings
     data_dir: Path
-    collector: str | None = None
+    collector: Collector | None = None
     upload: bool = True
     controls: tuple[str, ...] = ()  # files and URLs
     also: tuple[str, ...] = ()  # files and URLs
@@ -86,7 +87,9 @@ async def check(options: Options) -> None:
     identity = open_identity(options) if options.collector is not None or not options.upload else None
     if options.follow and options.collector:
         shipped = options.targets
-        options = replace(options, targets=await renew(options.collector, options.data_dir / "targets.yaml", shipped))
+        options = replace(
+            options, targets=await renew(options.collector.url, options.data_dir / "targets.yaml", shipped)
+        )
     settings = replace(options.settings, extra_addresses=extra_addresses.chosen(dials, options.targets))
     cycle = await _measure(replace(options, settings=settings), chosen(options.targets, options.services))
     try:
@@ -198,7 +201,7 @@ async def _submit(options: Options, cycle: Cycle, identity: Identity | None) -> 
         spool = Spool(options.data_dir / "spool")
         unkept = _keep(spool, _sealed(options, cycle, identity))
         if options.collector is not None and options.upload:
-            await _send(spool, options.collector)
+            await _send(spool, options.collector, Pins(options.data_dir))
     except OSError as error:
         raise NotKept(f"The spool cannot be used: {error.strerror}.") from error
     if unkept is not None:
@@ -223,8 +226,8 @@ def _keep(spool: Spool, batches: Iterable[tuple[str, bytes]]) -> OSError | None:
     return failed
 
 
-async def _send(spool: Spool, collector: str) -> None:
+async def _send(spool: Spool, collector: Collector, pins: Pins) -> None:
     async with aiohttp.ClientSession() as session:
-        report = await upload(spool, collector, session=session, attempts=UPLOAD_ATTEMPTS)
+        report = await upload(spool, collector, pins, session=session, attempts=UPLOAD_ATTEMPTS)
     if report.left:
         logger.warning("%d batches wait for the collector: %s", report.left, report.reason)

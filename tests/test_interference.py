@@ -59,6 +59,7 @@ PORTAL: dict[str, State] = dict.fromkeys(CLEAN, ("insufficient", "local.portal")
 ACCUSING = {"blocked", "likely_blocked"}
 AT_ONCE = 12  # checks: each is mostly waiting
 DEAD = f"http://{WORLD_V4.format(COLLECTOR)}:9"
+NOBODY = f"ringback:{'0' * 64}@{DEAD}"
 
 
 def likely(mechanism: str, *targets: str) -> dict[str, State]:
@@ -174,9 +175,9 @@ class Field:
         hosts = [self.country.control(number) for number in (1, 2)]
         keys = [identity(self.country.directory / f"probe-{host.device}") for host in hosts]
         with collector(self.country, 8321, keys) as live, collector(self.country, 8322, keys) as uncontrolled:
-            sent = {"live": live.url, "uncontrolled": uncontrolled.url, "dead": DEAD}
+            sent = {"live": live.named, "uncontrolled": uncontrolled.named, "dead": NOBODY}
             upload = {name: ["--collector", url] for name, url in sent.items()} | {
-                "none": ["--collector", DEAD, "--no-upload"]
+                "none": ["--collector", NOBODY, "--no-upload"]
             }
             seen = self._controls(hosts, live)
             lines = {
@@ -204,7 +205,7 @@ class Field:
         return {"live": controls(alive), "dead": controls([dead]), "away": ["--control", DEAD]}
 
     def _send(self, hosts: Sequence[Host], live: Collector) -> list[Outcome]:
-        return [*self.pool.map(lambda host: check(self.country, host, "--collector", live.url), hosts)]
+        return [*self.pool.map(lambda host: check(self.country, host, "--collector", live.named), hosts)]
 
 
 @pytest.fixture(scope="module")

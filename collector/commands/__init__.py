@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from collector.commands import export, influx, link, local, rebuild, replay, serve, sip_echo
+from collector.commands import export, influx, link, local, rebuild, replay, rotate_key, serve, sip_echo
 from probe import durable
 from probe.codecs.text import speak_plainly
 from probe.failure import UserError
@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "replay": replay,
     "export": export,
     "influx": influx,
+    "rotate-key": rotate_key,
     "sip-echo": sip_echo,
 }
 TAKES_REST = "local"  # the words for its child, the probe

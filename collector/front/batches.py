@@ -12,15 +12,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import Networks, Prefix, lookup_prefix
 from collector.front.refusals import refusal
 from collector.front.source import source_address
 from collector.log import Appended, Conflict, Log, LogFull
 from collector.metrics import Metrics
 from probe.addresses import is_public, prefix_of
+from probe.codecs.receipt import Receipt, issue
 from probe.codecs.seal import LIMITS, SealedBatch, SealError, unseal
 from probe.model import Measurement, Network
 
@@ -63,6 +66,7 @@ class Ingest:
         self,
         log: Log,
         networks: Networks,
+        key: CollectorKey,
         metrics: Metrics,
         now_ms: Callable[[], int],
         stored: Callable[[], None],
@@ -71,6 +75,7 @@ class Ingest:
     ) -> None:
         self._log = log
         self._networks = networks
+        self._key = key
         self._metrics = metrics
         self._now_ms = now_ms
         self._stored = stored
@@ -79,19 +84,19 @@ class Ingest:
         self._under_way = 0
 
     async def receive(self, request: web.Request) -> web.Response:
-        """The response to POST /v1/batches: 200 `{"stored":n,"known":m}` or `{"error":word,"message":sentence}`."""
+        """The response to POST /v1/batches: 200 and a signed receipt, or `{"error":word,"message":sentence}`."""
         self._under_way += 1
         try:
-            appended = await self._accept(request)
+            receipt = await self._accept(request)
         except Refused as refused:
             self._metrics.batches.labels(refused.reason).inc()
             return _refuse(refused)
         finally:
             self._under_way -= 1
-        self._count(appended)
-        return web.json_response({"stored": appended.stored, "known": appended.known})
+        self._count(receipt)
+        return web.Response(body=msgspec.json.encode(receipt), content_type="application/json")
 
-    async def _accept(self, request: web.Request) -> Appended:
+    async def _accept(self, request: web.Request) -> Receipt:
         _check_headers(request, self._limits)
         if self._under_way > self._limits.at_once:
             raise Refused(503, "busy", "Too many uploads are under way; try again later.")
@@ -101,7 +106,8 @@ class Ingest:
             batch = await asyncio.to_thread(unseal, data)
         except SealError as error:
             raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
-        return await self._append(batch, data, received_ms, self._origin(request))
+        appended = await self._append(batch, data, received_ms, self._origin(request))
+        return issue(data, appended.stored, appended.known, received_ms, self._key.key, self._key.sign)
 
     async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, network: Network) -> Appended:
         named = {prefix: lookup_prefix(self._networks, prefix) for prefix in prefixes(batch.measurements)}
@@ -116,11 +122,11 @@ class Ingest:
         forwarded = request.headers.getall("X-Forwarded-For", ())
         return self._networks.lookup(source_address(request.remote, forwarded, self._proxies))
 
-    def _count(self, appended: Appended) -> None:
-        self._metrics.batches.labels("stored" if appended.stored else "known").inc()
-        self._metrics.measurements.labels("stored").inc(appended.stored)
-        self._metrics.measurements.labels("known").inc(appended.known)
-        if appended.stored:
+    def _count(self, receipt: Receipt) -> None:
+        self._metrics.batches.labels("stored" if receipt.stored else "known").inc()
+        self._metrics.measurements.labels("stored").inc(receipt.stored)
+        self._metrics.measurements.labels("known").inc(receipt.known)
+        if receipt.stored:
             self._stored()
 
 

@@ -30,10 +30,15 @@ class Feeds:
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            web.get("/v1/key", self.key),
             web.get("/v1/targets", self.targets),
             web.get("/v1/controls", self.controls),
             web.get("/v1/addresses", self.addresses),
         ]
+
+    async def key(self, request: web.Request) -> web.Response:
+        """The public key that signs receipts, and how it came to be it."""
+        return web.Response(body=msgspec.json.encode(self._parts.key.public), content_type="application/json")
 
     async def targets(self, request: web.Request) -> web.Response:
         """The targets file, YAML as read; its digest is the ETag."""

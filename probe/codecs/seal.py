@@ -111,6 +111,11 @@ def unseal(data: bytes, limits: Limits = LIMITS) -> SealedBatch:
     return SealedBatch(header, tuple(lines), measurements)
 
 
+def count_measurements(data: bytes, limits: Limits = LIMITS) -> int:
+    """The number of measurement lines, by which a receipt counts. Raises SealError when this is no batch at all."""
+    return len(_lines(_inflate(data, limits), limits)) - 2
+
+
 def _inflate(data: bytes, limits: Limits) -> bytes:
     """The content of the one gzip member; never holds more than the limit and one byte."""
     if len(data) > limits.compressed_bytes:

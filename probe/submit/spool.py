@@ -1,9 +1,11 @@
 """What was measured and not yet acknowledged: sealed batches on disk, oldest first.
 
-A batch is sealed once, put here before anything is sent, and deleted only when the collector says that it keeps it.
-A kill, a crash or a power cut loses nothing that was put; sending again what was already kept does no harm.
+A batch is sealed once, put here before anything is sent, and let go only for the collector's receipt.
+A kill, a crash or a power cut loses nothing that was put; sending again what was already kept does no harm. For a week
+it stays among what was sent: a collector that comes back from an old backup can be given it again.
 
     <directory>/000000000017-<batch>.batch      waiting
+    <directory>/sent/….batch                    what the collector has, for a week and while there is room
     <directory>/refused/….batch and ….reason    what the collector will not take, and why
     <directory>/lost                            how many batches were dropped for want of room
 """
@@ -11,7 +13,10 @@ A kill, a crash or a power cut loses nothing that was put; sending again what wa
 from __future__ import annotations
 
 import logging
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -22,20 +27,28 @@ from probe.model import BatchHeader, Measurement
 from probe.submit.identity import Identity
 
 LIMIT_BYTES = 64_000_000
+SENT_BYTES = 16_000_000  # of them, at most, that were sent
+SENT_S = 7 * 86_400.0
 SUFFIX = ".batch"
 
 logger = logging.getLogger(__name__)
 
 
 class Spool:
-    """Batches in a directory of at most `limit_bytes`. Every method raises OSError when the disk does not obey."""
+    """Batches in a directory of at most `limit_bytes`. Every method raises OSError when the disk does not obey.
 
-    def __init__(self, directory: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+    `wall` gives the time in seconds since 1970.
+    """
+
+    def __init__(self, directory: Path, limit_bytes: int = LIMIT_BYTES, wall: Callable[[], float] = time.time) -> None:
         self._directory = directory
         self._refused = directory / "refused"
+        self._sent = directory / "sent"
         self._lost = directory / "lost"
         self._limit_bytes = limit_bytes
+        self._wall = wall
         durable.make_directory(self._refused)
+        durable.make_directory(self._sent)
 
     def put(self, batch_id: str, data: bytes) -> Path:
         """Keeps a batch: it is on disk when this returns. `batch_id` is that of its header."""
@@ -44,8 +57,20 @@ class Spool:
         # Numbers and not times give the order: the clock of a device may jump.
         number = int(waiting[-1].name.partition("-")[0]) + 1 if waiting else 1
         path = self._directory / f"{number:012}-{batch_id}{SUFFIX}"
-        durable.write(path, data)
+        try:
+            durable.write(path, data)
+        except OSError:
+            if not self._forget_sent():
+                raise
+            durable.write(path, data)  # the disk itself may have had no room
         return path
+
+    def _forget_sent(self) -> int:
+        """Drops what was sent, whatever its age; returns how many batches."""
+        sent = self.sent()
+        for path in sent:
+            path.unlink(missing_ok=True)
+        return len(sent)
 
     def pending(self) -> list[Path]:
         """The batches that wait, oldest first."""
@@ -59,8 +84,33 @@ class Spool:
             return None
 
     def accepted(self, path: Path) -> None:
-        """Forgets a batch that the collector keeps."""
-        path.unlink(missing_ok=True)
+        """Sets a batch that the collector keeps among what was sent, and drops what has been there for a week."""
+        kept = self._sent / path.name
+        with suppress(FileNotFoundError):  # another process had it accepted
+            path.replace(kept)
+            os.utime(kept, (self._wall(), self._wall()))
+        self._drop_old()
+
+    def sent(self) -> list[Path]:
+        """The batches that were sent within the week, oldest first."""
+        return sorted(self._sent.glob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_mtime, path.name))
+
+    def resend(self) -> int:
+        """Has what was sent within the week wait again; returns how many batches."""
+        again = self.sent()
+        for path in again:
+            path.replace(self._directory / path.name)
+        durable.sync_directory(self._directory)
+        return len(again)
+
+    def _drop_old(self) -> None:
+        """What was sent goes after a week; of what is left, the latest stay that have room."""
+        room, now = SENT_BYTES, self._wall()
+        for path in reversed(self.sent()):
+            about = path.stat()
+            room -= about.st_size
+            if room < 0 or not -SENT_S < now - about.st_mtime < SENT_S:
+                path.unlink(missing_ok=True)
 
     def refused(self, path: Path, reason: str) -> None:
         """Sets a batch aside that the collector will never take, for whoever wants to know why."""
@@ -78,10 +128,10 @@ class Spool:
             return 0
 
     def _make_room(self, needed: int) -> None:
-        """Drops what is worth least: what a kill left unfinished, then what was refused, then the oldest."""
+        """Drops what is worth least: what a kill left unfinished, what was sent, what was refused, then the oldest."""
         unfinished = sorted(self._directory.glob(f"*{durable.PART}"))
         waiting = self.pending()
-        kept = [*unfinished, *sorted(self._refused.iterdir()), *waiting]
+        kept = [*unfinished, *self.sent(), *sorted(self._refused.iterdir()), *waiting]
         sizes = [path.stat().st_size for path in kept]
         excess = sum(sizes) + needed - self._limit_bytes
         dropped = 0

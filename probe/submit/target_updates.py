@@ -8,10 +8,8 @@ replace the list, and a hostile collector could have a volunteer's own network m
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -19,6 +17,7 @@ from probe import durable
 from probe.addresses import is_address, is_public
 from probe.failure import UserError
 from probe.model import Targets
+from probe.submit.pins import is_trusted
 from probe.targets import MAX_BYTES, parse
 
 LIMIT_S = 10.0
@@ -56,14 +55,6 @@ async def renew(collector: str, kept: Path, shipped: Targets) -> Targets:
     except OSError as error:  # they can be measured all the same
         logger.warning("The collector's targets could not be kept: %s", error.strerror)
     return targets
-
-
-def is_trusted(collector: str) -> bool:
-    """The URL is one from which nobody in between can change what comes."""
-    parts = urlsplit(collector)
-    host = parts.hostname or ""
-    here = host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
-    return parts.scheme == "https" or (parts.scheme == "http" and here)
 
 
 def vetted(targets: Targets) -> Targets:

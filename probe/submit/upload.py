@@ -1,8 +1,9 @@
 """Sends what is in the spool to the collector, oldest first; what is not acknowledged stays.
 
-Only the collector's own answer counts: `{"stored":…,"known":…}` deletes a batch, `{"error":…,"message":…}` sets it
-aside. A login page that answers 200, a proxy that answers 413 and a redirect to a warning say nothing about the batch,
-so it waits. A batch is sent again as the same bytes: the collector knows them and says so.
+Only the collector's own answer counts: a receipt (probe/codecs/receipt.py) of the key that was pinned lets a batch go,
+`{"error":…,"message":…}` sets it aside. A login page that answers 200, whoever writes `{"stored":1}` without the key, a
+proxy that answers 413 and a redirect to a warning say nothing about the batch, so it waits. A batch is sent again as
+the same bytes: the collector knows them and says so.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random as chance
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
 from typing import TypeVar
 
@@ -18,7 +19,10 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from probe.codecs.receipt import PublicKey, Receipt, is_for, is_key, succeeds
+from probe.codecs.seal import SealError, count_measurements
 from probe.private_text import clean_text
+from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool
 
 CONTENT_TYPE = "application/vnd.ringback.batch+gzip"
@@ -46,11 +50,6 @@ class UploadReport(Struct, frozen=True):
     reason: str | None = None
 
 
-class Stored(Struct):
-    stored: int
-    known: int
-
-
 class Error(Struct):
     error: str
     message: str = ""
@@ -67,11 +66,13 @@ class Answer(Struct, frozen=True):
     outcome: Outcome
     reason: str = ""
     retry_after_s: float = 0.0
+    receipt: Receipt | None = None  # one that is still to be believed
 
 
 async def upload(
     spool: Spool,
-    url: str,
+    collector: Collector,
+    pins: Pins,
     *,
     session: aiohttp.ClientSession,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -80,8 +81,8 @@ async def upload(
 ) -> UploadReport:
     """Tries each waiting batch. A collector that is dead, or is not one, ends it early; it never raises for that.
 
-    `url` is the collector's base; `random` gives floats in [0, 1); `attempts` bounds the tries of one batch, and the
-    batches in a row to which something else than a collector answers.
+    `random` gives floats in [0, 1); `attempts` bounds the tries of one batch, and the batches in a row to which
+    something else than a collector answers. Raises UserError when the pinned keys cannot be read or kept.
     """
     sent = refused = foreign = 0
     reason = None
@@ -89,7 +90,9 @@ async def upload(
         data = spool.read(path)
         if data is None:
             continue
-        answer = await _send(data, f"{url.rstrip('/')}/v1/batches", session, sleep, random, attempts)
+        answer = await _send(data, f"{collector.url.rstrip('/')}/v1/batches", session, sleep, random, attempts)
+        if answer.receipt is not None:
+            answer = await _believed(answer.receipt, data, collector, pins, session)
         if answer.outcome is Outcome.ACCEPTED:
             spool.accepted(path)
             sent, foreign = sent + 1, 0
@@ -135,6 +138,51 @@ async def _post(session: aiohttp.ClientSession, url: str, data: bytes) -> Answer
         return Answer(Outcome.TRANSIENT, f"no answer ({type(error).__name__})")
 
 
+async def _believed(
+    receipt: Receipt, data: bytes, collector: Collector, pins: Pins, session: aiohttp.ClientSession
+) -> Answer:
+    """What a receipt is worth: it must be for these very bytes, and by the key of this collector."""
+    try:
+        lines = count_measurements(data)
+    except SealError:
+        return Answer(Outcome.FOREIGN, "a receipt for what is no batch")
+    if not is_for(receipt, data, lines):
+        return Answer(Outcome.FOREIGN, "a receipt that is not for this batch")
+    if await is_believed(receipt.key, collector, pins, session):
+        return Answer(Outcome.ACCEPTED)
+    return Answer(Outcome.FOREIGN, "a receipt by another key than the collector's: see `ringback doctor`")
+
+
+async def is_believed(key: str, collector: Collector, pins: Pins, session: aiohttp.ClientSession) -> bool:
+    """Whether this is the collector's key: told, pinned, its successor by hand-over, or the first that it shows.
+
+    It is pinned from then on. Raises UserError when the pins cannot be read or kept.
+    """
+    kept = pins.key(collector.url)
+    known = {kept, collector.key} - {None}
+    if known and key not in known and not await _follows(key, known, collector.url, session):
+        return False
+    if kept != key:
+        pins.pin(collector.url, key)
+    return True
+
+
+async def _follows(key: str, known: Iterable[str | None], url: str, session: aiohttp.ClientSession) -> bool:
+    said = await public_key(url, session)
+    return said is not None and any(succeeds(key, each, said.hand_overs) for each in known if each)
+
+
+async def public_key(url: str, session: aiohttp.ClientSession) -> PublicKey | None:
+    """What the collector says of its key; None when nothing does that is a collector of today."""
+    limit = aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_S)
+    try:
+        async with session.get(f"{url.rstrip('/')}/v1/key", allow_redirects=False, timeout=limit) as response:
+            said = _decode(await _read(response.content), PublicKey) if response.status == 200 else None
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None
+    return said if said is not None and is_key(said.key) else None
+
+
 async def _read(content: aiohttp.StreamReader) -> bytes:
     """The body, or so much of it that it cannot be a collector's."""
     body = b""
@@ -147,8 +195,8 @@ def _judge(response: aiohttp.ClientResponse, body: bytes) -> Answer:
     status = response.status
     if status in TRANSIENT or status >= 500:
         return Answer(Outcome.TRANSIENT, f"HTTP {status}", _retry_after(response.headers.get("Retry-After", "")))
-    if status == 200 and _decode(body, Stored) is not None:
-        return Answer(Outcome.ACCEPTED)
+    if status == 200 and (receipt := _decode(body, Receipt)) is not None:
+        return Answer(Outcome.FOREIGN, receipt=receipt)
     if status in REFUSALS and (refusal := _decode(body, Error)) is not None:
         return Answer(Outcome.REFUSED, clean_text(f"{refusal.error}: {refusal.message}"))
     return Answer(Outcome.FOREIGN, f"HTTP {status}, not a collector's answer")

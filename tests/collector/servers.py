@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
+import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import Prefix, PrefixTable
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
@@ -22,6 +24,8 @@ from collector.log.committer import Connect
 from collector.log.sqlite import SqliteLog
 from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
+from probe.codecs.receipt import Receipt, is_for
+from probe.codecs.seal import count_measurements
 from probe.model import Network, Targets
 from tests.collector.batches import NOW_MS
 from tests.collector.judging.evidence import RULES, parse
@@ -54,7 +58,15 @@ class Serving:
         """Status and JSON of the answer to an upload; a header is given with _ for -."""
         named = {"Content-Type": CONTENT_TYPE} | {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.session.post(f"{self.url}/v1/batches", data=data, headers=named) as answer:
-            return answer.status, await answer.json()
+            said = await answer.json()
+        return answer.status, self._checked(said, data) if answer.status == 200 else said
+
+    def _checked(self, said: dict[str, object], data: bytes) -> dict[str, object]:
+        """What a receipt counts, once it is seen to be the collector's, and for these bytes."""
+        given = msgspec.convert(said, Receipt)
+        assert given.key == self.parts.key.key
+        assert is_for(given, data, count_measurements(data))
+        return {"stored": given.stored, "known": given.known}
 
     async def get(self, path: str, **headers: str) -> tuple[int, str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -85,15 +97,19 @@ async def serving(
     metrics = Metrics(CollectorRegistry())
     with closing(SqliteLog(directory / "log.sqlite", connect)) as log, closing(Warehouse(None)) as warehouse:
         projector = Projector(log, warehouse, controls, rules=rules, parse=parse)
+        key = CollectorKey(bytes(32))
+        table, now_ms = PrefixTable(networks), lambda: NOW_MS
+        ingest = Ingest(log, table, key, metrics, now_ms, projector.announce, proxies, limits)
         parts = Parts(
             log=log,
-            ingest=Ingest(log, PrefixTable(networks), metrics, lambda: NOW_MS, projector.announce, proxies, limits),
+            ingest=ingest,
             projector=projector,
             warehouse=warehouse,
             targets=targets,
             controls=controls,
+            key=key,
             metrics=metrics,
-            now_ms=lambda: NOW_MS,
+            now_ms=now_ms,
         )
         served = runner(create_app(parts, OwnerAccess(TOKEN, lambda: NOW_MS)))
         await served.setup()

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from collector.facts.collector_key import load_or_create
 from tests.country.build import Country
 from tests.country.namespaces import Host, run
 from tests.country.plan import COLLECTOR, WORLD_V4
@@ -95,6 +96,11 @@ class Collector:
     country: Country
     data: Path
     url: str
+
+    @property
+    def named(self) -> str:
+        """What `--collector` is told: it is over plain HTTP elsewhere, so by its key."""
+        return f"ringback:{load_or_create(self.data).key}@{self.url}"
 
     def get(self, path: str) -> str:
         """With the operator's token, from the world."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collector.facts.collector_key import load_or_create
 from tests.lab.bench import LabBench
 from tests.lab.model import Run
 from tests.lab.plan import COLLECTOR, CONTROLS, WORLD_V4
@@ -72,15 +73,17 @@ class Installed:
         with ExitStack() as stack:
             data = {operator: self._own(operator) for operator in CONTROLS}
             collector = stack.enter_context(self._collector([_identity(each) for each in data.values()]))
-            controls = [self._started(stack, self._control(runs[0], name), data[name], collector.url) for name in data]
+            controls = [
+                self._started(stack, self._control(runs[0], name), data[name], collector.named) for name in data
+            ]
             files = [option for control in controls for option in ("--control", control.told())]
             started = {
-                run: self._started(stack, run, self._own(f"{run.entry}-{run.access}"), collector.url, *files)
+                run: self._started(stack, run, self._own(f"{run.entry}-{run.access}"), collector.named, *files)
                 for run in runs
             }
             said = {run: check.lines() for run, check in started.items()}
             for name in data:  # once more, now that lines have failed
-                self._started(stack, self._control(runs[0], name), data[name], collector.url).lines()
+                self._started(stack, self._control(runs[0], name), data[name], collector.named).lines()
             judged = collector.verdicts()
         return {run: _by_target(_verdicts(lines)) for run, lines in said.items()}, {
             run: _by_target([judged[line["uid"]] for line in _verdicts(lines)]) for run, lines in said.items()
@@ -122,6 +125,11 @@ class Collector:
     world: str
     data: Path
     url: str
+
+    @property
+    def named(self) -> str:
+        """What `--collector` is told: it is over plain HTTP elsewhere, so by its key."""
+        return f"ringback:{load_or_create(self.data).key}@{self.url}"
 
     def get(self, path: str) -> Json:
         """With the operator's token, from the world."""

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from probe.daemon import SOFTWARE
 from probe.model import Measurement
 from probe.submit.identity import Identity
+from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool, seal_measurements
 from probe.submit.upload import upload
 from tests.lab.fork import Order, enter, measured
@@ -99,7 +100,7 @@ async def _run(errand: Errand) -> None:
     for batch, data in seal_measurements(identity(errand.name), seen, SOFTWARE, digest, now_ms, secrets.token_bytes):
         spool.put(batch, data)
     async with aiohttp.ClientSession() as session:
-        report = await upload(spool, errand.collector, session=session)
+        report = await upload(spool, Collector(errand.collector), Pins(errand.data / errand.name), session=session)
     if report.left or report.refused:
         raise RuntimeError(f"The collector did not take everything: {report}.")
 

@@ -14,11 +14,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from probe.codecs import stun
+from probe.codecs.receipt import issue
+from probe.codecs.seal import count_measurements
+from probe.submit.identity import Identity
 from tests.probe.builders import refusal, stun_reply
 
+KEY = Identity(bytes(32))  # the collector's
 SERVER, COLLECTOR, OWN = "203.0.113.4", "203.0.113.5", "198.51.100.7"
 PREPARE = [
     "ip link set lo up",
@@ -54,7 +59,8 @@ async def serve(directory: Path, arguments: list[str]) -> int:
     async def batches(request: web.Request) -> web.Response:
         uploads.append(await request.read())
         (directory / f"upload{len(uploads)}").write_bytes(uploads[-1])
-        return web.json_response({"stored": 1, "known": 0})
+        lines = count_measurements(uploads[-1])
+        return web.json_response(msgspec.to_builtins(issue(uploads[-1], lines, 0, 1, KEY.key, KEY.sign)))
 
     async def controls(request: web.Request) -> web.Response:
         assert int(request.query["since"]) < int(request.query["until"])

@@ -23,10 +23,11 @@ from probe.model import ControlMeasurement, Measurement, Network
 from probe.net.vantage import LinkResolver
 from probe.targets import packaged
 from tests.patience import PATIENCE
-from tests.probe.loopback_world import COLLECTOR, OWN, PREPARE, SERVER, command
+from tests.probe.loopback_world import COLLECTOR, KEY, OWN, PREPARE, SERVER, command
 from tests.source import ROOT
 
 RESOLVERS = packaged().resolvers
+NAMED = f"ringback:{KEY.key}@http://{COLLECTOR}:8080"
 
 
 def endpoint(handshake: str, port: int, **more: Any) -> dict[str, Any]:
@@ -84,6 +85,10 @@ def refused(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str
         (["check", "--max-bytes", "1e5"], "1e5 is not a whole number"),
         (["check", "--collector", "collector.example"], "is not a URL such as https://collector.example"),
         (["check", "--collector", "ftp://collector.example"], "is not a URL"),
+        (["check", "--collector", "http://collector.example"], "is neither https nor this machine"),
+        (["check", "--collector", "http://192.168.1.2:8321"], "is neither https nor this machine"),
+        (["check", "--collector", "ringback:abc@collector.example"], "is not ringback:KEY@HOST"),
+        (["trust", "https://collector.example", "abc"], "abc is no key"),
         (["check", "--interval", "5"], "unrecognized arguments"),
         (["targets"], "required"),
     ],
@@ -235,7 +240,7 @@ def in_spool(directory: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.needs("root")
 def test_a_check_prints_what_it_saw_and_keeps_it(tmp_path: Path) -> None:
-    run = Run(tmp_path, "--collector", f"http://{COLLECTOR}:8080", "--no-upload", "--access", "adsl", "--seed", "1")
+    run = Run(tmp_path, "--collector", NAMED, "--no-upload", "--access", "adsl", "--seed", "1")
     kinds = [line["type"] for line in run.lines]
     assert sorted(set(kinds)) == ["measurement", "summary", "verdict"]
     assert kinds == sorted(kinds, key=["measurement", "verdict", "summary"].index)
@@ -266,7 +271,7 @@ def test_a_check_prints_what_it_saw_and_keeps_it(tmp_path: Path) -> None:
 
 @pytest.mark.needs("root")
 def test_a_check_uploads_and_its_output_is_a_control(tmp_path: Path) -> None:
-    first = Run(tmp_path, "--collector", f"http://{COLLECTOR}:8080")
+    first = Run(tmp_path, "--collector", NAMED)
     sent = [json.loads(line) for line in unseal((tmp_path / "upload1").read_bytes()).lines]
     assert {each["uid"] for each in sent} == {line["uid"] for line in first.of("measurement")}
     assert in_spool(tmp_path) == []

@@ -22,6 +22,7 @@ from probe.daemon import NotKept, Options, check, run, show_progress
 from probe.failure import UserError
 from probe.measuring.session import Settings
 from probe.model import AlsoDial, Link, Transport
+from probe.submit.pins import Collector
 from probe.submit.spool import Spool
 from probe.submit.upload import UploadReport
 from tests.probe.builders import NOW_MS, endpoint, measurement, target, targets
@@ -83,7 +84,7 @@ async def test_a_collector_out_of_reach_costs_nothing(
     cycles: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(daemon, "UPLOAD_ATTEMPTS", 1)
-    await check(options(tmp_path, collector="http://127.0.0.1:9"))
+    await check(options(tmp_path, collector=Collector("http://127.0.0.1:9")))
     assert len(Spool(tmp_path / "spool").pending()) == 1
     assert "1 batches wait for the collector" in caplog.text
 
@@ -342,7 +343,7 @@ async def test_what_waits_is_sent_although_nothing_more_can_be_kept(
     await check(options(tmp_path, upload=False))
     sent = []
 
-    async def upload(spool: Spool, collector: str, **_: Any) -> UploadReport:
+    async def upload(spool: Spool, *_: Any, **__: Any) -> UploadReport:
         sent.append(len(spool.pending()))
         return UploadReport()
 
@@ -352,5 +353,5 @@ async def test_what_waits_is_sent_although_nothing_more_can_be_kept(
     monkeypatch.setattr(daemon, "upload", upload)
     monkeypatch.setattr(daemon.Spool, "put", full)
     with pytest.raises(NotKept, match="No space left on device"):
-        await check(options(tmp_path, collector="http://127.0.0.1:9"))
+        await check(options(tmp_path, collector=Collector("http://127.0.0.1:9")))
     assert sent == [1]

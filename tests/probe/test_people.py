@@ -77,8 +77,10 @@ def test_a_key_that_was_restored_by_hand(tmp_path: Path) -> None:
 OWN = {
     "probe.net.vantage",  # resolv.conf and /proc
     "probe.measuring.allocate_budget",
+    "probe.submit.pins",
     "probe.submit.spool",
     "probe.submit.target_updates",
+    "collector.facts.collector_key",
     "collector.instance",  # the lock
     "collector.replay.instance",  # a secret of bytes
     "collector.package.data_package",  # hashes of what was just written

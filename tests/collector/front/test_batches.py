@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ipaddress
+import json
 import logging
 import socket
 import sqlite3
@@ -53,6 +54,11 @@ async def test_a_batch_is_stored_and_then_known(collector: Serving, volunteer: V
     assert await collector.post(data) == (200, {"stored": 0, "known": 2})
     assert collector.log.cursor() == 1
     assert (collector.counted("stored"), collector.counted("known")) == (1, 1)
+
+
+async def test_the_key_of_receipts_is_shown_to_anybody(collector: Serving) -> None:
+    status, text = await collector.get("/v1/key")
+    assert (status, json.loads(text)) == (200, {"key": collector.parts.key.key, "hand_overs": []})
 
 
 def damaged(volunteer: Volunteer, how: str) -> bytes:

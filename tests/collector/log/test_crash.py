@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from collector.log.sqlite import SqliteLog
+from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool
 from probe.submit.upload import UploadReport, upload
 from tests.collector.batches import Volunteer
@@ -32,6 +33,7 @@ class Uploader:
     def __init__(self, directory: Path, number: int) -> None:
         self.volunteer = Volunteer(number)
         self.spool = _TellingSpool(directory / f"spool-{number}", self._acknowledged)
+        self.pins = Pins(directory / f"spool-{number}")
         self.sent: dict[str, bytes] = {}  # file name → batch
         self.measured: set[str] = set()
         self.acknowledged: set[str] = set()
@@ -50,7 +52,7 @@ class Uploader:
 
     async def upload(self, url: str) -> UploadReport:
         async with aiohttp.ClientSession() as session:
-            return await upload(self.spool, url, session=session, attempts=1)
+            return await upload(self.spool, Collector(url), self.pins, session=session, attempts=1)
 
     def _acknowledged(self, path: Path) -> None:
         self.acknowledged |= self._uids[path.name]
@@ -142,7 +144,8 @@ async def test_a_replay_is_known_and_a_poisoned_batch_holds_nobody_up(tmp_path: 
             aiohttp.ClientSession() as session,
             session.post(f"{url}/v1/batches", data=replayed, headers=headers) as answer,
         ):
-            assert (answer.status, await answer.json()) == (200, {"stored": 0, "known": MEASUREMENTS})
+            said = await answer.json()
+            assert (answer.status, said["stored"], said["known"]) == (200, 0, MEASUREMENTS)
         poison = uploader.put(gzip.compress(gzip.decompress(replayed).replace(b"whatsapp", b"telegram")), set())
         uploader.measure()
         assert await uploader.upload(url) == UploadReport(sent=1, refused=1)

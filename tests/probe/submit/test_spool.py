@@ -49,13 +49,52 @@ def test_batches_come_back_in_the_order_they_were_put(tmp_path: Path) -> None:
     assert [again.read(path) for path in again.pending()] == [b"c", b"a", b"b", b"0"]
 
 
-def test_what_is_accepted_is_deleted_even_twice(tmp_path: Path) -> None:
+def test_what_is_accepted_waits_no_more_even_twice(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     path = spool.put("a", b"a")
     spool.accepted(path)
     spool.accepted(path)
     assert spool.pending() == []
     assert spool.read(path) is None
+    assert names(spool.sent()) == ["a"]
+
+
+def test_what_was_sent_stays_for_a_week(tmp_path: Path) -> None:
+    now = [1_456_500_000.0]
+    spool = Spool(tmp_path, wall=lambda: now[0])
+    for name, days in (("a", 0), ("b", 6.9), ("c", 0.2)):
+        now[0] += days * 86_400
+        spool.accepted(spool.put(name, name.encode()))
+    assert names(spool.sent()) == ["b", "c"]
+
+
+def test_what_was_sent_by_a_clock_far_ahead_does_not_stay_for_ever(tmp_path: Path) -> None:
+    now = [4_000_000_000.0]
+    spool = Spool(tmp_path, wall=lambda: now[0])
+    spool.accepted(spool.put("a", b"a"))
+    now[0] = 1_456_500_000.0
+    spool.accepted(spool.put("b", b"b"))
+    assert names(spool.sent()) == ["b"]
+
+
+def test_what_was_sent_has_little_room_and_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.submit.spool.SENT_BYTES", 80)
+    spool = Spool(tmp_path, limit_bytes=200)
+    for name in "abc":
+        spool.accepted(spool.put(name, bytes(40)))
+    assert len(spool.sent()) == 2
+    spool.put("d", bytes(100))
+    spool.put("e", bytes(100))
+    assert (names(spool.pending()), spool.sent(), spool.lost) == (["d", "e"], [], 0)
+
+
+def test_what_was_sent_can_be_sent_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    for name in "ab":
+        spool.accepted(spool.put(name, name.encode()))
+    assert spool.resend() == 2
+    assert sorted(spool.read(path) or b"" for path in spool.pending()) == [b"a", b"b"]
+    assert spool.sent() == []
 
 
 def test_what_is_refused_is_set_aside_with_its_reason(tmp_path: Path) -> None:
@@ -104,6 +143,20 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path, monkeyp
         spool.put("b", b"b")
     assert names(spool.pending()) == ["a"]
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_disk_that_is_full_of_what_was_sent_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, real = Spool(tmp_path), durable.write
+    spool.accepted(spool.put("a", b"a"))
+
+    def full(path: Path, data: bytes) -> None:
+        if list((tmp_path / "sent").iterdir()):
+            raise OSError(28, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(durable, "write", full)
+    spool.put("b", b"b")
+    assert (names(spool.pending()), spool.sent()) == (["b"], [])
 
 
 WRITER = """

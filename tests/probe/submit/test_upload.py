@@ -3,46 +3,84 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from probe.codecs.receipt import hand_over, issue
+from probe.submit.identity import Identity
+from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool
 from probe.submit.upload import CONTENT_TYPE, UploadReport, upload
+from tests.collector.batches import Volunteer
+
+
+def batch(number: int) -> bytes:
+    one = Volunteer(number)
+    return one.seal([one.measure()])
+
 
 Reply = Callable[[], Awaitable[web.StreamResponse]]
-OK = (200, '{"stored":1,"known":0}')
-KNOWN = (200, '{"stored":0,"known":1,"later":true}')
+COLLECTOR = Identity(bytes(32))
+OTHER = Identity(bytes([1]) * 32)
+A, B = (batch(number) for number in (1, 2))
 PORTAL = (200, "<html>Bienvenue</html>")
+
+
+class Receipts:
+    """Answers with the receipt of a collector; `changes` are put into it, and `by` signs for `key`."""
+
+    def __init__(self, by: Identity = COLLECTOR, key: str = "", already: int = 0, **changes: object) -> None:
+        self._by, self._key, self._known, self._changes = by, key or by.key, already, changes
+
+    def text(self, data: bytes) -> str:
+        receipt = issue(data, 1 - self._known, self._known, 1_456_500_000_000, self._key, self._by.sign)
+        return json.dumps(msgspec.to_builtins(receipt) | self._changes)
+
+
+OK = Receipts()
+KNOWN = Receipts(already=1, later=True)
 
 
 class Script:
     """A collector that gives these answers in turn, and then goes on with the last."""
 
-    def __init__(self, *answers: tuple[int, str] | tuple[int, str, dict[str, str]] | Reply) -> None:
+    def __init__(
+        self, *answers: tuple[int, str] | tuple[int, str, dict[str, str]] | Receipts | Reply, key: object = None
+    ) -> None:
         self._answers = list(answers)
+        self._key = key
         self.bodies: list[bytes] = []
+        self.pinned: str | None = None
         self.headers: list[dict[str, str]] = []
 
     async def receive(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.read())
         self.headers.append(dict(request.headers))
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Receipts):
+            return web.Response(text=answer.text(self.bodies[-1]))
         if callable(answer):
             return await answer()
         status, text, *headers = answer
         return web.Response(status=status, text=text, headers=headers[0] if headers else None)
 
+    async def show_key(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self._key) if self._key else web.Response(status=404)
+
 
 class Pauses:
     """Stands for asyncio.sleep: keeps what was asked for and returns at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
         self.asked: list[float] = []
+        self.directory = directory  # where pins are kept
 
     async def __call__(self, seconds: float) -> None:
         self.asked.append(seconds)
@@ -52,27 +90,37 @@ class Pauses:
 def spool(tmp_path: Path) -> Spool:
     spool = Spool(tmp_path)
     for name in ("a", "b"):
-        spool.put(name, name.encode() * 10)
+        spool.put(name, {"a": A, "b": B}[name])
     return spool
 
 
-async def run(script: Script, spool: Spool, pauses: Pauses, attempts: int = 3) -> UploadReport:
+async def run(
+    script: Script, spool: Spool, pauses: Pauses, attempts: int = 3, given: str | None = None, pinned: str | None = None
+) -> UploadReport:
+    """One upload; `given` is the key that the user names, `pinned` one that was pinned before."""
     app = web.Application()
     app.router.add_post("/v1/batches", script.receive)
+    app.router.add_get("/v1/key", script.show_key)
     async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession() as session:
-        url = str(server.make_url("/"))
-        return await upload(spool, url, session=session, sleep=pauses, random=lambda: 0.5, attempts=attempts)
+        collector, pins = Collector(str(server.make_url("/")), given), Pins(pauses.directory)
+        if pinned:
+            pins.pin(collector.url, pinned)
+        report = await upload(
+            spool, collector, pins, session=session, sleep=pauses, random=lambda: 0.5, attempts=attempts
+        )
+        script.pinned = pins.key(collector.url)
+        return report
 
 
 @pytest.fixture
-def pauses() -> Pauses:
-    return Pauses()
+def pauses(tmp_path: Path) -> Pauses:
+    return Pauses(tmp_path)
 
 
-async def test_what_the_collector_keeps_is_deleted(spool: Spool, pauses: Pauses) -> None:
+async def test_what_the_collector_keeps_waits_no_more(spool: Spool, pauses: Pauses) -> None:
     script = Script(OK, KNOWN)
     assert await run(script, spool, pauses) == UploadReport(sent=2)
-    assert script.bodies == [b"a" * 10, b"b" * 10]
+    assert script.bodies == [A, B]
     assert spool.pending() == []
     assert pauses.asked == []
 
@@ -103,7 +151,7 @@ async def test_a_collector_in_trouble_is_asked_again_with_the_same_bytes(
 ) -> None:
     script = Script((status, ""), (status, '{"error":"busy","message":""}'), OK)
     assert await run(script, spool, pauses) == UploadReport(sent=2)
-    assert script.bodies == [b"a" * 10] * 3 + [b"b" * 10]
+    assert script.bodies == [A] * 3 + [B]
     assert pauses.asked == [1.0, 2.0]  # half of 2 s and of 4 s: the random number was 0.5
 
 
@@ -134,13 +182,14 @@ async def test_a_wish_to_wait_is_granted_within_reason(spool: Spool, pauses: Pau
     [
         PORTAL,
         (200, ""),
-        (200, '{"stored":"1","known":0}'),
+        (200, '{"stored":1,"known":0}'),
+        (200, '{"stored":0,"known":0}'),
         (200, "[" * 5_000),
-        (200, '{"stored":1,"known":0,"x":"' + "x" * 1_000_000 + '"}'),
+        (200, OK.text(A)[:-1] + ',"x":"' + "x" * 1_000_000 + '"}'),
         (204, ""),
-        (202, OK[1]),
+        (202, OK.text(A)),
         (301, "", {"Location": "/v1/batches"}),
-        (307, OK[1], {"Location": "/v1/batches"}),
+        (307, OK.text(A), {"Location": "/v1/batches"}),
         (400, "<html>Bad Request</html>"),
         (413, '{"detail":"too large"}'),
         (403, '{"error":"blocked","message":"by the ministry"}'),
@@ -155,7 +204,7 @@ async def test_only_a_collector_can_end_the_life_of_a_batch(
     script = Script(answer)
     report = await run(script, spool, pauses)
     assert report == UploadReport(left=2, reason=f"HTTP {answer[0]}, not a collector's answer")
-    assert script.bodies == [b"a" * 10, b"b" * 10]  # each once: neither again, nor after a redirect
+    assert script.bodies == [A, B]  # each once: neither again, nor after a redirect
 
 
 async def test_a_batch_that_a_proxy_will_not_pass_does_not_hold_up_the_next(spool: Spool, pauses: Pauses) -> None:
@@ -165,7 +214,7 @@ async def test_a_batch_that_a_proxy_will_not_pass_does_not_hold_up_the_next(spoo
 
 async def test_a_portal_is_not_sent_everything(spool: Spool, pauses: Pauses) -> None:
     for number in range(5):
-        spool.put(f"more{number}", b"x")
+        spool.put(f"more{number}", A)
     script = Script(PORTAL)
     assert (await run(script, spool, pauses, attempts=3)).left == 7
     assert len(script.bodies) == 3
@@ -173,7 +222,7 @@ async def test_a_portal_is_not_sent_everything(spool: Spool, pauses: Pauses) -> 
 
 async def test_a_connection_that_breaks_is_tried_again(spool: Spool, pauses: Pauses) -> None:
     async def cut() -> web.StreamResponse:
-        response = web.Response(text=OK[1])
+        response = web.Response(text=OK.text(A))
         response.content_length = 1_000
         return response
 
@@ -194,10 +243,12 @@ async def test_an_answer_that_does_not_come_is_given_up(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}/", "nonsense", "http://[::1", ""])
-async def test_a_dead_collector_never_raises(spool: Spool, pauses: Pauses, url: str) -> None:
+async def test_a_dead_collector_never_raises(spool: Spool, pauses: Pauses, url: str, tmp_path: Path) -> None:
     address = url.format(port=unused_port())
     async with aiohttp.ClientSession() as session:
-        report = await upload(spool, address, session=session, sleep=pauses, random=lambda: 0.0, attempts=2)
+        report = await upload(
+            spool, Collector(address), Pins(tmp_path), session=session, sleep=pauses, random=lambda: 0.0, attempts=2
+        )
     assert (report.sent, report.refused, report.left) == (0, 0, 2)
     assert report.reason is not None
     assert report.reason.startswith("no answer (")
@@ -207,7 +258,7 @@ async def test_a_dead_collector_never_raises(spool: Spool, pauses: Pauses, url: 
 async def test_a_batch_that_another_process_took_is_passed_over(spool: Spool, pauses: Pauses) -> None:
     async def take() -> web.StreamResponse:
         spool.pending()[1].unlink()
-        return web.Response(text=OK[1])
+        return web.Response(text=OK.text(A))
 
     assert await run(Script(take), spool, pauses) == UploadReport(sent=1)
 
@@ -216,3 +267,66 @@ async def test_an_empty_spool_asks_nobody(tmp_path: Path, pauses: Pauses) -> Non
     script = Script(OK)
     assert await run(script, Spool(tmp_path), pauses) == UploadReport()
     assert script.bodies == []
+
+
+# --- Receipts -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch": "0" * 64},
+        {"lines": 0, "stored": 0},
+        {"lines": 2, "stored": 2},
+        {"stored": 0},
+        {"known": 1},
+        {"received_ms": 0},
+        {"received_ms": -1},
+        {"lines": 2**64},
+        {"key": OTHER.key},
+        {"key": "z"},
+        {"signature": "00" * 64},
+        {"signature": ""},
+    ],
+)
+async def test_a_receipt_for_something_else_lets_nothing_go(
+    spool: Spool, pauses: Pauses, changes: dict[str, object]
+) -> None:
+    script = Script(Receipts(**changes))  # type: ignore[arg-type]
+    report = await run(script, spool, pauses)
+    assert report == UploadReport(left=2, reason="a receipt that is not for this batch")
+    assert script.pinned is None
+
+
+async def test_another_batchs_receipt_lets_nothing_go(spool: Spool, pauses: Pauses) -> None:
+    assert (await run(Script((200, OK.text(B)), (200, OK.text(A))), spool, pauses)).left == 2
+
+
+async def test_the_first_key_is_pinned_and_no_other_believed(spool: Spool, pauses: Pauses) -> None:
+    script = Script(OK, Receipts(OTHER))
+    report = await run(script, spool, pauses)
+    assert (report.sent, report.left, script.pinned) == (1, 1, COLLECTOR.key)
+    assert "ringback doctor" in str(report.reason)
+
+
+async def test_a_key_that_was_given_is_the_only_one(spool: Spool, pauses: Pauses) -> None:
+    assert (await run(Script(OK), spool, pauses, given=OTHER.key)).left == 2
+    assert (await run(Script(OK), spool, pauses, given=COLLECTOR.key)).sent == 2
+
+
+async def test_a_successor_is_believed_if_the_pinned_key_vouches_for_it(spool: Spool, pauses: Pauses) -> None:
+    between = Identity(bytes([2]) * 32)
+    steps = [hand_over(OTHER.key, between.key, OTHER.sign), hand_over(between.key, COLLECTOR.key, between.sign)]
+    said = {"key": COLLECTOR.key, "hand_overs": [msgspec.to_builtins(step) for step in steps]}
+    script = Script(OK, key=said)
+    assert (await run(script, spool, pauses, pinned=OTHER.key)).sent == 2
+    assert script.pinned == COLLECTOR.key
+
+
+@pytest.mark.parametrize("forger", [COLLECTOR, Identity(bytes([3]) * 32)])
+async def test_a_hand_over_that_the_old_key_did_not_sign(spool: Spool, pauses: Pauses, forger: Identity) -> None:
+    forged = hand_over(OTHER.key, COLLECTOR.key, forger.sign)
+    said = {"key": COLLECTOR.key, "hand_overs": [msgspec.to_builtins(forged)]}
+    script = Script(OK, key=said)
+    assert (await run(script, spool, pauses, pinned=OTHER.key)).left == 2
+    assert script.pinned == OTHER.key

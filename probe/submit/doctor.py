@@ -1,0 +1,63 @@
+"""What the volunteer asks about sending: what waits, whom this probe believes, and how to believe another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+
+from probe.codecs.receipt import is_key, succeeds
+from probe.failure import UserError
+from probe.submit.pins import Collector, Pins
+from probe.submit.spool import Spool
+from probe.submit.upload import public_key
+
+
+def trust(data_dir: Path, collector: Collector, key: str) -> None:
+    """Believes this key of the collector instead of the one before. Raises UserError."""
+    if not is_key(key):
+        raise UserError(f"{key} is no key: it has 64 hex digits in small letters. Ask the collector's operator.")
+    Pins(data_dir).pin(collector.url, key)
+
+
+def resend(data_dir: Path) -> int:
+    """Has the batches of the last week wait again; returns how many. Raises UserError."""
+    try:
+        return Spool(data_dir / "spool").resend()
+    except OSError as error:
+        raise UserError(f"The spool in {data_dir} cannot be used: {error.strerror}.") from error
+
+
+async def examine(data_dir: Path) -> list[str]:
+    """One line for the spool and one for each collector that was ever believed. Raises UserError."""
+    try:
+        lines = list(_of_spool(data_dir / "spool"))
+    except OSError as error:
+        raise UserError(f"The spool in {data_dir} cannot be read: {error.strerror}.") from error
+    async with aiohttp.ClientSession() as session:
+        lines += [await _of_collector(url, key, session) for url, key in Pins(data_dir).all().items()]
+    return lines
+
+
+def _of_spool(directory: Path) -> Iterator[str]:
+    if not directory.exists():
+        yield "Nothing was kept for a collector yet."
+        return
+    spool = Spool(directory)
+    refused = len(list((directory / "refused").glob("*.batch")))
+    yield f"{len(spool.pending())} batches wait, {len(spool.sent())} were sent within a week, {refused} were refused."
+    if spool.lost:
+        yield f"{spool.lost} batches were dropped unsent for want of room."
+
+
+async def _of_collector(url: str, pinned: str, session: aiohttp.ClientSession) -> str:
+    said = await public_key(url, session)
+    if said is None:
+        return f"{url}: does not answer, or is no collector. Its key is {pinned}."
+    if said.key == pinned or succeeds(said.key, pinned, said.hand_overs):
+        return f"{url}: its key is {said.key}, as expected."
+    return (
+        f"{url}: shows the key {said.key} instead of {pinned}, and the old one does not vouch for it. Nothing is let go"
+        f" for it. If the operator says that the key was replaced: `ringback trust {url} {said.key}`."
+    )
