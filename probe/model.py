@@ -613,7 +613,10 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 class Cell(Struct, frozen=True, kw_only=True):
-    """A cell: the latest verdict of each line of one (target, network, access) in a window."""
+    """A cell: the latest verdict of each line of one (target, network, access) in a window.
+
+    `state` and what belongs to it is of all lines; strangers are told `public_state`, of established lines.
+    """
 
     target: str
     network: Network
@@ -623,9 +626,13 @@ class Cell(Struct, frozen=True, kw_only=True):
     state: State
     mechanism: str | None
     lines: int  # all lines that were measured
-    counted: int  # n: those whose verdict is not `insufficient`, and those that `answered`
+    counted: int  # n: those whose verdict is not `insufficient`, and those that `answered`; of a source at most 2
     states: dict[str, int]  # state → lines
     answered: int = 0  # lines of which nothing is concluded, but whom a relay answers that is dropped for others
+    public_state: State = State.INSUFFICIENT
+    public_mechanism: str | None = None
+    established: int = 0  # lines whose key was established
+    buckets: int = 0  # source buckets that these came from
 
 
 Json = Any  # a decoded JSON or YAML value, at the edges only

@@ -14,7 +14,7 @@ from collector.influx.vocabulary import Place, Vocabulary, country_word
 from collector.judging.rules import MakeCell
 from collector.warehouse import privacy_floor
 from collector.warehouse.store import Warehouse
-from probe.judge.cells import SPEAKS_AGAINST
+from probe.judge.cells import SPEAKS_AGAINST, Line
 from probe.model import HOUR_MS, Access, Cell, Network, State, Step, Verdict
 
 STEPS = tuple(step.value for step in Step)
@@ -74,7 +74,7 @@ class Rollups:
         country, asn, operator, access = place
         network = Network(country=country, asn=asn, operator=operator)
         since_ms, until_ms = (n * span * HOUR_MS for n in (slot, slot + 1))
-        latest = [verdict for said, lines in tally.said.items() for verdict in [_verdict(target, *said)] * lines]
+        latest = [line for said, lines in tally.said.items() for line in [_line(target, *said)] * lines]
         return Counted(tally, self._make_cell(target, network, Access(access), since_ms, until_ms, latest), left)
 
 
@@ -179,9 +179,9 @@ def _sums(cells: Sequence[Cell], counted: bool = True) -> Fields:
     return {"judged": judged, "interfered": interfered, **({"cells": len(cells)} if counted else {})}
 
 
-def _verdict(target: str, state: str, mechanism: str | None) -> Verdict:
-    """A verdict with as much as a cell is made of."""
-    return Verdict(
+def _line(target: str, state: str, mechanism: str | None) -> Line:
+    """A line's verdict with as much as a cell is made of."""
+    verdict = Verdict(
         target=target,
         state=State(state),
         mechanism=mechanism,
@@ -194,3 +194,4 @@ def _verdict(target: str, state: str, mechanism: str | None) -> Verdict:
         uid="",
         round=1,
     )
+    return Line(verdict=verdict)

@@ -11,7 +11,7 @@ from collector.influx.line import MS_NS, Value, line, series
 from collector.influx.schema import NOTHING, VERDICT
 from collector.influx.vocabulary import OTHER, Place, Vocabulary, elsewhere
 from collector.warehouse.store import Warehouse
-from probe.judge.cells import INTERFERED
+from probe.judge.conclusion import INTERFERED
 
 _COLUMNS = """
 v.target, v.country, v.asn, v.operator, v.access, v.started_ms, v.key, v.uid, v.is_control, v.simulated

@@ -22,6 +22,7 @@ from collector.warehouse.tables import (
 )
 from probe.attempts import failing_addresses, is_at
 from probe.failure import is_own
+from probe.judge.cells import Line
 from probe.model import HOUR_MS, Access, AlsoDial, Measurement, Network, Observation, Verdict
 
 
@@ -107,7 +108,7 @@ def _cells(rules: Rules, target: str, hour: int, judged: Sequence[_Judged]) -> l
     span = (hour * HOUR_MS, (hour + 1) * HOUR_MS)
     return [
         cell_row(
-            rules.cell(target, network, access, *span, [lines[key].verdict for key in sorted(lines)]),
+            rules.cell(target, network, access, *span, [Line(verdict=lines[key].verdict) for key in sorted(lines)]),
             hour,
             simulated=simulated,
         )

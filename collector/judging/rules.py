@@ -7,14 +7,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from probe.judge.cells import access_of, cell
+from probe.judge.cells import Line, access_of, cell
 from probe.judge.evidence import Evidence
 from probe.judge.verdict import RULES_VERSION, judge
 from probe.model import Access, Cell, Link, Network, Verdict
 
 
 class MakeCell(Protocol):
-    """One cell, of the latest verdict of each line."""
+    """One cell, of its lines with the latest verdict of each."""
 
     def __call__(
         self,
@@ -23,7 +23,7 @@ class MakeCell(Protocol):
         access: Access,
         since_ms: int,
         until_ms: int,
-        latest: Sequence[Verdict],
+        latest: Sequence[Line],
     ) -> Cell: ...
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from probe.judge.cells import access_of, cell
+from probe.judge.cells import Line, access_of, cell
 from probe.judge.evidence import Evidence
 from probe.judge.verdict import RULES_VERSION, judge
 
-__all__ = ["RULES_VERSION", "Evidence", "access_of", "cell", "judge"]
+__all__ = ["RULES_VERSION", "Evidence", "Line", "access_of", "cell", "judge"]

@@ -1,20 +1,38 @@
-"""Cells: the latest verdict of each line of one network and access, in a window."""
+"""Cells: the latest verdict of each line of one network and access, in a window.
+
+A cell has two states. `state` is for the operator of the collector: all lines count, whoever they are, and the lines
+that make it come from two sources at least. `public_state` is what strangers are told: established lines only, from
+three source buckets at least, and it stands when any single one of them is left out.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Sequence
 
-from probe.addresses import prefix_of
-from probe.model import CELLULAR, Access, Cell, Link, Network, State, Transport, Verdict
+from msgspec import Struct
+
+from probe.judge.conclusion import INTERFERED, Floors, concluded, seen, standing
+from probe.model import CELLULAR, Access, Cell, Link, Network, State, Verdict
 
 LINES_FLOOR = 3
 MIXED_FLOOR = 2
-INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED})
+SOURCES = 3  # of a public state
+SHARED_SOURCES = 2  # where one source has thousands of subscribers: cellular networks
 SPEAKS_AGAINST = INTERFERED | {State.MIXED}  # of a cell: some of its lines at least are interfered with
-DROPPED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.IMPAIRED})  # of a path: it died, whoever did it
-ANSWERING = frozenset({State.OK})
-UNDECIDED = frozenset({State.INSUFFICIENT, State.IMPAIRED})
+OPERATORS = Floors(voices=LINES_FLOOR, sources=2, mixed=MIXED_FLOOR)
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A line in a cell: its latest verdict there, whether its key was established, and from which source it came.
+
+    `bucket` is the keyed hash of the source on the cell's own day, UTC. None is of an old record: its source is not
+    known. All such lines are one source of a public state, and each of them one of the operator's.
+    """
+
+    verdict: Verdict
+    established: bool = False
+    bucket: str | None = None
 
 
 def access_of(link: Link) -> Access:
@@ -26,85 +44,42 @@ def access_of(link: Link) -> Access:
     return link.declared
 
 
-def cell(
-    target: str, network: Network, access: Access, since_ms: int, until_ms: int, latest: Sequence[Verdict]
-) -> Cell:
-    """`latest` has one verdict per line. Lines about which nothing can be concluded are shown and not counted.
+def sources_floor(access: Access) -> int:
+    """The source buckets from which the lines of a public state must come."""
+    return SHARED_SOURCES if access in CELLULAR else SOURCES
 
-    Except that a relay which answered one of them, where it is dropped for others, is counter-evidence and is counted.
+
+def cell(target: str, network: Network, access: Access, since_ms: int, until_ms: int, latest: Sequence[Line]) -> Cell:
+    """`latest` has each line once, in a window within one UTC day, for buckets are told apart within a day only.
+
+    Lines about which nothing can be concluded are shown and not counted. Except that a relay which answered one of
+    them, where it is dropped for others, is counter-evidence and is counted.
     """
-    counted = [verdict for verdict in latest if verdict.state is not State.INSUFFICIENT]
-    answered = sum(_contradicts_a_drop(verdict, latest) for verdict in latest)
-    states = Counter(verdict.state for verdict in latest)
-    state = _state(Counter(verdict.state for verdict in counted), len(counted), answered)
-    mechanism = _mechanism(verdict for verdict in counted if verdict.state is state)
-    if state in UNDECIDED and _all_udp_is_dropped(latest):
-        state, mechanism = State.LIKELY_BLOCKED, "udp.all.drop"
+    state = concluded(seen((line.bucket or i, line.verdict) for i, line in enumerate(latest)), OPERATORS)
+    known = [line for line in latest if line.established]
+    public = standing(seen((line.bucket, line.verdict) for line in known), _public_floors(access))
+    states = Counter(line.verdict.state for line in latest)
     return Cell(
         target=target,
         network=network,
         access=access,
         since_ms=since_ms,
         until_ms=until_ms,
-        state=state,
-        mechanism=mechanism,
+        state=state.state,
+        mechanism=state.mechanism,
         lines=len(latest),
-        counted=len(counted) + answered,
+        counted=state.counted,
         states={str(state): states[state] for state in sorted(states)},
-        answered=answered,
+        answered=state.answered,
+        public_state=public.state,
+        public_mechanism=public.mechanism,
+        established=len(known),
+        buckets=len({line.bucket for line in known}),
     )
 
 
-def _state(states: Mapping[State, int], counted: int, answered: int) -> State:
-    """`answered`: lines of which nothing is concluded but that the relay answers; alone they make no state."""
-    whole = counted + answered
-    if whole >= LINES_FLOOR:
-        agreed = next((state for state, lines in states.items() if lines * 3 >= whole * 2), None)
-        if agreed is not None:
-            return agreed
-        if (states[State.BLOCKED] + states[State.LIKELY_BLOCKED]) * 3 >= whole * 2:
-            return State.LIKELY_BLOCKED  # at least that is said by two thirds
-    interfered = sum(lines for state, lines in states.items() if state in INTERFERED)
-    if interfered >= MIXED_FLOOR and states[State.OK] + answered >= MIXED_FLOOR:
-        return State.MIXED
-    return State.INSUFFICIENT
-
-
-def _mechanism(agreeing: Iterable[Verdict]) -> str | None:
-    """The most frequent; of equally frequent ones the first by name."""
-    counts = Counter(verdict.mechanism for verdict in agreeing if verdict.mechanism)
-    return min(counts, key=lambda name: (-counts[name], name)) if counts else None
-
-
-def _contradicts_a_drop(verdict: Verdict, latest: Sequence[Verdict]) -> bool:
-    """Nothing is concluded of this line, and what answered it, at the same transport, is dropped for another one."""
-    if verdict.state is not State.INSUFFICIENT:
-        return False
-    answers = _places(verdict, ANSWERING)
-    return any(answers & _places(other, DROPPED) for other in latest if other is not verdict)
-
-
-def _places(verdict: Verdict, states: Set[State]) -> set[tuple[Transport, str]]:
-    """The announced prefixes of the service that fared so, by transport: whoever drops one address drops its pool."""
-    return {
-        (path.transport, prefix_of(path.address))
-        for path in verdict.paths
-        if path.state in states and path.address is not None
-    }
-
-
-def _all_udp_is_dropped(latest: Iterable[Verdict]) -> bool:
-    """On enough lines, two thirds of those that tell of UDP, it dies beyond their homes; controls' networks pass.
-
-    What one line cannot tell from its own household or workplace, several can: direct UDP calls of every service.
-    """
-    telling = [each for each in latest if each.state is not State.INSUFFICIENT or _gets_through_over_udp(each)]
-    dead = sum(each.rule == "udp_dead_beyond_home" for each in telling)
-    return dead >= LINES_FLOOR and dead * 3 >= len(telling) * 2
-
-
-def _gets_through_over_udp(verdict: Verdict) -> bool:
-    return any(path.state in ANSWERING and path.transport is Transport.UDP for path in verdict.paths)
+def _public_floors(access: Access) -> Floors:
+    return Floors(voices=LINES_FLOOR, sources=sources_floor(access), mixed=MIXED_FLOOR, mixed_sources=2)
 
 
 def _contradicts(declared: Access, detected: Access) -> bool:

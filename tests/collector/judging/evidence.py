@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from collector.judging.rules import Rules
 from collector.log import Record
+from probe.judge.cells import Line
 from probe.judge.evidence import Evidence
 from probe.model import (
     Access,
@@ -86,10 +87,8 @@ def _uids(controls: Sequence[ControlMeasurement]) -> list[str]:
     return [c.measurement.uid for c in controls]
 
 
-def cell(
-    target: str, network: Network, access: Access, since_ms: int, until_ms: int, latest: Sequence[Verdict]
-) -> Cell:
-    states = [verdict.state.value for verdict in latest]
+def cell(target: str, network: Network, access: Access, since_ms: int, until_ms: int, latest: Sequence[Line]) -> Cell:
+    states = [line.verdict.state.value for line in latest]
     counted = [state for state in states if state != "insufficient"]
     agreed = len(counted) >= 3 and len(set(counted)) == 1
     return Cell(

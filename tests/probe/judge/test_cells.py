@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from probe.judge import access_of, cell, judge
+from probe.judge import Line, access_of, cell, judge
 from probe.model import Access, AttemptVerdict, Cell, Link, Network, State, Step, Transport, Verdict
 from tests.probe.judge.evidence import CHAT, HERE, evidence, tls_ok
 
 VERDICT = judge(evidence(CHAT, tls_ok()))
 
 
-def latest(*states: str) -> list[Verdict]:
-    return [
+def lines(verdicts: Iterable[Verdict]) -> list[Line]:
+    return [Line(verdict=verdict) for verdict in verdicts]
+
+
+def latest(*states: str) -> list[Line]:
+    return lines(
         replace(VERDICT, state=State(state), mechanism="tls.mitm" if "blocked" in state else None) for state in states
-    ]
+    )
 
 
 def state_of(*states: str) -> str:
@@ -72,7 +77,7 @@ def call(state: str, address: str = HERE, transport: Transport = Transport.UDP, 
 
 
 def of_calls(*verdicts: Verdict) -> Cell:
-    return cell("service/call", Network(), Access.ADSL, 0, 3_600_000, verdicts)
+    return cell("service/call", Network(), Access.ADSL, 0, 3_600_000, lines(verdicts))
 
 
 DROPPED, REACHED = call("likely_blocked"), call("insufficient")
