@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collector.judging.controls import Witnesses, near_hours, witnesses
 from collector.judging.neighbours import Standing, Tried, everybody, reached_addresses
@@ -16,6 +17,7 @@ from collector.judging.resolver_lines import ResolverLines
 from collector.log import Log, Record
 from probe.failure import UserError
 from probe.judge.evidence import Evidence
+from probe.judge.in_time import failure_span
 from probe.model import Measurement, Target, Targets
 
 T = TypeVar("T", Tried, ResolverLines)
@@ -108,9 +110,8 @@ class Gatherer:
 
     def _evidence(self, record: Record, seen: Witnesses, tried: Tried, users: ResolverLines) -> Evidence:
         measurement = record.measurement
-        neighbours = tried.beside(record)
         uncalibrated = self._files.uncalibrated(record.targets, measurement.target)
-        return Evidence(
+        alone = Evidence(
             measurement=measurement,
             target=self._files.target(record.targets, measurement.target),
             started_ms=record.started_ms,
@@ -121,11 +122,11 @@ class Gatherer:
             resolver_lines=users.beside(record),
             controls=seen.near(record),
             calibrating=seen.calibrating(record) if uncalibrated else (),
-            neighbours=neighbours,
-            reached=self._reached_in_cycle(record)
-            if any(each.reached for each in neighbours.values())
-            else frozenset(),
         )
+        neighbours = tried.beside(record, failure_span(alone))
+        around = any(each.reached for each in neighbours.values())
+        reached = self._reached_in_cycle(record) if around else frozenset()
+        return replace(alone, neighbours=neighbours, reached=reached)
 
     def _reached_in_cycle(self, record: Record) -> frozenset[str]:
         """At any target: it shows which prefixes this line has a way to."""

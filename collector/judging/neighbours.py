@@ -1,20 +1,24 @@
 """Neighbours: what established lines of other operators in the country met at the addresses where a line failed.
 
 Before an accusation they show that a service keeps nobody of the country out; where they all fail too, that no
-operator is told from the others. Who is established is decided elsewhere and comes in as an argument.
+operator is told from the others. Of each line counts what it met nearest in time, as of a control: one that got through
+an hour ago says nothing of a site that went out of order since. Who is established is decided elsewhere and comes in
+as an argument.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 
 from collector.log import Record
+from probe.failure import is_own
 from probe.judge.evidence import NEAR_MS, Neighbours
+from probe.judge.in_time import Control, FailureSpan, Look, one_of_each_cycle, standing
 from probe.model import Attempt, Network
 
 Standing = Callable[[Record], bool]  # whether the line was established when this was received
-Times = dict[tuple[Network, str], list[int]]  # of another operator's line: when, in order
+Line = tuple[Network, str]  # its key, in the network from which it measured
 
 
 def everybody(record: Record) -> bool:
@@ -23,36 +27,45 @@ def everybody(record: Record) -> bool:
 
 
 class Tried:
-    """Which lines reached which addresses, and which failed there, and when."""
+    """Which lines tried which addresses, when, and whether they got through."""
 
-    def __init__(self, records: Iterable[Record], standing: Standing) -> None:
-        self._reached: dict[str, Times] = {}
-        self._failed: dict[str, Times] = {}
-        for record in sorted(records, key=lambda r: r.started_ms):
-            for address, through in tried_addresses(record).items() if standing(record) else ():
-                lines = (self._reached if through else self._failed).setdefault(address, {})
-                lines.setdefault((record.network, record.key), []).append(record.started_ms)
+    def __init__(self, records: Iterable[Record], is_established: Standing) -> None:
+        looks: dict[str, dict[Line, list[tuple[str, Look]]]] = {}
+        for record in filter(is_established, records):
+            for address, through in tried_addresses(record).items():
+                look = Look(record.key, record.started_ms, through)
+                of_line = looks.setdefault(address, {}).setdefault((record.network, record.key), [])
+                of_line.append((record.measurement.cycle, look))
+        self._looks = {
+            address: {line: sorted(one_of_each_cycle(each), key=_moment) for line, each in lines.items()}
+            for address, lines in looks.items()
+        }
 
-    def beside(self, record: Record) -> dict[str, Neighbours]:
+    def beside(self, record: Record, failed: FailureSpan) -> dict[str, Neighbours]:
         """By address that this measurement dialled, the lines of other operators within ±60 min of it."""
         if not is_placed(record):
             return {}
         dialled = {each.address for each in record.measurement.attempts if each.address is not None}
-        found = {address: self._at(address, record) for address in sorted(dialled)}
+        found = {address: self._at(address, record, failed) for address in sorted(dialled)}
         return {address: seen for address, seen in found.items() if seen.reached or seen.failed}
 
-    def _at(self, address: str, record: Record) -> Neighbours:
-        """A line that got through once in that time reached it."""
-        reached = _lines(self._reached.get(address, {}), record)
-        return Neighbours(reached=len(reached), failed=len(_lines(self._failed.get(address, {}), record) - reached))
+    def _at(self, address: str, record: Record, failed: FailureSpan) -> Neighbours:
+        """A line that got through before this one failed, and has not tried since, is waited for."""
+        looks: dict[str, list[Look]] = {}
+        for (network, key), every in self._looks.get(address, {}).items():
+            if key != record.key and _is_another(network, record.network):
+                looks.setdefault(key, []).extend(_near(every, record.started_ms))
+        found = [standing(each, failed) for each in looks.values() if each]
+        return Neighbours(reached=found.count(Control.ALIVE), failed=found.count(Control.UNKNOWN))
 
 
-def _lines(times: Times, record: Record) -> set[str]:
-    return {
-        key
-        for (network, key), moments in times.items()
-        if key != record.key and _is_another(network, record.network) and is_near(moments, record.started_ms)
-    }
+def _near(looks: list[Look], moment: int) -> list[Look]:
+    first = bisect_left(looks, moment - NEAR_MS, key=_moment)
+    return looks[first : bisect_right(looks, moment + NEAR_MS, key=_moment)]
+
+
+def _moment(look: Look) -> int:
+    return look.at_ms
 
 
 def _is_another(network: Network, own: Network) -> bool:
@@ -87,11 +100,11 @@ def tried_addresses(record: Record) -> dict[str, bool]:
 
 
 def _got_through(attempt: Attempt) -> bool | None:
-    """None when nothing was tried."""
+    """None when nothing was tried, or the device itself was at fault."""
     if attempt.grade is not None:
         return True
     last = attempt.observations[-1] if attempt.observations else None
-    return False if last is not None and last.failure is not None else None
+    return False if last is not None and last.failure is not None and not is_own(last.failure) else None
 
 
 def reached_addresses(records: Iterable[Record]) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """How many lines use a resolver of an operator's, by its prefix: one that a single line uses may be that line's own.
 
-Counted are established lines, within ±60 min of the measurement that it is for, that line among them.
+Counted are established lines of the same country, within ±60 min of the measurement that it is for, that line among
+them: who asks an operator's resolver from abroad is none of its subscribers.
 """
 
 from __future__ import annotations
@@ -12,21 +13,26 @@ from collector.log import Record
 from probe.failure import is_in_clear
 
 
+Place = tuple[str, str]  # a country, and a resolver's prefix
+
+
 class ResolverLines:
     """Which lines asked which resolvers, and when."""
 
     def __init__(self, records: Iterable[Record], standing: Standing) -> None:
-        self._times: dict[str, dict[str, list[int]]] = {}  # prefix → key → starts in order
+        self._times: dict[Place, dict[str, list[int]]] = {}  # place → key → starts in order
         for record in sorted(filter(standing, records), key=lambda r: r.started_ms):
             for prefix in resolver_prefixes(record):
-                self._times.setdefault(prefix, {}).setdefault(record.key, []).append(record.started_ms)
+                lines = self._times.setdefault((record.network.country, prefix), {})
+                lines.setdefault(record.key, []).append(record.started_ms)
 
     def beside(self, record: Record) -> dict[str, int]:
         """By prefix of the resolvers that this measurement asked."""
         return {prefix: self._lines(prefix, record) for prefix in sorted(resolver_prefixes(record))}
 
     def _lines(self, prefix: str, record: Record) -> int:
-        return sum(is_near(times, record.started_ms) for times in self._times.get(prefix, {}).values())
+        lines = self._times.get((record.network.country, prefix), {})
+        return sum(is_near(times, record.started_ms) for times in lines.values())
 
 
 def resolver_prefixes(record: Record) -> set[str]:

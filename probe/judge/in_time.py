@@ -94,10 +94,14 @@ def since(looks: Iterable[Look], failed: FailureSpan) -> list[Look]:
 def one_of_each_cycle(looks: Iterable[tuple[Hashable, Look]]) -> list[Look]:
     """Of the rounds of one cycle, which comes with them, one look: one that got through counts."""
     cycles: dict[Hashable, list[Look]] = {}
-    for cycle, look in sorted(looks, key=lambda each: each[1].at_ms):
+    for cycle, look in sorted(looks, key=lambda each: (each[1].at_ms, _uid(each[1]))):
         rounds = cycles.setdefault((cycle, look.by), [])
         if rounds and look.at_ms - rounds[-1].at_ms < CYCLE_MS:
             rounds[-1] = look if look.through and not rounds[-1].through else rounds[-1]
         else:
             rounds.append(look)
     return [look for rounds in cycles.values() for look in rounds]
+
+
+def _uid(look: Look) -> str:
+    return look.measurement.uid if look.measurement else ""

@@ -13,6 +13,7 @@ from probe.model import (
     Attempt,
     Cell,
     ControlMeasurement,
+    DnsFacts,
     Endpoint,
     Grade,
     Link,
@@ -20,6 +21,7 @@ from probe.model import (
     Network,
     Observation,
     Plane,
+    Resolution,
     State,
     Step,
     Target,
@@ -67,7 +69,7 @@ def judge(evidence: Evidence) -> Verdict:
                 f"controls={_uids(evidence.controls)} calibrating={_uids(evidence.calibrating)}",
                 f"neighbours={ {a: (n.reached, n.failed) for a, n in sorted(evidence.neighbours.items())} }",
                 f"reached={sorted(evidence.reached)}",
-                f"networks={sorted(evidence.networks)}",
+                f"networks={sorted(evidence.networks)} lines={evidence.resolver_lines}",
             )
         ),
         uid=measurement.uid,
@@ -112,6 +114,12 @@ def access_of(link: Link) -> Access:
 RULES = Rules(judge=judge, cell=cell, access_of=access_of, version=1)
 
 
+def resolution(prefix: str | None, over: Transport = Transport.UDP) -> Resolution:
+    facts = DnsFacts(resolver="isp", resolver_prefix=prefix, transport=over)
+    seen = Observation(step=Step.DNS, started_us=0, took_us=1, failure=None, dns=facts)
+    return Resolution(host="chat.example", observation=seen)
+
+
 def record(
     uid: str = "1",
     *,
@@ -128,8 +136,13 @@ def record(
     clock_known: bool = True,
     simulated: bool = False,
     declared: Access = Access.ADSL,
+    resolver: str | None = None,
+    asked_over: Transport = Transport.UDP,
 ) -> Record:
-    """A record that starts `minute` minutes after START_MS and reached these addresses, or failed at those."""
+    """A record that starts `minute` minutes after START_MS and reached these addresses, or failed at those.
+
+    `resolver`: the prefix of the operator's resolver that it asked.
+    """
     started_ms = START_MS + minute * 60_000
     attempts = tuple(
         Attempt(
@@ -164,6 +177,7 @@ def record(
         clock_offset_ms=0,
         link=Link(up=True, void=void, declared=declared),
         attempts=attempts,
+        resolutions=(resolution(resolver, asked_over),) if resolver is not None else (),
         simulated=simulated,
     )
     return Record(

@@ -28,7 +28,7 @@ from collector.warehouse.tables import (
     verdict_values,
 )
 from probe.judge.evidence import Neighbours
-from probe.model import Access, Observation, Resolution, State, Step, Void
+from probe.model import Access, Network, Observation, Resolution, State, Step, Void
 from tests.collector.batches import NOW_MS, Volunteer, opened
 from tests.collector.judging.evidence import (
     BODIES,
@@ -62,6 +62,7 @@ records = st.builds(
     targets=st.sampled_from([CALIBRATED, *[UNCALIBRATED] * 3, BROKEN]),
     clock_known=st.sampled_from([*[True] * 7, False]),
     simulated=st.sampled_from([*[False] * 7, True]),
+    resolver=st.sampled_from([None, None, "192.0.2.0/24", "198.51.100.0/24"]),
 )
 record_sets = st.lists(records, min_size=6, max_size=14).map(
     lambda rs: [
@@ -294,12 +295,41 @@ def test_a_late_answer_in_another_network_changes_the_hours_around_it() -> None:
     warehouse = Warehouse(None)
     working = projector(log, warehouse)
     working.catch_up()
-    log.deliver([record("other", key="k3", network=MEDI, reached=("192.0.2.1",), failing=("192.0.2.2",))])
+    other = record("other", key="k3", network=MEDI, reached=("192.0.2.1",), failing=("192.0.2.2",), minute=59)
+    log.deliver([other])
     working.catch_up()
     assert (
         "neighbours={'192.0.2.1': (1, 0), '192.0.2.2': (0, 1)}"
         in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
     )
+
+
+@pytest.mark.parametrize("network", [MAROC, MEDI])
+def test_another_line_that_uses_the_resolver_changes_the_hours_around_it(network: Network) -> None:
+    """The third makes it the network's: what the first two were denied was `insufficient` till then."""
+    resolver = "192.0.2.0/24"
+    log = logged(*(record(key, key=key, minute=60, resolver=resolver) for key in ("k1", "k2")))
+    warehouse = Warehouse(None)
+    working = projector(log, warehouse)
+    working.catch_up()
+    assert "lines={'192.0.2.0/24': 2}" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["k1"]
+    log.deliver([record("k3", key="k3", minute=20, network=network, resolver=resolver)])
+    working.catch_up()
+    seen = reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])
+    assert all("lines={'192.0.2.0/24': 3}" in seen[key] for key in ("k1", "k2", "k3"))
+
+
+def test_a_neighbour_that_failed_since_reaches_nothing() -> None:
+    """A site that goes out of order for the whole country: its lines reached it fifty minutes ago, and fail now."""
+    rows = projected(
+        logged(
+            record("m", minute=60, failing=("192.0.2.1", "192.0.2.2", "192.0.2.3")),
+            record("b", key="k3", network=MEDI, minute=10, reached=("192.0.2.1", "192.0.2.2", "192.0.2.3")),
+            record("a", key="k3", network=MEDI, minute=90, failing=("192.0.2.1",), reached=("192.0.2.3",), cycle="d"),
+        )
+    )
+    # Of the second address nobody knows: it was reached before the line failed, and has not been tried since.
+    assert "neighbours={'192.0.2.1': (0, 1), '192.0.2.3': (1, 0)}" in reasons(rows)["m"]
 
 
 def test_what_is_simulated_says_nothing_about_what_is_not() -> None:
