@@ -16,6 +16,7 @@ from msgspec import Struct
 from probe.model import Expect, Fingerprint, HttpFacts
 from probe.private_text import clean_text
 
+STATUS = re.compile(rb"[1-9][0-9]{2}")  # with more digits, a middlebox could make a record that nobody takes
 BODY_LIMIT = 16384  # bytes: enough for a title and a fingerprint
 DATE_CHARACTERS = 64  # a date of HTTP has 29
 LOCATION_CHARACTERS = 8192

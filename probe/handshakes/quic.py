@@ -18,7 +18,7 @@ from aioquic.quic.events import StreamReset
 
 from probe.addresses import is_address
 from probe.codecs.authority import HTTPS_PORT, authority
-from probe.codecs.http_page import BODY_LIMIT, Page
+from probe.codecs.http_page import BODY_LIMIT, STATUS, Page
 from probe.failure import HTTP_FAILED, UNEXPECTED_STATUS, Failed
 from probe.handshakes.tls import verified
 from probe.handshakes.trace import Trace
@@ -112,6 +112,6 @@ def _request(host: str, path: str) -> list[tuple[bytes, bytes]]:
 
 def _status(event: HeadersReceived) -> int:
     status = dict(event.headers).get(b":status", b"")
-    if not status.isdigit():
+    if not STATUS.fullmatch(status):
         raise Failed(HTTP_FAILED)
     return int(status)

@@ -9,7 +9,7 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
-from probe.codecs.http_page import BODY_LIMIT, Page
+from probe.codecs.http_page import BODY_LIMIT, STATUS, Page
 from probe.failure import HTTP_FAILED, UNEXPECTED_REPLY, Failed
 from probe.net.dialer import Stream
 
@@ -73,7 +73,7 @@ def _taken(connection: H2Connection, event: Event, page: Page | None) -> Page | 
 
 def _status(event: ResponseReceived) -> int:
     status = dict(event.headers or ()).get(b":status", b"")
-    if not status.isdigit():
+    if not STATUS.fullmatch(status):
         raise Failed(UNEXPECTED_REPLY)
     return int(status)
 

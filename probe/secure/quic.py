@@ -34,6 +34,7 @@ CRYPTO_ERRORS = range(0x100, 0x200)  # RFC 9001 section 4.8: 0x100 and the alert
 CONNECTION_ID_BYTES = 8
 CID_LENGTH_AT, LONG_HEADER = 5, b"\x80"
 VERSIONS_KEPT = 8
+MOST_CODE = 2**53 - 1  # the largest number of a record; a forged close may say more
 PEER = ("peer", 0)  # aioquic's name for the other end: the socket is connected, there is only one
 
 
@@ -173,7 +174,7 @@ class QuicSession:
         return not any(space.largest_received_packet >= 0 for space in spaces.values())
 
     def _ended(self, event: ConnectionTerminated) -> Failed:
-        self._facts = replace(self._facts, close_code=event.error_code)
+        self._facts = replace(self._facts, close_code=min(event.error_code, MOST_CODE))
         if event.error_code not in CRYPTO_ERRORS or event.frame_type is None:  # None: HTTP's own, in numbers of its own
             return Failed(UNEXPECTED_REPLY)
         self._tls = replace(self._tls, alert=_alert(event.error_code - CRYPTO_ERRORS.start))

@@ -48,12 +48,13 @@ async def serving_quic(leaf: Leaf, *, retry: bool = False, versions: list[int] |
 class QuicPeer:
     """A client's Datagrams, with a server at the other end. `change` says what becomes of each of its datagrams.
 
-    The first `deaf` datagrams of the client do not arrive.
+    The first `deaf` datagrams of the client do not arrive. `closing`: the code with which the first is answered.
     """
 
     def __init__(
         self, leaf: Leaf, *, alpn: str = "h3", change: Change = lambda data: [data],
         page: tuple[list[tuple[bytes, bytes]], bytes] | None = None, deaf: int = 0,
+        closing: int | None = None,
     ) -> None:  # fmt: skip
         self.counters = Counters()
         self.icmp: IcmpFacts | None = None
@@ -65,6 +66,7 @@ class QuicPeer:
         self._h3: H3Connection | None = None
         self._page = page
         self._deaf = deaf
+        self._closing = closing
         self._change = change
         self._queue: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -83,6 +85,8 @@ class QuicPeer:
                 configuration=self._configuration, original_destination_connection_id=header.destination_cid
             )
         self._connection.receive_datagram(data, CLIENT, now)
+        if self._closing is not None:
+            self._connection.close(error_code=self._closing, frame_type=0)
         self._answer(self._connection)
         for answer, _ in self._connection.datagrams_to_send(now):
             for changed in self._change(answer):

@@ -13,6 +13,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -260,16 +261,24 @@ async def test_the_networks_of_routers_are_named(collector: Serving, volunteer: 
     """So many as a batch may fairly have, and no more."""
     some = [f"212.217.{number}.0/24" for number in range(3)]
     crowd = [f"10.{number >> 8}.{number & 255}.0/24" for number in range(MOST_PREFIXES)]
-    seen = [replace(volunteer.measure(), sweeps=(swept(prefixes),)) for prefixes in (some, some, crowd)]
+    seen = [replace(volunteer.measure(), sweeps=swept(prefixes)) for prefixes in (some, some, crowd)]
     assert (await collector.post(volunteer.seal(seen)))[0] == 200
     (record, *_) = collector.log.records(0, 10)
     assert [record.resolver_networks[prefix] for prefix in some] == [IAM] * 3
     assert len(record.resolver_networks) == MOST_PREFIXES
 
 
-def swept(prefixes: Sequence[str]) -> Sweep:
-    hops = tuple(Hop(ttl=ttl, came=ReplyKind.EXCEEDED, prefix=prefix) for ttl, prefix in enumerate(prefixes, start=1))
-    return Sweep(step=Step.TCP, host="chat.example", port=443, transport=Transport.TCP, family=4, hops=hops)
+def swept(prefixes: Sequence[str]) -> tuple[Sweep, ...]:
+    """Sweeps that met these routers, each no farther than packets go."""
+    where: dict[str, Any] = {"step": Step.TCP, "host": "chat.example", "port": 443, "transport": Transport.TCP}
+    return tuple(
+        Sweep(
+            family=4,
+            hops=tuple(Hop(ttl=ttl, came=ReplyKind.EXCEEDED, prefix=each) for ttl, each in enumerate(some, start=1)),
+            **where,
+        )
+        for some in (prefixes[at : at + 60] for at in range(0, len(prefixes), 60))
+    )
 
 
 def contents(directory: Path) -> bytes:

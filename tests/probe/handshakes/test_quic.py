@@ -111,6 +111,7 @@ def test_a_page_is_a_step_of_its_own() -> None:
     ("headers", "failures"),
     [
         ([(b"server", b"edge")], {"unexpected_reply"}),
+        ([(b":status", b"9" * 18)], {"http_request_failed", "unexpected_reply"}),
         ([(b":status", b"two hundred")], {"http_request_failed", "unexpected_reply"}),
         ([(b":status", b"200"), (b":status", b"200")], {"unexpected_reply"}),
     ],
@@ -157,6 +158,14 @@ def test_another_protocol_is_refused_with_an_alert() -> None:
     assert seen.last.quic is not None
     assert seen.last.quic.close_code == 0x178
     assert seen.last.tls == TlsFacts(alert="no_application_protocol")
+
+
+def test_a_code_that_no_record_holds_is_kept_as_the_largest() -> None:
+    """Codes have 62 bits and Initials no secrets: a forged close would make a record that no collector takes."""
+    seen = spoken(closing=2**62 - 1)
+    assert (seen.grade, seen.failure) == (None, "unexpected_reply")
+    assert seen.last.quic is not None
+    assert seen.last.quic.close_code == 2**53 - 1
 
 
 def test_lost_datagrams_are_sent_again_and_counted() -> None:

@@ -126,6 +126,13 @@ def test_a_refusal_over_https_keeps_its_status() -> None:
     assert seen.last.http == HttpFacts(status=403)
 
 
+@pytest.mark.parametrize("status", [99, 10**17])
+def test_a_status_that_is_none_is_no_answer_and_is_not_kept(status: int) -> None:
+    """Kept, it would make the record one that no collector takes."""
+    seen = asked(answering(Transport.HTTPS, lambda _: b"no", status=status), where(Transport.HTTPS))
+    assert (seen.grade, seen.failure, seen.last.http) == (None, "unexpected_reply", None)
+
+
 @BOTH
 @pytest.mark.parametrize(
     ("leaf", "failure"),

@@ -226,8 +226,8 @@ def bulky(number: int, letters: int) -> Measurement:
     """Of text that gzip cannot make smaller than half."""
     text = hashlib.shake_256(number.to_bytes(4)).hexdigest(letters // 2)
     attempts = []
-    for start in range(0, letters, 3_000):
-        facts = StunFacts(software=text[start : start + 3_000])
+    for start in range(0, letters, 300):
+        facts = StunFacts(software=text[start : start + 300])
         seen = Observation(step=Step.STUN, started_us=0, took_us=1, failure=None, stun=facts)
         attempts.append(
             Attempt(host="a", port=1, transport=Transport.UDP, handshake="stun", observations=(seen,)),
