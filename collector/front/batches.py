@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import Networks, Prefix, lookup_prefix
-from collector.front.refusals import refusal
+from collector.front.refusals import Refused, refusal
 from collector.front.source import source_address
 from collector.log import Appended, Conflict, Log, LogFull
 from collector.metrics import Metrics
@@ -48,15 +48,6 @@ class IngestLimits(Struct, frozen=True, kw_only=True):
 
 
 INGEST_LIMITS = IngestLimits()
-
-
-class Refused(Exception):
-    """A refusal of an upload: HTTP status, one word for machines, a sentence for people."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
 
 
 class Ingest:

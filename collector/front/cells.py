@@ -9,14 +9,14 @@ import msgspec
 from aiohttp import web
 
 from collector.front.access import is_full
-from collector.front.parameters import BadParameter, Parameters
-from collector.front.refusals import refusal
+from collector.front.parameters import Parameters
+from collector.front.refusals import Refused
+from collector.front.streaming import NDJSON
 from collector.warehouse import privacy_floor, questions
 from collector.warehouse.questions import CellQuery, VerdictQuery
 from collector.warehouse.store import Warehouse
 from probe.model import Access, Json, Target
 
-NDJSON = "application/x-ndjson"
 MAX_ASN = 2**32 - 1
 MAX_VERDICTS = 10_000
 DEFAULT_VERDICTS = 1_000
@@ -41,11 +41,8 @@ class Cells:
     async def verdicts(self, request: web.Request) -> web.Response:
         """One verdict per measurement, newest first; only for those who may see all."""
         if not is_full(request):
-            return refusal(403, "full_access_only", "Single verdicts are of single lines: ask for /v1/cells instead.")
-        try:
-            query = await asyncio.to_thread(self._verdict_query, request.query)
-        except BadParameter as error:
-            return refusal(400, error.reason, str(error))
+            raise Refused(403, "full_access_only", "Single verdicts are of single lines: ask for /v1/cells instead.")
+        query = await asyncio.to_thread(self._verdict_query, request.query)
         rows = await asyncio.to_thread(questions.verdicts, self._warehouse, query)
         if NDJSON in request.headers.get("Accept", ""):
             return _body(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), NDJSON)
@@ -54,10 +51,7 @@ class Cells:
     async def cells(self, request: web.Request) -> web.Response:
         """`{"cells":[…],"complete":…}`, newest hour first; below the floor none, and counts as bands."""
         full = is_full(request)
-        try:
-            query = await asyncio.to_thread(self._cell_query, request.query, full)
-        except BadParameter as error:
-            return refusal(400, error.reason, str(error))
+        query = await asyncio.to_thread(self._cell_query, request.query, full)
         rows = await asyncio.to_thread(questions.cells, self._warehouse, query)
         return _json({"cells": [privacy_floor.shown(row, full) for row in rows], "complete": len(rows) < query.limit})
 
@@ -67,7 +61,7 @@ class Cells:
         return VerdictQuery(
             since_ms=since_ms,
             until_ms=until_ms,
-            target=self._measured(given, "target", self._targets),
+            target=self._measured(given, "target", self._targets, True),
             country=given.country(),
             asn=given.number("asn", MAX_ASN),
             access=given.word("access", ACCESSES),
@@ -84,15 +78,18 @@ class Cells:
             asn=given.number("asn", MAX_ASN),
             operator=given.text("operator"),
             access=given.word("access", ACCESSES),
-            service=self._measured(given, "service", self._services),
+            service=self._measured(given, "service", self._services, full),
             role=given.word("role", sorted(self._roles)),
             least_lines=0 if full else privacy_floor.LINES_FLOOR,
         )
 
-    def _measured(self, given: Parameters, name: str, words: Collection[str]) -> str | None:
-        """A target or service of today's file, or one that was measured before it left the file."""
+    def _measured(self, given: Parameters, name: str, words: Collection[str], full: bool) -> str | None:
+        """A target or service of today's file; in full also one that was ever measured.
+
+        Whether a single line once sent some name is nothing that strangers may ask.
+        """
         word = given.text(name)
-        if word is not None and word not in words and questions.is_measured(self._warehouse, word):
+        if full and word is not None and word not in words and questions.is_measured(self._warehouse, word):
             return word
         return given.word(name, sorted(words))
 

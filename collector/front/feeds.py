@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from itertools import pairwise
 
 import msgspec
 from aiohttp import ETag, web
 
 from collector.front.access import is_full
+from collector.front.parameters import Parameters
+from collector.front.streaming import NDJSON, Turns, stream
 from collector.instance import Parts
 from collector.warehouse import questions
 from collector.warehouse.privacy_floor import LINES_FLOOR
 from probe.model import HOUR_MS, AlsoDial, ControlMeasurement
 
-NDJSON = "application/x-ndjson"
 DEFAULT_SPAN_MS = 2 * HOUR_MS
 MAX_SPAN_MS = 48 * HOUR_MS
 TARGETS_MAX_AGE_S = 300
+AT_ONCE = 8  # answers of some size, for strangers
+BUSY = "Others are being told; try again in a minute."
 MOST_ADDRESSES = 500
 MOST_OF_ENDPOINT = 4  # and family: a probe dials no more
 
@@ -27,6 +31,7 @@ class Feeds:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._turns = Turns(AT_ONCE)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -53,13 +58,15 @@ class Feeds:
 
     async def controls(self, request: web.Request) -> web.StreamResponse:
         """The measurements of controls with since ≤ started < until (ms), one ControlMeasurement a line."""
-        since_ms, until_ms = _span(request, self._parts.now_ms())
-        response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
-        await response.prepare(request)
-        for since, until in pairwise([*range(since_ms, until_ms, HOUR_MS), until_ms]):
-            await response.write(await asyncio.to_thread(self._seen_by_controls, since, until))
-        await response.write_eof()
-        return response
+        since_ms, until_ms = self._span(request)
+        hours = pairwise([*range(since_ms, until_ms, HOUR_MS), until_ms])
+        with nullcontext() if is_full(request) else self._turns.taken(BUSY):
+            return await stream(request, (self._seen_by_controls(*hour) for hour in hours), {})
+
+    def _span(self, request: web.Request) -> tuple[int, int]:
+        """The interval that is asked for, ms; the last two hours. Raises Refused."""
+        given = Parameters(request.query, ("since", "until"))
+        return given.span(self._parts.now_ms(), DEFAULT_SPAN_MS, MAX_SPAN_MS)
 
     def _seen_by_controls(self, since_ms: int, until_ms: int) -> bytes:
         records = self._parts.log.by_keys(self._parts.controls, since_ms, until_ms)
@@ -75,7 +82,7 @@ class Feeds:
         Of services only: neither who failed there nor how many, and nothing that today's targets do not dial. For an
         address may be an operator's own cache, strangers see those at which enough lines failed to hide each.
         """
-        since_ms, until_ms = _span(request, self._parts.now_ms())
+        since_ms, until_ms = self._span(request)
         least = 1 if is_full(request) else LINES_FLOOR
         dials = await asyncio.to_thread(self._failing, since_ms, until_ms, least)
         body = b"".join(msgspec.json.encode(dial) + b"\n" for dial in dials)
@@ -85,21 +92,3 @@ class Feeds:
         most = {"most_each": MOST_OF_ENDPOINT, "limit": MOST_ADDRESSES}
         known = self._parts.targets.targets
         return questions.failing(self._parts.warehouse, known, since_ms, until_ms, least_lines=least_lines, **most)
-
-
-def _span(request: web.Request, now_ms: int) -> tuple[int, int]:
-    """The interval since ≤ t < until, in ms; without parameters the last two hours."""
-    until_ms = _integer(request, "until", now_ms)
-    since_ms = _integer(request, "since", until_ms - DEFAULT_SPAN_MS)
-    if not 0 <= until_ms - since_ms <= MAX_SPAN_MS:
-        raise web.HTTPBadRequest(text="Ask for at most 48 hours: since ≤ until ≤ since + 172800000.")
-    return since_ms, until_ms
-
-
-def _integer(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 15):
-        raise web.HTTPBadRequest(text=f"`{name}` is a number of milliseconds since 1970.")
-    return int(text)

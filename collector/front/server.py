@@ -8,20 +8,18 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from collector.front import cells, exports, page
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.access import routes as owner_routes
+from collector.front.connections import SERVER, NoAddresses, Runner, Sparing
 from collector.front.feeds import Feeds
 from collector.front.operations import Operations
-from collector.front.refusals import refusal
+from collector.front.refusals import in_json
 from collector.influx.forwarder import Forwarder
 from collector.instance import Parts
 from collector.judging.projector import Projector
 from collector.package.source import Source
-
-log = logging.getLogger(__name__)
 
 SHUTDOWN_S = 5.0  # for requests under way when the server ends
 LINGERING_S = 1.0  # for what is left of a refused body, so that the refusal can be read
@@ -35,13 +33,11 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 }
-REASONS = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
-SENTENCES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
 
 
 def create_app(parts: Parts, access: OwnerAccess) -> web.Application:
     """The application. The projector, and what feeds an InfluxDB, run while it does."""
-    app = web.Application(middlewares=[_errors_in_json])
+    app = web.Application(middlewares=[in_json])
     app[ACCESS] = access
     app.add_routes([*owner_routes(), *routes_for_programs(parts)])
     cells.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
@@ -70,49 +66,16 @@ async def _running(projection: Projector | Forwarder) -> AsyncIterator[None]:
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = "ringback"
+    response.headers["Server"] = SERVER
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)  # a page may know better
-
-
-@web.middleware
-async def _errors_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors as `{"error":word,"message":sentence}`. What is logged of a failure names no address."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        message = SENTENCES.get(error.status, error.text or error.reason)
-        kept = {name: value for name, value in error.headers.items() if name == "Allow"}
-        return refusal(error.status, REASONS.get(error.status, "refused"), message, kept)
-    except ConnectionError:  # whoever asked has left
-        raise
-    except Exception:
-        log.exception("A request failed: %s %s", request.method, _route(request))
-        return refusal(500, "failed", "The collector failed at this; its operator finds the reason in the log.")
-
-
-def _route(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return "unknown" if resource is None else resource.canonical
-
-
-class _NoAddresses(logging.Filter):
-    """The web server names the peer in what it logs of malformed requests; only the kind of error is kept."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else "unknown error"
-        record.msg, record.args = "A connection failed before any route: %s", (kind,)
-        record.exc_info, record.exc_text = None, None
-        return True
 
 
 def runner(app: web.Application) -> web.AppRunner:
     """Serves the application without an access log; bodies are handed on as they came."""
     server_log = logging.getLogger(f"{__name__}.server")
-    server_log.filters = [_NoAddresses()]
-    return web.AppRunner(
+    server_log.filters = [NoAddresses(), Sparing()]
+    return Runner(
         app,
         access_log=None,
         logger=server_log,

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient
 
 from collector.front import cells
 from collector.front.access import ACCESS, OwnerAccess
+from collector.front.refusals import in_json
 from collector.warehouse.privacy_floor import band
 from collector.warehouse.store import Warehouse
 from probe.model import HOUR_MS, Plane, Target
@@ -35,7 +36,7 @@ def warehouse() -> Warehouse:
 @pytest.fixture
 def ask(warehouse: Warehouse, aiohttp_client: Any) -> Any:
     async def ask(path: str, full: bool = True, **headers: str) -> tuple[int, Any]:
-        app = web.Application()
+        app = web.Application(middlewares=[in_json])
         app[ACCESS] = OwnerAccess("t", lambda: NOW_MS)
         cells.add_routes(app, warehouse, TARGETS, lambda: NOW_MS)
         client: TestClient[Any, Any] = await aiohttp_client(app)
@@ -84,6 +85,13 @@ async def test_below_the_floor_no_verdict_is_shown(ask: Any) -> None:
 )
 async def test_verdicts_are_chosen(ask: Any, query: str, count: int) -> None:
     assert len((await ask(f"/v1/verdicts?{query}"))[1]["verdicts"]) == count
+
+
+async def test_whether_a_name_was_ever_measured_is_no_strangers_business(ask: Any) -> None:
+    for name in ("tango", "never-measured"):
+        status, answer = await ask(f"/v1/cells?service={name}", full=False)
+        assert (status, answer["error"]) == (400, "unknown_word")
+    assert (await ask("/v1/cells?service=tango"))[0] == 200
 
 
 async def test_cells_in_full_have_their_counts(ask: Any) -> None:

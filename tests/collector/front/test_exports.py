@@ -14,6 +14,7 @@ from aiohttp import web
 
 from collector.front import exports as routes
 from collector.front.access import ACCESS, OwnerAccess
+from collector.front.refusals import in_json
 from collector.front.server import create_app, runner
 from collector.instance import Parts
 from collector.judging.projector import Projector
@@ -113,7 +114,7 @@ async def test_no_more_than_so_many_at_once(parts: Parts, source: Source, monkey
         yield b"{}\n"
 
     monkeypatch.setattr(routes, "DATASETS", {"cells": slow})
-    app = web.Application()
+    app = web.Application(middlewares=[in_json])
     app.router.add_get("/v1/export/{dataset}", routes.Exports(source, lambda: UNTIL, at_once=1).stream)
     async with listening(app) as client, client.session.get(f"{client.url}/v1/export/cells") as first:
         assert await first.content.readline() == b"{}\n"  # it comes before the rest is there
@@ -156,7 +157,7 @@ async def test_who_does_not_read_is_given_up(source: Source, monkeypatch: pytest
         finally:
             given_up.set()
 
-    app = web.Application()
+    app = web.Application(middlewares=[in_json])
     app.router.add_get("/v1/export/{dataset}", watched)
     async with listening(app) as client, client.session.get(f"{client.url}/v1/export/cells") as answer:
         async with asyncio.timeout(PATIENCE):
@@ -168,7 +169,7 @@ async def test_who_does_not_read_is_given_up(source: Source, monkeypatch: pytest
 
 
 async def test_the_administrator_does_not_wait_for_strangers(parts: Parts, source: Source) -> None:
-    app = web.Application()
+    app = web.Application(middlewares=[in_json])
     app[ACCESS] = OwnerAccess(TOKEN, lambda: UNTIL)
     app.router.add_get("/v1/export/{dataset}", routes.Exports(source, lambda: UNTIL, at_once=0).stream)
     async with listening(app) as client:

@@ -62,20 +62,22 @@ async def test_what_controls_saw(collector: Serving) -> None:
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("query", "reason"),
     [
-        "since=yesterday",
-        "until=-1",
-        "until=1e3",
-        "since=9999999999999999",
-        "since=5&until=4",
-        f"since=0&until={48 * HOUR_MS + 1}",
+        ("since=yesterday", "bad_value"),
+        ("until=-1", "bad_value"),
+        ("until=1e3", "bad_value"),
+        ("since=9999999999999999", "bad_value"),
+        ("since=5&until=4", "bad_span"),
+        (f"since=0&until={48 * HOUR_MS + 1}", "bad_span"),
+        ("since=1&since=2", "repeated_parameter"),
+        ("sinc=1", "unknown_parameter"),
     ],
 )
 @pytest.mark.parametrize("path", ["controls", "addresses"])
-async def test_a_span_that_is_none(collector: Serving, query: str, path: str) -> None:
+async def test_a_span_that_is_none(collector: Serving, query: str, path: str, reason: str) -> None:
     status, text = await collector.get(f"/v1/{path}?{query}")
-    assert (status, json.loads(text)["error"]) == (400, "bad_request")
+    assert (status, json.loads(text)["error"]) == (400, reason)
 
 
 async def test_health_says_how_far_behind_the_projection_is(collector: Serving) -> None:
