@@ -5,6 +5,7 @@ Each file is taken for one control in a network of its own: who passes it vouche
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from msgspec import Struct
 from probe.codecs.text import utf8
 from probe.failure import UserError
 from probe.judge import Evidence, judge
-from probe.judge import controls as controls_in_time
+from probe.judge.control_answers import started_ms as control_started_ms
+from probe.judge.controls import Controls
 from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
 from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
 from probe.submit.fetch import fetch_lines
@@ -95,21 +97,29 @@ def judge_all(
         for attempt in each.attempts
         if attempt.grade is not None and attempt.address is not None
     )
+    seen = _by_target(controls)
     verdicts = []
     for measurement in measurements:
-        same = [each for each in controls if each.measurement.target == measurement.target]
+        same, at_ms = seen[measurement.target], started_ms(measurement)
         evidence = Evidence(
             measurement=measurement,
             target=by_id.get(measurement.target),
             earlier=first_rounds.get(measurement.target) if measurement.round > 1 else None,
             network=whereabouts.network,
             networks=whereabouts.networks,
-            controls=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= NEAR_MS),
-            calibrating=tuple(each for each in same if abs(_apart_ms(each, measurement)) <= CALIBRATION_MS),
+            controls=same.between(at_ms - NEAR_MS, at_ms + NEAR_MS),
+            calibrating=same.between(at_ms - CALIBRATION_MS, at_ms + CALIBRATION_MS),
             reached=reached,
         )
         verdicts.append(judge(evidence))
     return verdicts
+
+
+def _by_target(controls: Iterable[ControlMeasurement]) -> defaultdict[str, Controls]:
+    seen = defaultdict[str, list[ControlMeasurement]](list)
+    for each in controls:
+        seen[each.measurement.target].append(each)
+    return defaultdict(Controls, {target: Controls(each) for target, each in seen.items()})
 
 
 def latest(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -127,7 +137,7 @@ def out_of_window(controls: Iterable[ControlMeasurement], measurements: Sequence
 
 
 def _apart_ms(control: ControlMeasurement, measurement: Measurement) -> int:
-    return controls_in_time.started_ms(control) - started_ms(measurement)
+    return control_started_ms(control) - started_ms(measurement)
 
 
 def started_ms(measurement: Measurement) -> int:

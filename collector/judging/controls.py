@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from collector.log import Log, Record
 from probe.failure import UserError
+from probe.judge.controls import Controls
 from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
-from probe.model import HOUR_MS, ControlMeasurement, Measurement
+from probe.model import HOUR_MS, ControlMeasurement
 
 CALIBRATION_HOURS = CALIBRATION_MS // HOUR_MS
 
@@ -48,36 +48,40 @@ def calibrated_hours(hour: int) -> range:
     return range(hour, hour + CALIBRATION_HOURS + 1)
 
 
-def bears_on(witness: Record, measurement: Measurement) -> bool:
-    """Whether one record may speak for or against another's measurement at all.
+def bears_on(witness: Record, *, simulated: bool) -> bool:
+    """Whether one record may speak for or against another's measurement at all, which is simulated or not.
 
     A time that is not known is near nothing, and what was simulated says nothing about the real world.
     """
-    return witness.clock_known and (measurement.simulated or not witness.measurement.simulated)
+    return witness.clock_known and (simulated or not witness.measurement.simulated)
 
 
 class Witnesses:
-    """What controls measured of one target around one hour, in order of time."""
+    """What controls measured of one target around one hour, summed up once for all measurements of that hour."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._records = sorted(records, key=lambda r: (r.started_ms, r.key, r.measurement.uid))
-        self._times = [r.started_ms for r in self._records]
+        self._keys = {r.key for r in self._records}
+        self._bearing: dict[tuple[str | None, bool], Controls] = {}
 
-    def near(self, record: Record) -> tuple[ControlMeasurement, ...]:
-        """Those within ±60 min of a measurement. No key is a witness of its own."""
-        return self._between(record, record.started_ms - NEAR_MS, record.started_ms + NEAR_MS)
+    def near(self, record: Record) -> Controls:
+        """Those within ±60 min of a measurement."""
+        return self._on(record).between(record.started_ms - NEAR_MS, record.started_ms + NEAR_MS)
 
-    def calibrating(self, record: Record) -> tuple[ControlMeasurement, ...]:
+    def calibrating(self, record: Record) -> Controls:
         """Those of the 24 h before a measurement."""
-        return self._between(record, record.started_ms - CALIBRATION_MS, record.started_ms)
+        return self._on(record).between(record.started_ms - CALIBRATION_MS, record.started_ms)
 
-    def _between(self, record: Record, first_ms: int, last_ms: int) -> tuple[ControlMeasurement, ...]:
-        found = self._records[bisect_left(self._times, first_ms) : bisect_right(self._times, last_ms)]
-        return tuple(
-            ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement, started_ms=r.started_ms)
-            for r in found
-            if r.key != record.key and bears_on(r, record.measurement)
-        )
+    def _on(self, record: Record) -> Controls:
+        """All that may speak of a measurement, whenever they were made. No key is a witness of its own."""
+        own, simulated = record.key if record.key in self._keys else None, record.measurement.simulated
+        if (own, simulated) not in self._bearing:
+            self._bearing[own, simulated] = Controls(
+                ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement, started_ms=r.started_ms)
+                for r in self._records
+                if r.key != own and bears_on(r, simulated=simulated)
+            )
+        return self._bearing[own, simulated]
 
 
 def witnesses(log: Log, keys: frozenset[str], target: str, hour: int, calibrate: bool) -> Witnesses:

@@ -16,8 +16,8 @@ from collector.judging.neighbours import Standing, Tried, everybody, reached_add
 from collector.judging.resolver_lines import ResolverLines
 from collector.log import Log, Record
 from probe.failure import UserError
-from probe.judge.evidence import Evidence
-from probe.judge.in_time import failure_span
+from probe.judge.controls import Controls
+from probe.judge.evidence import Evidence, failure_span
 from probe.model import Measurement, Target, Targets
 
 T = TypeVar("T", Tried, ResolverLines)
@@ -121,7 +121,7 @@ class Gatherer:
             networks=record.resolver_networks,
             resolver_lines=users.beside(record),
             controls=seen.near(record),
-            calibrating=seen.calibrating(record) if uncalibrated else (),
+            calibrating=seen.calibrating(record) if uncalibrated else Controls(),
         )
         neighbours = tried.beside(record, failure_span(alone))
         around = any(each.reached for each in neighbours.values())

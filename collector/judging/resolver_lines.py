@@ -12,7 +12,6 @@ from collector.judging.neighbours import Standing, is_near
 from collector.log import Record
 from probe.failure import is_in_clear
 
-
 Place = tuple[str, str]  # a country, and a resolver's prefix
 
 

@@ -1,10 +1,6 @@
-"""Controls: what they say about one endpoint or one name when a line failed there.
+"""Controls: what they say of one target's endpoints and names, summed up once for all measurements that they bear on.
 
-Of each control network counts what it saw nearest in time (probe.judge.in_time). What is known of a service for good,
-an address or a certificate of its own, counts whenever it was seen.
-
-An address dialled on a probe's behalf counts only when it answers: a cache inside an operator answers nobody outside.
-Families stand apart: a control without IPv6 says nothing about IPv6 addresses.
+Each is asked once what it saw; then a measurement only looks up what is near it in time (probe.judge.looks).
 
 An anycast address that answers a control may answer it from another site than this line's. Whether an address is
 anycast cannot be told here; so its answer abroad only says that it is a service's at all, and what then accuses is told
@@ -14,230 +10,237 @@ the same country (probe.judge.attempt.routing).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar, overload
+
+from probe.addresses import QTYPES
+from probe.judge.control_answers import (
+    certificate_of,
+    got_through,
+    got_through_at,
+    has_no_name,
+    heard,
+    is_usable,
+    issuer_of,
+    leaf_of,
+    public_answers,
+    resolved,
+    started_ms,
+    tried_at,
+)
+from probe.judge.in_time import Control, FailureSpan, Look
+from probe.judge.looks import Cycle, Looks, Window, is_any_within
+from probe.model import ControlMeasurement, Endpoint, Observation, Outage
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Controls(Sequence[ControlMeasurement]):
+    """The controls that bear on a measurement, in order of time. What they say is shared with other windows of them."""
+
+    def __init__(self, controls: Iterable[ControlMeasurement] = ()) -> None:
+        every = sorted(controls, key=started_ms)
+        self._summary = _Summary(every)
+        self._window = Window(started_ms(every[0]), started_ms(every[-1])) if every else Window(0, 0)
+        self._within: Sequence[ControlMeasurement] = every
+
+    def between(self, since_ms: int, until_ms: int) -> Controls:
+        """Those of this time, its ends included."""
+        part = Controls.__new__(Controls)
+        part._summary, part._window = self._summary, Window(since_ms, until_ms)
+        part._within = self._summary.within(part._window)
+        return part
+
+    def __len__(self) -> int:
+        return len(self._within)
+
+    @overload
+    def __getitem__(self, at: int) -> ControlMeasurement: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[ControlMeasurement]: ...
+
+    def __getitem__(self, at: int | slice) -> ControlMeasurement | Sequence[ControlMeasurement]:
+        return self._within[at]
+
+    # --- An endpoint
+
+    def of_endpoint(self, endpoint: Endpoint, failed: FailureSpan, family: int | None = None) -> Control:
+        """Whether the service itself is there, at this endpoint; `family` None: in either."""
+        return self._looks(endpoint, family).standing(self._window, failed)
+
+    def tried(self, endpoint: Endpoint, family: int | None = None) -> bool:
+        """Whether any control did, in this family."""
+        return self._looks(endpoint, family).are_any(self._window)
 
-from msgspec import Struct
+    def answered_at(self, endpoint: Endpoint, address: str | None, failed: FailureSpan) -> bool:
+        """Whether this address answered as the service, in some network nearest in time, whoever named it."""
+        if address is None:
+            return False
+        looks = self._summary.endpoint(endpoint).at(address).within(self._window)
+        return any(look.through for look in looks.nearest(self._window, failed))
+
+    def reached(self, endpoint: Endpoint) -> bool:
+        """Whether one got the endpoint's positive answer, whenever it was."""
+        return is_any_within(self._summary.endpoint(endpoint).reached, self._window)
+
+    def were_shown(self, endpoint: Endpoint, leaf: str | None) -> bool:
+        """Whether one met this certificate there, good or not."""
+        return self._summary.endpoint(endpoint).leaves.has(leaf, self._window)
+
+    def got_through_by(self, endpoint: Endpoint, issuer: str | None) -> bool:
+        """Whether one got through there with a certificate of this issuer."""
+        return self._summary.endpoint(endpoint).issuers.has(issuer, self._window)
+
+    def met_any(self, endpoint: Endpoint, hashes: Iterable[str]) -> bool:
+        """Whether one was shown there a certificate that has, or whose issuer has, one of these hashes."""
+        certificates = self._summary.endpoint(endpoint).certificates
+        return any(certificates.has(each, self._window) for each in hashes)
+
+    def _looks(self, endpoint: Endpoint, family: int | None) -> Looks:
+        return self._summary.endpoint(endpoint).in_family(family).within(self._window)
+
+    # --- A name
+
+    def of_name(self, host: str, failed: FailureSpan) -> Control:
+        """Whether the name exists: one that is given up is still remembered by some resolvers."""
+        return self._looks_of(host).standing(self._window, failed)
+
+    def addresses_given(self, host: str, family: int) -> frozenset[str]:
+        """The public addresses that they were given for a name, whenever it was: the service has them, or just had."""
+        return frozenset(self._summary.name(host).given[family].within(self._window))
+
+    def addresses_still_given(self, host: str, family: int, failed: FailureSpan) -> frozenset[str]:
+        """Those that some network was given nearest in time to the failure."""
+        heard = _heard(self._looks_of(host).nearest(self._window, failed))
+        return frozenset(answer for each in heard for answer in public_answers(each, family))
+
+    def failures_of_name(self, host: str, failed: FailureSpan) -> set[str]:
+        """With which networks could not resolve a name, nearest in time, or first since the line could not."""
+        return {each.failure for each in self._told(host, failed) if each.failure is not None}
+
+    def report_outage(self, outage: Outage | None, failed: FailureSpan) -> bool:
+        """Whether one was told by the service's own status name that it is out of order.
+
+        Nearest in time, or first since the line failed: a status is set some minutes late.
+        """
+        if outage is None:
+            return False
+        return any(each.dns and outage.address in each.dns.answers for each in self._told(outage.name, failed))
+
+    def _told(self, host: str, failed: FailureSpan) -> Iterator[Observation]:
+        looks = self._looks_of(host)
+        return _heard((*looks.nearest(self._window, failed), *looks.since(self._window, failed)))
+
+    def _looks_of(self, host: str) -> Looks:
+        return self._summary.name(host).looks.within(self._window)
+
+
+class _Seen(Generic[V]):
+    """When controls saw what. `seen` are in order of time."""
 
-from probe.addresses import family_of
-from probe.attempts import is_of
-from probe.failure import ANSWERED, PERMISSION_DENIED, TIMEOUT, is_own, unmatched
-from probe.grades import is_positive
-from probe.judge.in_time import Control, FailureSpan, Look, nearest, one_of_each_cycle, since, standing
-from probe.judge.refusals import is_answered_unreadably, is_refused
-from probe.model import Attempt, ControlMeasurement, Endpoint, Link, Measurement, Observation, Outage, Via
-
-
-class EndpointView(Struct, frozen=True, kw_only=True):
-    """What controls saw at one endpoint in one family, summed up once."""
-
-    control: Control
-    tried: bool  # by any control, in this family
-    reached: frozenset[str]  # addresses that answered as the service, in some network nearest in time
-    leaves: frozenset[str]  # hashes of the certificates that were shown there, good or not
-
-
-def started_ms(control: ControlMeasurement) -> int:
-    """As the collector placed it; without one, by the control's own clock."""
-    if control.started_ms is not None:
-        return control.started_ms
-    return control.measurement.started_ms + (control.measurement.clock_offset_ms or 0)
-
-
-# --- An endpoint --------------------------------------------------------------------------------------------------
-
-
-def view(
-    endpoint: Endpoint, family: int | None, controls: Iterable[ControlMeasurement], failed: FailureSpan
-) -> EndpointView:
-    """`family` None: an address that is not known may be of either."""
-    seen = usable(controls)
-    looks = _looks(seen, lambda control: _reached(endpoint, family, control))
-    return EndpointView(
-        control=standing(looks, failed),
-        tried=bool(looks),
-        reached=frozenset(
-            address
-            for address in _addresses(endpoint, family, seen)
-            if any(look.through for look in nearest(_looks(seen, _answers_at(endpoint, address)), failed))
-        ),
-        leaves=frozenset(_leaves(endpoint, seen)),
-    )
-
-
-def of_endpoint(endpoint: Endpoint, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> Control:
-    """Whether the service itself is there, at this endpoint, in either family."""
-    return standing(_looks(usable(controls), lambda control: _reached(endpoint, None, control)), failed)
-
-
-def addresses_reached(endpoint: Endpoint, controls: Iterable[ControlMeasurement]) -> set[str]:
-    """The addresses at which a control got the endpoint's positive answer, whenever it was."""
-    return {
-        attempt.address
-        for control in usable(controls)
-        for attempt in attempts_at(endpoint, control)
-        if attempt.address and is_positive(attempt, endpoint)
-    }
-
-
-def _reached(endpoint: Endpoint, family: int | None, control: ControlMeasurement) -> bool | None:
-    """None when it did not try, or could not."""
-    attempts = [each for each in attempts_at(endpoint, control) if _is_in(family, each)]
-    if any(is_positive(attempt, endpoint) for attempt in attempts):
-        return True
-    failed = [each for each in attempts if each.via is not Via.ALSO and _is_the_services(each, control)]
-    return False if failed or _has_no_name(endpoint.host, control) else None
-
-
-def _answers_at(endpoint: Endpoint, address: str) -> Callable[[ControlMeasurement], bool | None]:
-    """At this one address, whoever named it."""
-
-    def ask(control: ControlMeasurement) -> bool | None:
-        attempts = [each for each in attempts_at(endpoint, control) if each.address == address]
-        if any(is_positive(attempt, endpoint) for attempt in attempts):
-            return True
-        return False if any(_is_the_services(each, control) for each in attempts) else None
-
-    return ask
-
-
-def _is_in(family: int | None, attempt: Attempt) -> bool:
-    return family is None or attempt.address is None or family_of(attempt.address) == family
-
-
-def _is_the_services(attempt: Attempt, control: ControlMeasurement) -> bool:
-    """A failure that may be the service's: neither the control's own, nor of a family that it lacks.
-
-    A refusal in the protocol's own words is an answer, and so is one that cannot be read: it makes no service alive,
-    and none down. Nor does a timeout beside datagrams that answered nothing.
-    """
-    last = attempt.observations[-1] if attempt.observations else None
-    if attempt.not_attempted is not None or last is None:
-        return False
-    if is_own(last.failure) or last.failure == PERMISSION_DENIED or (last.failure == TIMEOUT and unmatched(last)):
-        return False
-    return (
-        not is_refused(attempt) and not is_answered_unreadably(attempt) and _carries(control.measurement.link, attempt)
-    )
-
-
-def _has_no_name(host: str, control: ControlMeasurement) -> bool:
-    asked = _heard(host, control.measurement)
-    return bool(asked) and all(each.failure for each in asked)
-
-
-def _addresses(endpoint: Endpoint, family: int | None, controls: Iterable[ControlMeasurement]) -> set[str]:
-    every = addresses_reached(endpoint, controls)
-    return {each for each in every if family is None or family_of(each) == family}
-
-
-def _carries(link: Link, attempt: Attempt) -> bool:
-    """A control's link is shown to carry the attempt's family by a neutral service of that family."""
-    if attempt.address is None or not link.neutrals:
-        return True
-    family = family_of(attempt.address)
-    return any(each.family == family and each.failure in ANSWERED for each in link.neutrals)
-
-
-# --- A name -------------------------------------------------------------------------------------------------------
-
-
-def of_name(host: str, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> Control:
-    """Whether the name exists: one that is given up is still remembered by some resolvers."""
-    return standing(_of_name(host, controls), failed)
-
-
-def addresses_given(host: str, controls: Iterable[ControlMeasurement]) -> set[str]:
-    """The addresses that controls' resolvers gave for a name, whenever it was: they are the service's, or just were."""
-    return _addresses_in(each for control in usable(controls) for each in _heard(host, control.measurement))
-
-
-def addresses_still_given(host: str, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> set[str]:
-    """Those that some network was given nearest in time to the failure."""
-    return _addresses_in(told(host, nearest(_of_name(host, controls), failed)))
-
-
-def failures_of_name(host: str, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> set[str]:
-    """With which networks could not resolve a name, nearest in time, or first since the line could not."""
-    looks = _of_name(host, controls)
-    heard = told(host, (*nearest(looks, failed), *since(looks, failed)))
-    return {each.failure for each in heard if each.failure is not None}
-
-
-def report_outage(outage: Outage | None, controls: Iterable[ControlMeasurement], failed: FailureSpan) -> bool:
-    """Whether some control was told by the service's own status name that it is out of order.
-
-    Nearest in time, or first since the line failed: a status is set some minutes late.
-    """
-    if outage is None:
-        return False
-    looks = _of_name(outage.name, controls)
-    return outage.address in _addresses_in(told(outage.name, (*nearest(looks, failed), *since(looks, failed))))
-
-
-def told(host: str, looks: Iterable[Look]) -> list[Observation]:
-    """What was heard of a name in these looks."""
-    return [each for look in looks if look.measurement is not None for each in _heard(host, look.measurement)]
-
-
-def _of_name(host: str, controls: Iterable[ControlMeasurement]) -> list[Look]:
-    return _looks(usable(controls), lambda control: _resolved(host, control))
-
-
-def _resolved(host: str, control: ControlMeasurement) -> bool | None:
-    asked = _heard(host, control.measurement)
-    return any(each.failure is None for each in asked) if asked else None
-
-
-def _heard(host: str, measurement: Measurement) -> list[Observation]:
-    """What a control was told of a name, where it listened."""
-    asked = [each.observation for each in measurement.resolutions if each.host == host]
-    return [each for each in asked if not is_own(each.failure)]
-
-
-def _addresses_in(heard: Iterable[Observation]) -> set[str]:
-    return {address for each in heard if each.dns for address in each.dns.answers}
-
-
-# --- Looks --------------------------------------------------------------------------------------------------------
-
-
-def _looks(controls: Iterable[ControlMeasurement], ask: Callable[[ControlMeasurement], bool | None]) -> list[Look]:
-    """One for each cycle of each control that tried."""
-    answers = [(control, ask(control)) for control in controls]
-    return one_of_each_cycle(
-        ((control.key, control.measurement.cycle), _look(control, through))
-        for control, through in answers
-        if through is not None
-    )
-
-
-def _look(control: ControlMeasurement, through: bool) -> Look:
-    return Look(control.network, started_ms(control), through, control.measurement)
-
-
-def usable(controls: Iterable[ControlMeasurement]) -> list[ControlMeasurement]:
-    """A control whose own link was down, or whose cycle is void, says nothing."""
-    return [each for each in controls if each.measurement.link.up and each.measurement.link.void is None]
-
-
-# --- What was dialled ---------------------------------------------------------------------------------------------
-
-
-def attempts_at(endpoint: Endpoint, control: ControlMeasurement) -> list[Attempt]:
-    return [attempt for attempt in control.measurement.attempts if is_of(attempt, endpoint)]
-
-
-def leaf_of(observation: Observation | None) -> str | None:
-    """The hash of the certificate that was shown in this step, if one was."""
-    facts = observation and (observation.noise or observation.tls)
-    return facts.leaf_sha256 if facts else None
-
-
-def _leaves(endpoint: Endpoint, controls: Iterable[ControlMeasurement]) -> set[str]:
-    leaves = {
-        leaf_of(observation)
-        for control in controls
-        for attempt in attempts_at(endpoint, control)
-        for observation in attempt.observations
-    }
-    return {leaf for leaf in leaves if leaf}
+    def __init__(self, seen: Iterable[tuple[V, int]]) -> None:
+        self._times: dict[V, list[int]] = {}
+        for value, at_ms in seen:
+            self._times.setdefault(value, []).append(at_ms)
+
+    def has(self, value: V | None, window: Window) -> bool:
+        return value is not None and value in self._times and is_any_within(self._times[value], window)
+
+    def within(self, window: Window) -> set[V]:
+        return {value for value, times in self._times.items() if is_any_within(times, window)}
+
+
+class _Summary:
+    """What controls say, in order of time, made of an endpoint and of a name when first asked for."""
+
+    def __init__(self, controls: Sequence[ControlMeasurement]) -> None:
+        self._controls = controls
+        self._times = [started_ms(each) for each in controls]
+        self._usable = [each for each in controls if is_usable(each)]
+        self._endpoints: dict[Endpoint, _OfEndpoint] = {}
+        self._names: dict[str, _OfName] = {}
+
+    def within(self, window: Window) -> Sequence[ControlMeasurement]:
+        first = bisect_left(self._times, window.since_ms)
+        return self._controls[first : bisect_right(self._times, window.until_ms)]
+
+    def endpoint(self, endpoint: Endpoint) -> _OfEndpoint:
+        return _kept(self._endpoints, endpoint, lambda: _OfEndpoint(endpoint, self._usable))
+
+    def name(self, host: str) -> _OfName:
+        return _kept(self._names, host, lambda: _OfName(host, self._usable))
+
+
+class _OfEndpoint:
+    """Looks are made when first asked for: most lines never dial the other family, nor most addresses of a pool."""
+
+    def __init__(self, endpoint: Endpoint, controls: Sequence[ControlMeasurement]) -> None:
+        self._every = [(control, tried_at(endpoint, control)) for control in controls]
+        self._nameless = [has_no_name(endpoint.host, control) for control in controls]
+        self._families: dict[int | None, Looks] = {}
+        self._addresses: dict[str, Looks] = {}
+        self.reached = [started_ms(control) for control, tried in self._every if any(each.positive for each in tried)]
+        shown = [
+            (each.attempt, observation, started_ms(control))
+            for control, tried in self._every
+            for each in tried
+            for observation in each.attempt.observations
+            if observation.tls or observation.noise
+        ]
+        self.leaves = _Seen((leaf, at_ms) for _, seen, at_ms in shown if (leaf := leaf_of(seen)))
+        self.issuers = _Seen(
+            (issuer, at_ms)
+            for attempt, seen, at_ms in shown
+            if attempt.grade is not None and (issuer := issuer_of(seen))
+        )
+        self.certificates = _Seen((each, at_ms) for _, seen, at_ms in shown for each in certificate_of(seen))
+
+    def in_family(self, family: int | None) -> Looks:
+        return _kept(self._families, family, lambda: Looks(_cycles(self._answers(family))))
+
+    def at(self, address: str) -> Looks:
+        answers = ((control, got_through_at(tried, address)) for control, tried in self._every)
+        return _kept(self._addresses, address, lambda: Looks(_cycles(answers)))
+
+    def _answers(self, family: int | None) -> Iterator[tuple[ControlMeasurement, bool | None]]:
+        for (control, tried), nameless in zip(self._every, self._nameless, strict=True):
+            yield control, got_through(tried, family, has_no_name=nameless)
+
+
+class _OfName:
+    def __init__(self, host: str, controls: Sequence[ControlMeasurement]) -> None:
+        told = [(control, heard(host, control)) for control in controls]
+        self.looks = Looks(_cycle(control, resolved(said), said) for control, said in told if said)
+        self.given = {
+            family: _Seen(
+                (answer, started_ms(control))
+                for control, said in told
+                for each in said
+                for answer in public_answers(each, family)
+            )
+            for family in QTYPES
+        }
+
+
+def _heard(looks: Iterable[Look]) -> Iterator[Observation]:
+    return (each for look in looks for each in look.heard)
+
+
+def _cycles(answers: Iterable[tuple[ControlMeasurement, bool | None]]) -> Iterator[Cycle]:
+    """Of those who tried."""
+    return (_cycle(control, through) for control, through in answers if through is not None)
+
+
+def _cycle(control: ControlMeasurement, through: bool, heard: tuple[Observation, ...] = ()) -> Cycle:
+    look = Look(control.network, started_ms(control), through, control.measurement.uid, heard)
+    return (control.key, control.measurement.cycle), look
+
+
+def _kept(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:
+    found = kept.get(key)
+    if found is None:
+        found = kept[key] = make()
+    return found

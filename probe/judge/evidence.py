@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
-from probe.model import HOUR_MS, ControlMeasurement, Measurement, Network, State, Target
+from probe.judge.controls import Controls
+from probe.judge.in_time import CYCLE_MS, FailureSpan
+from probe.model import HOUR_MS, Measurement, Network, State, Target
 
 NEAR_MS = HOUR_MS  # either side of a measurement: controls and neighbours of about the same time
 CALIBRATION_MS = 24 * HOUR_MS  # back from it: controls that show an uncalibrated answer
@@ -36,10 +39,26 @@ class Evidence(Struct, frozen=True, kw_only=True):
     network: Network = Network()
     networks: dict[str, Network] = {}  # prefix of a resolver, of a router on the path or of a service → network
     resolver_lines: dict[str, int] | None = None  # prefix of an `isp` resolver → lines that use it; None: not counted
-    controls: tuple[ControlMeasurement, ...] = ()  # of the same target, within NEAR_MS
-    calibrating: tuple[ControlMeasurement, ...] = ()  # of the same target, within CALIBRATION_MS before
+    controls: Controls = field(default_factory=Controls)  # of the same target, within NEAR_MS
+    calibrating: Controls = field(default_factory=Controls)  # of the same target, within CALIBRATION_MS before
     neighbours: dict[str, Neighbours] = {}  # address → who else in the country tried it
     reached: frozenset[str] = frozenset()  # addresses that this line reached in this cycle, at any target
+
+    def __post_init__(self) -> None:
+        """Any sequence of control measurements will do; many measurements share one that is summed up already."""
+        for name, given in (("controls", self.controls), ("calibrating", self.calibrating)):
+            if not isinstance(given, Controls):
+                force_setattr(self, name, Controls(given))
+
+
+def failure_span(evidence: Evidence) -> FailureSpan:
+    """In corrected time; both rounds ran by the same clock, within the time of one cycle."""
+    measurement, earlier = evidence.measurement, evidence.earlier
+    at_ms = evidence.started_ms
+    if at_ms is None:
+        at_ms = measurement.started_ms + (measurement.clock_offset_ms or 0)
+    before_ms = measurement.started_ms - earlier.started_ms if earlier else 0
+    return FailureSpan(at_ms - min(max(before_ms, 0), CYCLE_MS), at_ms)
 
 
 class Rule(Struct, Generic[C], frozen=True):

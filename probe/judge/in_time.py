@@ -13,8 +13,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from probe.judge.evidence import Evidence
-from probe.model import Measurement
+from probe.model import Observation
 
 CYCLE_MS = 10 * 60_000  # the least between two cycles: what is nearer than that is of one time
 
@@ -45,36 +44,32 @@ class Look(Struct, frozen=True):
     by: Hashable
     at_ms: int
     through: bool
-    measurement: Measurement | None = None  # in which that was seen, where more is asked of it
-
-
-def failure_span(evidence: Evidence) -> FailureSpan:
-    """In corrected time; both rounds ran by the same clock, within the time of one cycle."""
-    measurement, earlier = evidence.measurement, evidence.earlier
-    at_ms = evidence.started_ms
-    if at_ms is None:
-        at_ms = measurement.started_ms + (measurement.clock_offset_ms or 0)
-    before_ms = measurement.started_ms - earlier.started_ms if earlier else 0
-    return FailureSpan(at_ms - min(max(before_ms, 0), CYCLE_MS), at_ms)
+    uid: str = ""  # of the measurement in which that was seen
+    heard: tuple[Observation, ...] = ()  # in it, where more is asked of it
 
 
 def standing(looks: Sequence[Look], failed: FailureSpan) -> Control:
-    """No single network can make `down`; as many that failed as got through disagree."""
-    near = nearest(looks, failed)
+    just_before = {look.by for look in looks if look.through and 0 <= failed.first_ms - look.at_ms < CYCLE_MS}
+    return concluded(nearest(looks, failed), since(looks, failed), just_before)
+
+
+def concluded(near: Sequence[Look], newest: Sequence[Look], just_before: Set[Hashable]) -> Control:
+    """No single network can make `down`; as many that failed as got through disagree.
+
+    One of each network: `near` nearest to the failure, `newest` since it; `just_before` it, these got through.
+    """
     through = {look.by for look in near if look.through}
     failing = len(near) - len(through)
     if not through:
         return Control.DOWN if failing >= 2 else Control.UNKNOWN
     if failing >= len(through):
         return Control.DISAGREE
-    return Control.ALIVE if _is_there_still(looks, through, failed) else Control.AWAITED
+    return Control.ALIVE if _is_there_still(through, newest, just_before) else Control.AWAITED
 
 
-def _is_there_still(looks: Iterable[Look], through: Set[Hashable], failed: FailureSpan) -> bool:
+def _is_there_still(through: Set[Hashable], newest: Sequence[Look], just_before: Set[Hashable]) -> bool:
     """One of the networks that got through did so since the line failed, or just before and has not tried since."""
-    newest = since(looks, failed)
     silent = through - {look.by for look in newest}
-    just_before = {look.by for look in looks if look.through and 0 <= failed.first_ms - look.at_ms < CYCLE_MS}
     return bool(silent & just_before) or any(look.through and look.by in through for look in newest)
 
 
@@ -94,14 +89,10 @@ def since(looks: Iterable[Look], failed: FailureSpan) -> list[Look]:
 def one_of_each_cycle(looks: Iterable[tuple[Hashable, Look]]) -> list[Look]:
     """Of the rounds of one cycle, which comes with them, one look: one that got through counts."""
     cycles: dict[Hashable, list[Look]] = {}
-    for cycle, look in sorted(looks, key=lambda each: (each[1].at_ms, _uid(each[1]))):
+    for cycle, look in sorted(looks, key=lambda each: (each[1].at_ms, each[1].uid)):
         rounds = cycles.setdefault((cycle, look.by), [])
         if rounds and look.at_ms - rounds[-1].at_ms < CYCLE_MS:
             rounds[-1] = look if look.through and not rounds[-1].through else rounds[-1]
         else:
             rounds.append(look)
     return [look for rounds in cycles.values() for look in rounds]
-
-
-def _uid(look: Look) -> str:
-    return look.measurement.uid if look.measurement else ""

@@ -10,11 +10,11 @@ from probe.addresses import family_of, prefix_of
 from probe.attempts import BARE_ACCEPT, is_answered, is_of
 from probe.failure import BROKEN_OFF, CERTIFICATE_FAILURES, is_own, is_transient
 from probe.grades import is_positive
-from probe.judge import controls, location
+from probe.judge import location
 from probe.judge.attempt import certificates, dialogues, ports, rounds
-from probe.judge.controls import EndpointView
-from probe.judge.evidence import NOBODY, Evidence, Neighbours
-from probe.judge.in_time import Control, failure_span
+from probe.judge.control_answers import issuer_of, leaf_of
+from probe.judge.evidence import NOBODY, Evidence, Neighbours, failure_span
+from probe.judge.in_time import Control
 from probe.judge.location import FailureLocation
 from probe.judge.name.resolvers import own_resolutions
 from probe.judge.name.view import Names
@@ -92,27 +92,12 @@ def attempt_cases(evidence: Evidence, target: Target, names: Names) -> list[Atte
     """A case for each attempt that stands for a path that an app would take."""
     measurement = evidence.measurement
     false = names.false_leads()
-    views = _Views(evidence)
     return [
-        _attempt_case(evidence, target, attempt, endpoint, views)
+        _attempt_case(evidence, target, attempt, endpoint)
         for attempt in _app_attempts(measurement)
         for endpoint in target.endpoints
         if is_of(attempt, endpoint) and (attempt.host, attempt.address) not in false
     ]
-
-
-class _Views:
-    """What controls say, summed up once for each endpoint and family of one measurement."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self._controls, self._failed = evidence.controls, failure_span(evidence)
-        self._views: dict[tuple[Endpoint, int | None], EndpointView] = {}
-
-    def of(self, endpoint: Endpoint, family: int | None) -> EndpointView:
-        place = endpoint, family
-        if place not in self._views:
-            self._views[place] = controls.view(endpoint, family, self._controls, self._failed)
-        return self._views[place]
 
 
 def _app_attempts(measurement: Measurement) -> list[Attempt]:
@@ -125,26 +110,26 @@ def _app_attempts(measurement: Measurement) -> list[Attempt]:
     ]
 
 
-def _attempt_case(
-    evidence: Evidence, target: Target, attempt: Attempt, endpoint: Endpoint, views: _Views
-) -> AttemptCase:
+def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint: Endpoint) -> AttemptCase:
     last = attempt.observations[-1] if attempt.observations else None
     neutrals = _neutrals(evidence.measurement, attempt, last)
     neighbours = evidence.neighbours.get(attempt.address or "", NOBODY)
-    view = views.of(endpoint, family_of(attempt.address) if attempt.address else None)
+    controls, failed = evidence.controls, failure_span(evidence)
+    family = family_of(attempt.address) if attempt.address else None
     return AttemptCase(
         attempt=attempt,
         endpoint=endpoint,
         legacy=target.legacy,
         last=last,
         complete=is_positive(attempt, endpoint) and not _is_bare_accept(evidence.measurement, attempt),
-        control=view.control,
-        family_controlled=view.tried or not views.of(endpoint, None).tried,
-        outage_reported=controls.report_outage(target.outage, evidence.controls, failure_span(evidence)),
-        calibrated=not endpoint.uncalibrated or bool(controls.addresses_reached(endpoint, evidence.calibrating)),
-        answered_elsewhere=attempt.address in view.reached or neighbours.reached >= NEIGHBOURS_FLOOR,
-        same_leaf_elsewhere=controls.leaf_of(last) in view.leaves,
-        same_issuer_elsewhere=certificates.issuer_of(last) in certificates.issuers_seen(endpoint, evidence.controls),
+        control=controls.of_endpoint(endpoint, failed, family),
+        family_controlled=controls.tried(endpoint, family) or not controls.tried(endpoint),
+        outage_reported=controls.report_outage(target.outage, failed),
+        calibrated=not endpoint.uncalibrated or evidence.calibrating.reached(endpoint),
+        answered_elsewhere=neighbours.reached >= NEIGHBOURS_FLOOR
+        or controls.answered_at(endpoint, attempt.address, failed),
+        same_leaf_elsewhere=controls.were_shown(endpoint, leaf_of(last)),
+        same_issuer_elsewhere=controls.got_through_by(endpoint, issuer_of(last)),
         trust_store_old=certificates.may_be_too_old(evidence.measurement),
         before=rounds.before(evidence, attempt),
         failed_twice=evidence.earlier is not None and _had_failed(evidence.earlier, evidence.measurement, attempt),

@@ -7,33 +7,9 @@ cannot tell that authority from a forger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from probe.judge import controls
-from probe.model import ControlMeasurement, Endpoint, Measurement, Observation
+from probe.model import Measurement
 
 MAX_STORE_AGE_MS = 548 * 86_400_000  # 18 months: a new authority is in every store, and long in use, by then
-
-
-def issuer_of(observation: Observation | None) -> str | None:
-    """The hash of the issuer's name, of the certificate that was shown in this step over TLS, DTLS or QUIC.
-
-    Inside Noise the key is pinned: a chain of the same issuer that does not verify is a forgery.
-    """
-    facts = observation.tls if observation is not None else None
-    return facts.issuer_sha256 if facts else None
-
-
-def issuers_seen(endpoint: Endpoint, seen: Iterable[ControlMeasurement]) -> set[str]:
-    """The issuers of the certificates with which controls got through at this endpoint."""
-    issuers = {
-        issuer_of(observation)
-        for control in controls.usable(seen)
-        for attempt in controls.attempts_at(endpoint, control)
-        for observation in attempt.observations
-        if attempt.grade is not None
-    }
-    return {issuer for issuer in issuers if issuer}
 
 
 def may_be_too_old(measurement: Measurement) -> bool:

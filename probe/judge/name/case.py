@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from probe.failure import NXDOMAIN, SERVFAIL
 from probe.grades import is_positive
-from probe.judge import controls, location
-from probe.judge.evidence import Evidence
-from probe.judge.in_time import Control, failure_span
+from probe.judge import location
+from probe.judge.evidence import Evidence, failure_span
+from probe.judge.in_time import Control
 from probe.judge.location import FailureLocation
 from probe.judge.name.resolvers import (
     Owner,
@@ -118,7 +118,7 @@ def _name_case(evidence: Evidence, target: Target, names: Names, earlier: Names 
     place = said.host, said.family
     trouble = names.trouble(said)
     assert trouble is not None
-    control = controls.of_name(said.host, evidence.controls, failure_span(evidence))
+    control = evidence.controls.of_name(said.host, failure_span(evidence))
     return NameCase(
         host=said.host,
         family=said.family,
@@ -155,7 +155,7 @@ def _question(said: Said) -> tuple[str, int, ResolverId]:
 def _proved(evidence: Evidence, target: Target, host: str, given: frozenset[str]) -> bool:
     endpoints = [endpoint for endpoint in target.endpoints if endpoint.host == host]
     failed = failure_span(evidence)
-    if any(controls.of_endpoint(endpoint, evidence.controls, failed) is Control.ALIVE for endpoint in endpoints):
+    if any(evidence.controls.of_endpoint(each, failed) is Control.ALIVE for each in endpoints):
         return True
     return any(
         attempt.host == host and attempt.address in given and is_positive(attempt, endpoint)
@@ -173,7 +173,7 @@ def _is_denied_elsewhere(evidence: Evidence, names: Names, host: str, control: C
 
 
 def _failures_at_controls(evidence: Evidence, host: str) -> set[str]:
-    return controls.failures_of_name(host, evidence.controls, failure_span(evidence))
+    return evidence.controls.failures_of_name(host, failure_span(evidence))
 
 
 def _fails_elsewhere(evidence: Evidence, names: Names, host: str) -> bool:

@@ -13,7 +13,7 @@ from probe.addresses import is_address, is_private, prefix_of
 from probe.attempts import is_of
 from probe.failure import CERTIFICATE_FAILURES, TLS_AUTHORITY, TLS_HOSTNAME, UNEXPECTED_REPLY
 from probe.grades import is_positive
-from probe.judge import controls
+from probe.judge.control_answers import certificate_of
 from probe.judge.evidence import Evidence
 from probe.judge.operators import is_known, same_operator
 from probe.model import Attempt, Measurement, Network, Observation, Target, Via
@@ -100,21 +100,8 @@ def _is_anothers(attempt: Attempt, evidence: Evidence, target: Target, genuine: 
 def _is_shown_elsewhere(attempt: Attempt, evidence: Evidence, target: Target) -> bool:
     """Controls were shown the same certificate there, or one by the same issuer, whom our own list may not know yet."""
     shown = attempt.observations[-1]
-    seen = [
-        observation
-        for one in target.endpoints
-        for control in controls.usable(evidence.controls)
-        for each in controls.attempts_at(one, control)
-        for observation in each.observations
-        if each.host == attempt.host
-    ]
-    return bool(_certificate(shown) & frozenset[str]().union(*map(_certificate, seen)))
-
-
-def _certificate(observation: Observation) -> frozenset[str]:
-    """Hashes of a certificate, and of the name of who issued it."""
-    facts = observation.noise or observation.tls
-    return frozenset(each for each in (facts.leaf_sha256, facts.issuer_sha256) if each) if facts else frozenset()
+    endpoints = [one for one in target.endpoints if one.host == attempt.host]
+    return any(evidence.controls.met_any(one, certificate_of(shown)) for one in endpoints)
 
 
 def _network(evidence: Evidence, address: str) -> Network:

@@ -13,9 +13,7 @@ from msgspec import Struct
 
 from probe.addresses import QTYPES, family_of, is_address, is_private
 from probe.failure import DNS_MISBEHAVING, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, is_own
-from probe.judge import controls
-from probe.judge.evidence import Evidence
-from probe.judge.in_time import failure_span
+from probe.judge.evidence import Evidence, failure_span
 from probe.judge.name.forgery import SELF, is_forged, leads_astray, met
 from probe.judge.name.resolvers import Said, own_resolutions, read
 from probe.model import Target
@@ -163,8 +161,8 @@ def _given(
     in_tls = [address for each in independent if each.in_tls for address in each.facts.answers]
     in_clear = [address for each in independent if not each.in_tls for address in _last_word(each)]
     return Given(
-        by_controls=_public(controls.addresses_given(host, evidence.controls), family),
-        still=_public(controls.addresses_still_given(host, evidence.controls, failure_span(evidence)), family),
+        by_controls=evidence.controls.addresses_given(host, family),
+        still=evidence.controls.addresses_still_given(host, family, failure_span(evidence)),
         in_tls=_public(in_tls, family),
         in_clear=_public((*late, *in_clear), family),
         met=_public(met(evidence.measurement, target, host), family),

@@ -12,14 +12,13 @@ from msgspec.structs import replace
 
 from probe.failure import RESET, TIMEOUT
 from probe.judge import judge
-from probe.judge.controls import of_endpoint
-from probe.judge.in_time import Control, FailureSpan, Look, standing
+from probe.judge.controls import Controls
+from probe.judge.in_time import Control, FailureSpan
 from probe.model import (
     Attempt,
     ControlMeasurement,
     Grade,
     MtprotoFacts,
-    Network,
     NotAttempted,
     State,
     Step,
@@ -201,44 +200,6 @@ def test_a_service_that_is_down_over_ipv6_only() -> None:
 
 # --- Properties ---------------------------------------------------------------------------------------------------
 
-SPAN = FailureSpan(-1, 0)
-LOOKS = st.builds(
-    Look,
-    st.sampled_from([Network(asn=asn) for asn in (1, 2, 3, 4)]),
-    st.integers(-60, 60),
-    st.booleans(),
-)
-WEAKER = {Control.ALIVE: 1}  # the only standing after which a line may be accused
-
-
-@given(st.lists(LOOKS, max_size=8), LOOKS)
-def test_one_more_failure_elsewhere_never_makes_a_service_more_alive(looks: list[Look], more: Look) -> None:
-    before, after = (standing(each, SPAN) for each in (looks, [*looks, replace(more, through=False)]))
-    assert WEAKER.get(after, 0) <= WEAKER.get(before, 0)
-
-
-@given(st.lists(LOOKS, min_size=1, max_size=8), st.data())
-def test_a_network_that_is_not_heard_never_makes_a_service_more_alive_if_it_got_through(
-    looks: list[Look], data: st.DataObject
-) -> None:
-    network = data.draw(st.sampled_from(looks)).by
-    left = [look for look in looks if look.by != network]
-    if all(look.through for look in looks if look.by == network):
-        assert WEAKER.get(standing(left, SPAN), 0) <= WEAKER.get(standing(looks, SPAN), 0)
-
-
-@given(st.lists(LOOKS, max_size=8), st.randoms(use_true_random=False))
-def test_the_order_and_the_repetition_of_looks_change_nothing(looks: list[Look], chance: random.Random) -> None:
-    shuffled = [*looks, *looks[:3]]
-    chance.shuffle(shuffled)
-    assert standing(shuffled, SPAN) is standing(looks, SPAN)
-
-
-@given(st.lists(LOOKS, max_size=8))
-def test_no_single_network_makes_it_down(looks: list[Look]) -> None:
-    alone = [replace(look, by=Network(asn=1)) for look in looks]
-    assert standing(alone, SPAN) is not Control.DOWN
-
 
 @given(
     st.lists(st.tuples(st.integers(-59, 59), st.booleans(), st.integers(1, 4)), max_size=6),
@@ -256,4 +217,4 @@ def test_the_order_and_the_repetition_of_controls_change_no_verdict(
 def test_another_transport_is_another_endpoint() -> None:
     over_tls = replace(TLS, transport=Transport.TLS, handshake="http")
     answered = attempt(over_tls, seen(Step.TCP), seen(Step.TLS), seen(Step.HTTP), grade=Grade.BOUND)
-    assert of_endpoint(TLS, [at(0, answered)], FailureSpan(NOW_MS, NOW_MS)) is Control.UNKNOWN
+    assert Controls([at(0, answered)]).of_endpoint(TLS, FailureSpan(NOW_MS, NOW_MS)) is Control.UNKNOWN
