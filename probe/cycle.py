@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
 from msgspec import Struct
@@ -37,6 +38,8 @@ from probe.path.ttl_probe import Sweeper
 from probe.protocols import FACTS_ONLY
 
 TARGETS_IN_FLIGHT = 8
+SECOND_LOOK_AFTER = 10.0  # seconds after the first look at a target ended: what lasts for a moment is over by then
+NOW: Mapping[str, float] = MappingProxyType({})  # when each target is due: at once
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -184,16 +187,20 @@ async def _measure_services(session: Session, check: SelfCheck) -> list[RoundRes
 
 
 async def _second_round(session: Session, check: SelfCheck, failed: Sequence[RoundResult]) -> list[RoundResult]:
-    """The baseline is measured again beside it: a link that died meanwhile is silent to all.
+    """Each as soon as its time has come; all wait side by side, and no wait keeps another from its turn.
 
-    It has no limit of bytes: what is silent takes little, and says most.
+    The baseline is measured again when the last one's has: a link that died meanwhile is silent to all. There is no
+    limit of bytes: what is silent takes little, and says most.
     """
     if not failed:
         return []
     again, measurer = [second_round(each.target, each.findings) for each in failed], session.measurer()
     unseen = replace(session, progress=lambda *_: None)
+    after = SECOND_LOOK_AFTER * session.instruments.scale
+    due = {each.target.id: each.ended + after for each in failed}
+    beside = dict.fromkeys((each.id for each in session.baseline()), max(due.values()))
     second, neutral = await asyncio.gather(
-        _round(session, measurer, again, 2), _round(unseen, measurer, session.baseline(), 2)
+        _round(session, measurer, again, 2, due=due), _round(unseen, measurer, session.baseline(), 2, due=beside)
     )
     link = check.conclude({result.target.id: result.findings for result in neutral})
     return [replace(result, link=link) for result in second]
@@ -213,15 +220,24 @@ async def _with_sweeps(session: Session, results: Sequence[RoundResult]) -> list
 
 
 async def _round(
-    session: Session, measurer: Measurer, targets: Iterable[Target], round_: int, extra: Sequence[AlsoDial] = ()
+    session: Session,
+    measurer: Measurer,
+    targets: Iterable[Target],
+    round_: int,
+    extra: Sequence[AlsoDial] = (),
+    due: Mapping[str, float] = NOW,
 ) -> list[RoundResult]:
-    """Each of the targets once, in an order of chance; of `extra` addresses, each target dials its own."""
+    """Each of the targets once, in an order of chance; of `extra` addresses, each target dials its own.
+
+    `due`: target → when it may be begun, by the monotonic clock.
+    """
     shuffled = list(targets)
     random.Random(session.instruments.random_bytes(16)).shuffle(shuffled)
     in_flight = asyncio.Semaphore(TARGETS_IN_FLIGHT)
     results: list[RoundResult] = []
 
     async def one(target: Target) -> None:
+        await asyncio.sleep(max(0.0, due.get(target.id, 0.0) - session.instruments.clock()))
         async with in_flight:
             results.append(await _measured(session, measurer, target, round_, extra))
             session.progress(len(results), len(shuffled), target.id)
@@ -239,7 +255,8 @@ async def _measured(
     nothing = RoundResult(target, round_, Findings(started_ms=session.instruments.device_ms()), NotAttempted.INTERNAL)
     work = measurer.measure(target, extra)
     findings = await _guarded(work, None, f"Measuring {target.id}")
-    return nothing if findings is None else RoundResult(target, round_, findings)
+    result = nothing if findings is None else RoundResult(target, round_, findings)
+    return replace(result, ended=session.instruments.clock())
 
 
 async def _guarded(work: Awaitable[T], otherwise: T, what: str) -> T:

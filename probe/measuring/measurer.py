@@ -50,6 +50,7 @@ class RoundResult(Struct, frozen=True):
     not_attempted: NotAttempted | None = None
     link: Link | None = None  # as it was just then; None: as the cycle's self-check found it
     sweeps: tuple[Sweep, ...] = ()
+    ended: float = 0.0  # by the monotonic clock
 
 
 def observations(findings: Findings) -> Iterator[Observation]:

@@ -70,6 +70,7 @@ ALL = targets(*BASELINE, CALL, CHAT_TARGET, DEAD)
 SETTINGS = Settings(resolvers=(LinkResolver(name="isp", address=RESOLVER),), root=Path("/nowhere"))
 PAGE = b"HTTP/1.1 204 No Content\r\nDate: Mon, 23 Nov 2026 09:10:11 GMT\r\n\r\n"
 DATE_MS = 1_795_425_011_000
+REFUSES = ConnectionRefusedError(111, "Connection refused")
 
 
 def scripts(**changes: Udp) -> dict[Key, Udp]:
@@ -447,7 +448,35 @@ class Dying:
         return await self._now().tcp(address, port)
 
 
-@pytest.mark.parametrize("after", [0.001, 3.0])
+@pytest.mark.parametrize("scale", [1.0, 0.2])
+def test_each_is_looked_at_again_ten_seconds_after_its_first_look_and_as_soon_as_that(scale: float) -> None:
+    """What lasts for a moment is over by then. They wait side by side, and the baseline for the last of them."""
+    quick = target("imo/chat", endpoint("tcp", "203.0.113.45", 443))
+    dialer = ScriptedDialer({**scripts(relay=Udp()), ("tcp", "203.0.113.45", 443): Tcp(refuses=REFUSES)})
+
+    async def work() -> Cycle:
+        tools = instruments(dialer, scale=scale)
+        return await run_cycle(targets(*BASELINE, CALL, quick), tools, SETTINGS, AllocateBudget(), lambda *_: None)
+
+    cycle = run(work())
+    first, second = by_target(cycle), by_target(cycle, 2)
+    began = {name: (second[name].started_ms - first[name].started_ms) / 1000 / scale for name in second}
+    assert began == {"viber/call": pytest.approx(18, abs=0.2), "imo/chat": pytest.approx(10, abs=0.2)}
+    neutral = dialer.sent_to(NEUTRAL_STUN)[1].at - dialer.sent_to(NEUTRAL_STUN)[0].at
+    assert neutral / scale == pytest.approx(18, abs=0.2)
+
+
+def test_who_waits_for_a_second_look_keeps_nobody_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More are refused at once than may be in flight, and all are due at the same time."""
+    many = [target(f"service{n}/chat", endpoint("tcp", f"203.0.113.{n}", 443)) for n in range(100, 130)]
+    closed = {("tcp", f"203.0.113.{n}", 443): Tcp(refuses=REFUSES) for n in range(100, 130)}
+    cycle = cycled(ScriptedDialer({**scripts(), **closed}), targets(*BASELINE, *many))
+    started = {each.started_ms for each in by_target(cycle, 2).values()}
+    assert len(by_target(cycle, 2)) == 30
+    assert max(started) - min(started) < 1000
+
+
+@pytest.mark.parametrize("after", [0.001, 3.0, 17.0])
 def test_a_link_that_dies_meanwhile_is_silent_to_all_and_accuses_nobody(after: float) -> None:
     """The baseline is measured again beside the second round, and what it says goes with that round."""
 
