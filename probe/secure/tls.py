@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +29,7 @@ from probe.net.record import StepRecord
 from probe.secure.certificates import peer_certificate_facts, peer_chain
 
 RECORD_SIZE = 16384
+OFFERS = 16  # lists of application protocols, each with a context of its own
 FIRST_RECORDS = (21, 22)  # RFC 8446 section 5.1: an alert, a handshake message
 
 
@@ -139,17 +141,24 @@ class TlsStream:
 
 
 def _connection(server_name: str | None, alpn: Sequence[str]) -> SSL.Connection:
+    connection = SSL.Connection(_context(tuple(alpn)), None)
+    connection.set_connect_state()
+    if server_name is not None:
+        connection.set_tlsext_host_name(server_name.encode("idna"))
+    return connection
+
+
+@lru_cache(OFFERS)
+def _context(alpn: tuple[str, ...]) -> SSL.Context:
+    """The context that all connections with one offer share. It keeps no session, so none is ever resumed."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_verify(SSL.VERIFY_NONE)
     # One key-share group: the ClientHello fits one segment, so that a censor or a small MTU sees it whole.
     context.set_tmp_ecdh(ec.SECP256R1())
     if alpn:
         context.set_alpn_protos([name.encode("ascii") for name in alpn])
-    connection = SSL.Connection(context, None)
-    connection.set_connect_state()
-    if server_name is not None:
-        connection.set_tlsext_host_name(server_name.encode("idna"))
-    return connection
+    return context
 
 
 def alert_of(error: SSL.Error) -> str | None:

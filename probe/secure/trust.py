@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import certifi
@@ -26,6 +27,8 @@ from probe.failure import TLS_AUTHORITY, TLS_CERTIFICATE, TLS_HOSTNAME, Failed, 
 # of ours vouches for the chain. (23, revoked, is never met: we load no revocation lists.)
 OUT_OF_DATE = frozenset({9, 10})
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
+
+REMEMBERED = 128  # pairs of a certificate and a host: more than a cycle meets
 
 BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 
@@ -52,7 +55,8 @@ class Trust:
         pinned = bool(own) and _chain_error(chain, own, now_ms) is None
         if not pinned:
             _verify_chain(chain, (*self._public, *own), now_ms)
-        _verify_name(chain[0], host)
+        if not is_for(chain[0], host):
+            raise Failed(TLS_HOSTNAME)
         return pinned
 
     def contradicts(self, chain: Sequence[x509.Certificate], ca: str | None) -> bool:
@@ -161,13 +165,16 @@ def _chain_error(
     return None
 
 
-def _verify_name(leaf: x509.Certificate, host: str) -> None:
+@lru_cache(REMEMBERED)
+def is_for(leaf: x509.Certificate, host: str) -> bool:
+    """The certificate names the host. Some name a hundred hosts, and all its addresses show the same one."""
     try:
         if is_address(host):
             verify_certificate_ip_address(leaf, host)
         else:
             verify_certificate_hostname(leaf, host)
-    except (service_identity.VerificationError, service_identity.CertificateError) as error:
-        raise Failed(TLS_HOSTNAME) from error
-    except (ValueError, x509.DuplicateExtension) as error:  # names that cannot be read name nobody
-        raise Failed(TLS_HOSTNAME) from error
+    except (service_identity.VerificationError, service_identity.CertificateError):
+        return False
+    except (ValueError, x509.DuplicateExtension):  # names that cannot be read name nobody
+        return False
+    return True

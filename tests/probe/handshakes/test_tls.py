@@ -98,6 +98,28 @@ async def test_the_hello_fits_one_segment_and_is_counted(tmp_path: Path) -> None
     assert tls.bytes_received > 500
 
 
+async def test_no_session_is_resumed(tmp_path: Path) -> None:
+    """A server's ticket is heard and forgotten: the next hello is as long as the first, and the certificate comes."""
+
+    async def greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")  # which comes behind the tickets of TLS 1.3
+        await reader.read()
+
+    hellos, chains = [], []
+    async with serving(greeted, context_of(PUBLIC.leaf("chat.example"), tmp_path)) as port:
+        for _ in range(2):
+            trace = Trace(tools())
+            async with trace.step(Step.TLS, 10) as record:
+                inside = TlsStream(await trace.tcp(record, "127.0.0.1", port), "chat.example")
+                await inside.shake_hands(record)
+                assert await inside.receive() == b"hello"
+                hellos.append((record.kept(TlsFacts) or TlsFacts()).hello_bytes)
+                chains.append(len(inside.chain))
+            trace.close()
+    assert hellos[0] == hellos[1] > 0
+    assert chains == [1, 1]
+
+
 async def test_the_longest_name_still_fits_one_segment(tmp_path: Path) -> None:
     name = ".".join(["x" * 62] * 4)
     seen = await shaken(PUBLIC.leaf("chat.example"), tmp_path, {"server_name": name})

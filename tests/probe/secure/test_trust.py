@@ -68,6 +68,15 @@ def test_another_name(host: str) -> None:
     assert failure(chain(leaf), host) == "ssl_invalid_hostname"
 
 
+def test_a_name_is_remembered_of_that_certificate_alone() -> None:
+    """Each is asked twice: the answer of one certificate, or of one name, is never another's."""
+    one, other = chain(PUBLIC.leaf("chat.example")), chain(PUBLIC.leaf("other.example"))
+    for _ in range(2):
+        assert TRUST.verify(one, "chat.example", None, NOW_MS) is False
+        assert failure(one, "other.example") == failure(other, "chat.example") == "ssl_invalid_hostname"
+        assert TRUST.verify(other, "other.example", None, NOW_MS) is False
+
+
 @pytest.mark.parametrize("days", [-3, 3])
 def test_time_is_an_argument(days: int) -> None:
     leaf = PUBLIC.leaf("chat.example", since=datetime.now(UTC) - DAY, lasts=2 * DAY)
