@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import dns.message
 import h11
 
 from collector.echo import sip as echo
@@ -49,6 +48,7 @@ from probe.codecs import (
     zoom,
 )
 from probe.codecs import text as words
+from probe.codecs.dns_query import query_of
 from probe.handshakes.http import Http1Response
 from probe.measuring import extra_addresses
 from probe.model import Fingerprint, Measurement, Step, Transport
@@ -325,8 +325,7 @@ SESSIONS = (
 
 # --- Everything else ----------------------------------------------------------------------------------------------
 
-QUERY = dns.message.make_query("www.example.com", "A")
-QUERY.id = 1
+QUERY = query_of("www.example.com", "A", 1)
 ASKED = b"\x03www\x07example\x03com\0\0\x01\0\x01"
 
 

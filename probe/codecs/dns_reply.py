@@ -15,24 +15,25 @@ import dns.message
 import dns.rdataclass
 import dns.rdatatype
 
+from probe.codecs.dns_query import ID_BYTES, Query
+
 ADDRESS_TYPES = [(dns.rdataclass.IN, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
-HEADER_BYTES, ID_BYTES = 12, 2
+HEADER_BYTES = 12
 MOST_BYTES = 4096  # of which more is read: addresses of one name take a few hundred
 LEAST_RECORD = 11  # bytes
 
 
-def reply_to(query: dns.message.Message, data: bytes) -> dns.message.Message | None:
+def reply_to(query: Query, data: bytes) -> dns.message.Message | None:
     """The reply in `data` to our query, as far as it can be read; None where it is none.
 
     Raises ValueError where it carries our transaction and nothing can be taken from it.
     """
-    asked = query.to_wire()
-    if data[:ID_BYTES] != asked[:ID_BYTES] or data == asked:
+    if data[:ID_BYTES] != query.wire[:ID_BYTES] or data == query.wire:
         return None
     reply = _parsed(data[:MOST_BYTES])
     if not reply.flags & dns.flags.QR:
         raise ValueError("A reply says that it is one.")
-    if reply.question and reply.question != query.question:
+    if reply.question and tuple(reply.question) != query.question:
         raise ValueError("It carries our id, and answers another question.")
     if reply.errors and not says_something(reply):
         raise ValueError("Nothing of the reply can be read but its header.")

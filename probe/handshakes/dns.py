@@ -25,6 +25,7 @@ import dns.rdatatype
 from msgspec import Struct
 
 from probe.codecs.authority import HTTPS_PORT, authority
+from probe.codecs.dns_query import Query, query_of
 from probe.codecs.dns_reply import address_sets, reply_to
 from probe.codecs.framing import LENGTH_PREFIXED
 from probe.failure import (
@@ -54,7 +55,6 @@ LIMIT_IN_TLS = 10.0  # seconds: for three round trips more
 LIMIT_AGAIN = 5.0  # seconds: over TCP, after a UDP answer that was cut short
 LINGER = 2.5  # seconds
 IN_TLS = {Transport.TLS: "dot", Transport.HTTPS: "h2"}  # and what is agreed on there (ALPN)
-PAD = 128  # bytes: a question is padded to a multiple of them
 OK = 200
 FAILURES = {"NXDOMAIN": NXDOMAIN, "SERVFAIL": SERVFAIL, "REFUSED": DNS_REFUSED}
 
@@ -103,8 +103,8 @@ async def resolve(trace: Trace, question: Question) -> Resolved:
     """The addresses that the resolver gives. Raises StepFailed."""
     in_tls = question.transport in IN_TLS
     async with trace.step(Step.DNS, LIMIT_IN_TLS if in_tls else LIMIT + LIMIT_AGAIN + 1) as record:
-        query = _padded(question) if in_tls else dns.message.make_query(question.host, question.qtype)
-        query.id = 0 if question.transport is Transport.HTTPS else int.from_bytes(trace.instruments.random_bytes(2))
+        transaction = 0 if question.transport is Transport.HTTPS else int.from_bytes(trace.instruments.random_bytes(2))
+        query = query_of(question.host, question.qtype, transaction, padded=in_tls)
         record.keep(_asked(question))
         reply, grade = await _ask(trace, record, question, query)
         record.operation = Operation.DECODE
@@ -122,13 +122,8 @@ def _asked(question: Question) -> DnsFacts:
     )
 
 
-def _padded(question: Question) -> dns.message.Message:
-    """The query, padded: its size does not tell which name it asks for."""
-    return dns.message.make_query(question.host, question.qtype, use_edns=0, pad=PAD)
-
-
 async def _ask(
-    trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
+    trace: Trace, record: StepRecord, question: Question, query: Query
 ) -> tuple[dns.message.Message, Grade | None]:
     if question.transport in IN_TLS:
         return await _ask_in_tls(trace, record, question, query)
@@ -141,7 +136,7 @@ async def _ask(
 
 
 async def _ask_again(
-    trace: Trace, record: StepRecord, question: Question, query: dns.message.Message, cut: dns.message.Message
+    trace: Trace, record: StepRecord, question: Question, query: Query, cut: dns.message.Message
 ) -> dns.message.Message:
     """The whole of a reply that was cut short, over TCP. What fails there is not silence: the resolver answered."""
     try:
@@ -156,12 +151,10 @@ async def _ask_again(
         raise Failed(UNEXPECTED_REPLY) from error
 
 
-async def _ask_udp(
-    trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
-) -> dns.message.Message:
+async def _ask_udp(trace: Trace, record: StepRecord, question: Question, query: Query) -> dns.message.Message:
     datagrams = await trace.udp(record, question.address, question.port)
     record.operation = Operation.READ
-    asked = Transaction(datagrams, query.to_wire(), lambda data: reply_to(query, data))
+    asked = Transaction(datagrams, query.wire, lambda data: reply_to(query, data))
     try:
         reply = await asked.run(record, LIMIT, trace.instruments.scale)
     finally:
@@ -170,14 +163,12 @@ async def _ask_udp(
     return reply
 
 
-async def _ask_tcp(
-    trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
-) -> dns.message.Message:
+async def _ask_tcp(trace: Trace, record: StepRecord, question: Question, query: Query) -> dns.message.Message:
     return await _ask_framed(record, await trace.tcp(record, question.address, question.port), query)
 
 
 async def _ask_in_tls(
-    trace: Trace, record: StepRecord, question: Question, query: dns.message.Message
+    trace: Trace, record: StepRecord, question: Question, query: Query
 ) -> tuple[dns.message.Message, Grade]:
     stream = await trace.tcp(record, question.address, question.port)
     name, alpn = question.server_name or question.address, IN_TLS[question.transport]
@@ -188,18 +179,16 @@ async def _ask_in_tls(
     return await _ask_https(record, secured, host, question.path, query), grade
 
 
-async def _ask_framed(record: StepRecord, stream: Stream, query: dns.message.Message) -> dns.message.Message:
-    asked = FramedTransaction(stream, LENGTH_PREFIXED, query.to_wire(), lambda data: _only(reply_to(query, data)))
+async def _ask_framed(record: StepRecord, stream: Stream, query: Query) -> dns.message.Message:
+    asked = FramedTransaction(stream, LENGTH_PREFIXED, query.wire, lambda data: _only(reply_to(query, data)))
     return await asked.run(record)
 
 
-async def _ask_https(
-    record: StepRecord, stream: Stream, host: str, path: str, query: dns.message.Message
-) -> dns.message.Message:
+async def _ask_https(record: StepRecord, stream: Stream, host: str, path: str, query: Query) -> dns.message.Message:
     record.operation = Operation.READ
     kind = "application/dns-message"
     headers = [(":authority", host), (":path", path), ("content-type", kind), ("accept", kind)]
-    page = await post(stream, headers, query.to_wire())
+    page = await post(stream, headers, query.wire)
     record.keep(HttpFacts(status=page.status))
     if page.status != OK:
         raise Failed(UNEXPECTED_STATUS)

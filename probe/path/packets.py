@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import dns.message
 from msgspec import Struct
 from msgspec.structs import replace
 
 from probe.addresses import family_of, is_private, is_public, prefix_of
+from probe.codecs.dns_query import query_of
 from probe.failure import CERTIFICATE_FAILURES, is_unanswered
 from probe.handshakes import HANDSHAKES
 from probe.handshakes.trace import Instruments, Trace
@@ -67,9 +67,8 @@ async def of_attempt(
 
 
 def of_name(host: str, qtype: str, resolver: LinkResolver, instruments: Instruments, *, neutral: bool = False) -> Route:
-    query = dns.message.make_query(host, qtype)
-    query.id = int.from_bytes(instruments.random_bytes(2))
-    packet = Packet(transport=Transport.UDP, address=resolver.address, port=resolver.port, payload=query.to_wire())
+    query = query_of(host, qtype, int.from_bytes(instruments.random_bytes(2)))
+    packet = Packet(transport=Transport.UDP, address=resolver.address, port=resolver.port, payload=query.wire)
     return Route(step=Step.DNS, host=host, packet=packet, neutral=neutral)
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probe.codecs.dns_query import query_of
 from probe.codecs.dns_reply import reply_to
 from probe.handshakes.dns import Question, resolve
 from probe.handshakes.trace import Trace
@@ -338,22 +339,22 @@ def test_a_resolver_as_target_that_refuses_has_no_grade() -> None:
 
 # --- Junk -----------------------------------------------------------------------------------------------------
 
-QUERY = dns.message.make_query("chat.example", "A", id=7)
-REPLY = dns_reply(TRUE, "192.0.2.11")(QUERY.to_wire())
+QUERY = query_of("chat.example", "A", 7)
+REPLY = dns_reply(TRUE, "192.0.2.11")(QUERY.wire)
 
 
 @given(st.binary(max_size=80))
 def test_no_datagram_raises(data: bytes) -> None:
     try:
-        assert reply_to(QUERY, data) is None or data[:2] == QUERY.to_wire()[:2]
+        assert reply_to(QUERY, data) is None or data[:2] == QUERY.wire[:2]
     except ValueError:
-        assert data[:2] == QUERY.to_wire()[:2]
+        assert data[:2] == QUERY.wire[:2]
 
 
 @given(st.binary(max_size=60), st.integers(0, 0xFFFF), st.tuples(*[st.integers(0, 3)] * 3))
 def test_nothing_behind_our_own_question_raises(body: bytes, flags: int, counts: tuple[int, int, int]) -> None:
-    head = QUERY.to_wire()[:2] + (flags | 0x8000).to_bytes(2) + b"\0\1" + b"".join(n.to_bytes(2) for n in counts)
-    check_no_raise(head + QUERY.to_wire()[12:] + body)
+    head = QUERY.wire[:2] + (flags | 0x8000).to_bytes(2) + b"\0\1" + b"".join(n.to_bytes(2) for n in counts)
+    check_no_raise(head + QUERY.wire[12:] + body)
 
 
 @settings(max_examples=80)
