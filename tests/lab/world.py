@@ -31,7 +31,8 @@ from tests.servers.process import running, where
 from tests.servers.unbound import unbound
 
 NEEDS = ("iproute2", "coturn", "caddy", "unbound")
-ALIASES = 60  # of a genuine certificate, which make it some 3 kB long
+ALIASES = 12  # of a genuine certificate, long ones, which make it some 3 kB long
+LONGEST_LABEL = 63  # RFC 1035
 ROOT = Path(__file__).parents[2]
 PUBLIC, SIGNAL = "Public authority of the lab", "Signal's own authority"
 CHAT_PORT = 5222  # where the block page's server takes connections too, whatever is then said
@@ -103,8 +104,12 @@ def _pair(public: Authority, signal: Authority, **dates: Any) -> dict[tuple[str,
 
 
 def _aliases(name: str) -> list[str]:
-    """So many that a server's first flight takes several full packets, as large services' certificates make it."""
-    return [f"edge-{number}.data-centre.{name}" for number in range(ALIASES)]
+    """So long that a server's first flight takes several full packets, as large services' certificates make it.
+
+    Few, for every client reads all of them.
+    """
+    where = ".".join(label.ljust(LONGEST_LABEL, "x") for label in ("data-centre", "region"))
+    return [f"{f'edge-{number}'.ljust(LONGEST_LABEL, 'x')}.{where}.{name}" for number in range(ALIASES)]
 
 
 def _every_name() -> tuple[str, ...]:
