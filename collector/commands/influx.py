@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from collector.commands.arguments import add_data, options, say
-from collector.influx import settings, setup, upkeep
+from collector.influx import reader, settings, setup, upkeep
 from collector.influx.client import Misconfigured, Server
 from collector.instance import opened, require_log
 from collector.judging.rules import RULES
@@ -24,12 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--raw-days", metavar="DAYS", type=_days, default=setup.RAW_DAYS, help="how long single verdicts are kept (90)"
     )
+    parser.add_argument(
+        "--influx-reader-file",
+        metavar="FILE",
+        type=Path,
+        help=f"setup: an account for Grafana that may only read, made where it lacks; or in {reader.VARIABLE} (1.x)",
+    )
     add_data(parser, required=False)
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Care for an InfluxDB: make its databases (setup), see whether it takes points (check), have all that --data
-    holds written again (refill), list the points that it refused (refused).
+    """Care for an InfluxDB: make its databases, and a reader's account for Grafana (setup), see whether it takes points
+    (check), have all that --data holds written again (refill), list the points that it refused (refused).
     """
     sentences = _of_data(arguments) if arguments.action in OF_DATA else _of_server(arguments)
     for sentence in sentences:
@@ -52,10 +59,15 @@ def _of_server(arguments: argparse.Namespace) -> list[str]:
     if server is None:
         raise UserError(f"Say which InfluxDB: --influx URL, or {settings.URL_VARIABLE}.")
     try:
-        setting_up = arguments.action == "setup"
-        return asyncio.run(setup.setup(server, arguments.raw_days) if setting_up else setup.check(server))
+        return asyncio.run(_set_up(server, arguments) if arguments.action == "setup" else setup.check(server))
     except Misconfigured as error:
         raise UserError(str(error)) from error
+
+
+async def _set_up(server: Server, arguments: argparse.Namespace) -> list[str]:
+    account = reader.from_settings(arguments.influx_reader_file, os.environ)
+    said = await setup.setup(server, arguments.raw_days)
+    return said if account is None else [*said, *await reader.make(server, account)]
 
 
 def _days(text: str) -> int:

@@ -67,13 +67,19 @@ def _checked(text: str) -> str:
 def _token(path: Path | None, environment: Mapping[str, str]) -> str | None:
     token = environment.get(TOKEN_VARIABLE, "")
     if path is not None:
-        try:
-            token = utf8(path.read_bytes()).decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"The file of --influx-token-file, {path}, cannot be read: {error}.") from error
+        token = read_secret(path, "--influx-token-file")
     token = token.strip()
-    if path is not None and not token:
-        raise UserError(f"The file of --influx-token-file, {path}, is empty.")
     if not (token.isascii() and token.isprintable()):
         raise UserError("The token of InfluxDB is one line of plain characters; this one is not.")
     return token or None
+
+
+def read_secret(path: Path, option: str) -> str:
+    """The text of a file that an option names. Raises UserError."""
+    try:
+        text = utf8(path.read_bytes()).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The file of {option}, {path}, cannot be read: {error}.") from error
+    if not text:
+        raise UserError(f"The file of {option}, {path}, is empty.")
+    return text

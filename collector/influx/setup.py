@@ -49,11 +49,17 @@ class ManagementApi:
     def __init__(self, session: aiohttp.ClientSession, server: Server) -> None:
         self._session, self.server = session, server
 
-    async def ask(self, method: str, path: str, body: Json = None, **query: str) -> Answer:
+    async def ask(
+        self, method: str, path: str, body: Json = None, form: Mapping[str, str] | None = None, **query: str
+    ) -> Answer:
         """The answer to a request. Raises SetupFailed where nobody answers, or the token is refused."""
         try:
             async with self._session.request(
-                method, f"{self.server.url}{path}", params=query, json=body, headers=_authorization(self.server)
+                method,
+                f"{self.server.url}{path}",
+                params=query,
+                headers=_authorization(self.server),
+                **({"json": body} if form is None else {"data": form}),
             ) as answer:
                 version = answer.headers.get("X-Influxdb-Version", "")
                 said = Answer(answer.status, await _json(answer), version)
@@ -69,9 +75,11 @@ class ManagementApi:
             )
         return said
 
-    async def asked(self, method: str, path: str, body: Json = None, **query: str) -> Json:
+    async def asked(
+        self, method: str, path: str, body: Json = None, form: Mapping[str, str] | None = None, **query: str
+    ) -> Json:
         """The body of the answer to a request that has to succeed. Raises SetupFailed."""
-        said = await self.ask(method, path, body, **query)
+        said = await self.ask(method, path, body, form, **query)
         if said.status >= 400 or not isinstance(said.body, Mapping):  # a page to sign in says 200 as well
             raise self.failed(path, said)
         return said.body
@@ -168,18 +176,23 @@ async def _make_v1(api: ManagementApi, keeping: Mapping[Database, Retention]) ->
     for database, kept in keeping.items():
         name = api.server.name(database)
         lasting = f"DURATION {f'{kept.days}d' if kept.days else 'INF'} REPLICATION 1 SHARD DURATION {kept.shard_days}d"
-        await _query(api, f'CREATE DATABASE "{name}"')
-        policies = await _query(api, f'SHOW RETENTION POLICIES ON "{name}"')
+        await query_v1(api, f'CREATE DATABASE "{name}"')
+        policies = await query_v1(api, f'SHOW RETENTION POLICIES ON "{name}"')
         exists = any(policy[0] == "autogen" for policy in policies)
-        await _query(api, f'{"ALTER" if exists else "CREATE"} RETENTION POLICY "autogen" ON "{name}" {lasting} DEFAULT')
+        await query_v1(
+            api, f'{"ALTER" if exists else "CREATE"} RETENTION POLICY "autogen" ON "{name}" {lasting} DEFAULT'
+        )
 
 
-async def _query(api: ManagementApi, statement: str) -> list[list[Json]]:
+async def query_v1(api: ManagementApi, statement: str) -> list[list[Json]]:
     """The rows of an answer to InfluxQL. Raises SetupFailed."""
-    body = await api.asked("POST", "/query", q=statement)
+    body = await api.asked(
+        "POST", "/query", form={"q": statement}
+    )  # in no URL, which logs keep: it may hold a password
     (result,) = body["results"]
     if "error" in result:
-        raise SetupFailed(f"InfluxDB at {api.server.url} refuses `{statement}`: {clean(result['error'], 300)}.")
+        said = re.sub(r"'.*'", "'…'", statement)
+        raise SetupFailed(f"InfluxDB at {api.server.url} refuses `{said}`: {clean(result['error'], 300)}.")
     return [row for series in result.get("series", ()) for row in series.get("values", ())]
 
 
@@ -188,7 +201,7 @@ async def _query(api: ManagementApi, statement: str) -> list[list[Json]]:
 
 async def _make_v2(api: ManagementApi, keeping: Mapping[Database, Retention]) -> None:
     """Makes buckets, and for each a mapping by which InfluxQL finds it under its name."""
-    org = await _org(api)
+    org = await organization(api)
     for database, kept in keeping.items():
         name = api.server.name(database)
         rules = {
@@ -221,7 +234,8 @@ async def _look_for_mappings(api: ManagementApi) -> None:
             )
 
 
-async def _org(api: ManagementApi) -> str:
+async def organization(api: ManagementApi) -> str:
+    """The id of the organization whose the buckets are. Raises SetupFailed."""
     if not api.server.org:
         raise SetupFailed("InfluxDB 2 needs to know whose the buckets are: give --influx-org.")
     said = await api.ask("GET", "/api/v2/orgs", org=api.server.org)

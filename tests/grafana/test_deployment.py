@@ -21,7 +21,11 @@ from collector.influx import settings
 from tests.components import program
 from tests.grafana.boards import ROOT, SOURCES, boards
 
-PASSWORDS = {"RINGBACK_INFLUX_PASSWORD": "not-a-secret", "RINGBACK_GRAFANA_PASSWORD": "nor-this"}
+PASSWORDS = {
+    "RINGBACK_INFLUX_PASSWORD": "not-a-secret",
+    "RINGBACK_READER_PASSWORD": "nor-that-one",
+    "RINGBACK_GRAFANA_PASSWORD": "nor-this",
+}
 PROVISIONING = ROOT / "provisioning"
 Service = Mapping[str, Any]
 
@@ -55,7 +59,10 @@ def test_compose_reads_it_and_puts_the_settings_in() -> None:
     assert run.returncode == 0, run.stderr
     read = yaml.safe_load(run.stdout)["services"]
     assert set(read) == set(services())
-    assert read["grafana"]["environment"]["RINGBACK_INFLUX_PASSWORD"] == "not-a-secret"
+    assert read["grafana"]["environment"]["RINGBACK_INFLUX_PASSWORD"] == "nor-that-one"
+    assert read["grafana"]["environment"]["RINGBACK_INFLUX_DATABASE"] == "ringback"
+    assert read["setup"]["environment"]["RINGBACK_INFLUX_READER"] == "grafana:nor-that-one"
+    assert {one["pids_limit"] for one in read.values()} == {256}
     assert read["setup"]["environment"]["RINGBACK_INFLUX_TOKEN"] == "ringback:not-a-secret"
     assert {str(port["published"]) for port in read["caddy"]["ports"] if isinstance(port, dict)} <= {"8080", "8443"}
 
@@ -76,6 +83,8 @@ def test_a_service_is_pinned_confined_and_watched(name: str) -> None:
     assert int(service["user"].partition(":")[0]) > 0
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"] > 0
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
     ends = service["restart"] == "no"
     assert ends or "healthcheck" in service or "demo" in service.get("profiles", ())
 
@@ -110,7 +119,18 @@ def test_the_collector_understands_its_command(name: str) -> None:
     assert parsed.command == words[0]
     server = settings.server(parsed, {"RINGBACK_INFLUX_URL": "http://influxdb:8086", "RINGBACK_INFLUX_TOKEN": "a:b"})
     assert server is not None
-    assert set(services()[name]["environment"]) == {"RINGBACK_INFLUX_URL", "RINGBACK_INFLUX_TOKEN"}
+    given = set(services()[name]["environment"])
+    assert given - {"RINGBACK_INFLUX_READER"} == {"RINGBACK_INFLUX_URL", "RINGBACK_INFLUX_TOKEN"}
+    assert ("RINGBACK_INFLUX_READER" in given) is (words[:2] == ["influx", "setup"])
+    assert server.database == ("ringback_demo" if "demo" in services()[name].get("profiles", ()) else "ringback")
+
+
+def test_grafana_signs_in_as_one_who_may_only_read() -> None:
+    account = services()["setup"]["environment"]["RINGBACK_INFLUX_READER"]
+    grafana = services()["grafana"]["environment"]
+    assert account == f"{grafana['RINGBACK_INFLUX_USER']}:{grafana['RINGBACK_INFLUX_PASSWORD']}"
+    assert grafana["RINGBACK_INFLUX_USER"] != services()["influxdb"]["environment"]["INFLUXDB_ADMIN_USER"]
+    assert "RINGBACK_INFLUX_PASSWORD:?" not in str(grafana)  # the administrator's
 
 
 def test_the_networks_file_that_comes_along_is_one() -> None:
@@ -160,7 +180,7 @@ def test_provisioning_is_of_version_1_and_names_settings_that_are_set(path: Path
     assert parsed["apiVersion"] == 1
     if path.name == "rules.yaml":  # Grafana leaves queries as they are; the rest has no $ (test_alerts.py)
         return
-    needed = set(re.findall(r"\$(\w+)", "\n".join(line.partition("#")[0] for line in path.read_text().splitlines())))
+    needed = set(re.findall(r"\$\{?(\w+)", "\n".join(line.partition("#")[0] for line in path.read_text().splitlines())))
     given = set(services()["grafana"]["environment"])
     assert needed - given <= ({"RINGBACK_INFLUX_TOKEN"} if path.suffix == ".example" else set())
 
@@ -169,7 +189,7 @@ def test_provisioning_is_of_version_1_and_names_settings_that_are_set(path: Path
 def test_the_data_sources_are_those_that_the_queries_name(name: str) -> None:
     sources = yaml_of(PROVISIONING / "datasources" / name)["datasources"]
     assert {source["uid"]: source["jsonData"]["dbName"] for source in sources} == dict(
-        zip(SOURCES, ("ringback", "ringback_rollup"), strict=True)
+        zip(SOURCES, ("${RINGBACK_INFLUX_DATABASE}", "${RINGBACK_INFLUX_DATABASE}_rollup"), strict=True)
     )
     for source in sources:
         assert source["jsonData"]["version"] == "InfluxQL"
