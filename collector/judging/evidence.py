@@ -12,8 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from collector.judging.controls import Witnesses, near_hours, witnesses
-from collector.judging.neighbours import Standing, Tried, everybody, reached_addresses
+from collector.judging.neighbours import Tried, reached_addresses
 from collector.judging.resolver_lines import ResolverLines
+from collector.judging.who_counts import TOLD, WhoCounts
 from collector.log import Log, Record
 from probe.failure import UserError
 from probe.judge.controls import Controls
@@ -69,15 +70,15 @@ class Case(Struct, frozen=True, kw_only=True):
     evidence: Evidence
     targets_known: bool  # False: its targets file had not come when the evidence was gathered
     is_control: bool
+    established: bool  # at receipt
+    bucket: str | None  # of its source, on the day of its start
 
 
 class Gatherer:
-    """Gathers evidence from the log. `control_keys` says who is a control, `standing` which lines are established."""
+    """Gathers evidence from the log. `control_keys` says who is a control, `who` which lines count."""
 
-    def __init__(
-        self, log: Log, control_keys: frozenset[str], files: TargetFiles, standing: Standing = everybody
-    ) -> None:
-        self._log, self._keys, self._files, self._standing = log, control_keys, files, standing
+    def __init__(self, log: Log, control_keys: frozenset[str], files: TargetFiles, who: WhoCounts = TOLD) -> None:
+        self._log, self._keys, self._files, self._who = log, control_keys, files, who
 
     def hour(self, target: str, hour: int) -> list[Case]:
         """All measurements of `target` whose hour is `hour`, in order of (start, key, uid)."""
@@ -97,16 +98,18 @@ class Gatherer:
                 evidence=self._evidence(r, seen, tried[r.measurement.simulated], users[r.measurement.simulated]),
                 targets_known=known[r.targets],
                 is_control=r.key in self._keys,
+                established=self._who.established(r),
+                bucket=self._who.bucket(r),
             )
             for r in sorted(records, key=lambda r: (r.started_ms, r.key, r.measurement.uid))
         ]
 
-    def _by_simulated(self, around: Sequence[Record], of: Callable[[Iterable[Record], Standing], T]) -> dict[bool, T]:
+    def _by_simulated(self, around: Sequence[Record], of: Callable[[Iterable[Record], WhoCounts], T]) -> dict[bool, T]:
         """By whether the measurement that it is for is simulated: what is simulated does not bear on what is not."""
         lines = [r for r in around if r.key not in self._keys]
-        real = of((r for r in lines if not r.measurement.simulated), self._standing)
+        real = of((r for r in lines if not r.measurement.simulated), self._who)
         simulated = any(r.measurement.simulated for r in lines)
-        return {False: real, True: of(lines, self._standing) if simulated else real}
+        return {False: real, True: of(lines, self._who) if simulated else real}
 
     def _evidence(self, record: Record, seen: Witnesses, tried: Tried, users: ResolverLines) -> Evidence:
         measurement = record.measurement

@@ -45,6 +45,8 @@ def judge_hour(rules: Rules, target: str, hour: int, cases: Iterable[Case]) -> H
             j.access,
             targets_known=j.case.targets_known,
             is_control=j.case.is_control,
+            established=j.case.established,
+            bucket=j.case.bucket,
         )
         for j in judged
     )
@@ -62,15 +64,18 @@ def judge_hour(rules: Rules, target: str, hour: int, cases: Iterable[Case]) -> H
 
 def _failing(hour: int, cases: Iterable[Case]) -> list[FailingRow]:
     """Where lines failed, and how many. Controls are not lines, and a targets file must say what was dialled."""
-    lines: dict[AlsoDial, set[str]] = {}
+    lines: dict[AlsoDial, dict[str, Case]] = {}
     for case in cases:
         endpoints = case.evidence.target.endpoints if case.evidence.target else ()
         if case.is_control or not case.record.clock_known:
             continue
         for dial in failing_addresses(case.record.measurement):
             if any(is_at(dial, endpoint) for endpoint in endpoints):
-                lines.setdefault(dial, set()).add(case.record.key)
-    return [failing_row(dial, hour, len(keys)) for dial, keys in lines.items()]
+                lines.setdefault(dial, {})[case.record.key] = case
+    return [
+        failing_row(dial, hour, len(found), [case.bucket for case in found.values() if case.established])
+        for dial, found in lines.items()
+    ]
 
 
 def _steps(target: str, hour: int, judged: Iterable[_Judged]) -> list[StepRow]:
@@ -108,12 +113,16 @@ def _cells(rules: Rules, target: str, hour: int, judged: Sequence[_Judged]) -> l
     span = (hour * HOUR_MS, (hour + 1) * HOUR_MS)
     return [
         cell_row(
-            rules.cell(target, network, access, *span, [Line(verdict=lines[key].verdict) for key in sorted(lines)]),
+            rules.cell(target, network, access, *span, [_line(lines[key]) for key in sorted(lines)]),
             hour,
             simulated=simulated,
         )
         for (network, access, simulated), lines in places.items()
     ]
+
+
+def _line(judged: _Judged) -> Line:
+    return Line(verdict=judged.verdict, established=judged.case.established, bucket=judged.case.bucket)
 
 
 def _lateness(judged: _Judged) -> tuple[int, int, str]:

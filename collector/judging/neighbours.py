@@ -2,36 +2,34 @@
 
 Before an accusation they show that a service keeps nobody of the country out; where they all fail too, that no
 operator is told from the others. Of each line counts what it met nearest in time, as of a control: one that got through
-an hour ago says nothing of a site that went out of order since. Who is established is decided elsewhere and comes in
-as an argument.
+an hour ago says nothing of a site that went out of order since. Of one source one line counts: nobody turns "not
+working" into an accusation alone. Who is established, and from which source, is decided elsewhere and comes in as an
+argument.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from collector.judging.who_counts import Source, WhoCounts, count_sources
 from collector.log import Record
 from probe.failure import is_own
 from probe.judge.evidence import NEAR_MS, Neighbours
 from probe.judge.in_time import Control, FailureSpan, Look, one_of_each_cycle, standing
 from probe.model import Attempt, Network
 
-Standing = Callable[[Record], bool]  # whether the line was established when this was received
 Line = tuple[Network, str]  # its key, in the network from which it measured
-
-
-def everybody(record: Record) -> bool:
-    """Until the collector keeps standing."""
-    return True
 
 
 class Tried:
     """Which lines tried which addresses, when, and whether they got through."""
 
-    def __init__(self, records: Iterable[Record], is_established: Standing) -> None:
+    def __init__(self, records: Iterable[Record], who: WhoCounts) -> None:
         looks: dict[str, dict[Line, list[tuple[str, Look]]]] = {}
-        for record in filter(is_established, records):
+        self._sources: dict[str, set[Source]] = {}  # by key
+        for record in filter(who.established, records):
+            self._sources.setdefault(record.key, set()).add(who.source(record))
             for address, through in tried_addresses(record).items():
                 look = Look(record.key, record.started_ms, through)
                 of_line = looks.setdefault(address, {}).setdefault((record.network, record.key), [])
@@ -55,8 +53,13 @@ class Tried:
         for (network, key), every in self._looks.get(address, {}).items():
             if key != record.key and _is_another(network, record.network):
                 looks.setdefault(key, []).extend(_near(every, record.started_ms))
-        found = [standing(each, failed) for each in looks.values() if each]
-        return Neighbours(reached=found.count(Control.ALIVE), failed=found.count(Control.UNKNOWN))
+        found = {key: standing(each, failed) for key, each in looks.items() if each}
+        return Neighbours(reached=self._count(found, Control.ALIVE), failed=self._count(found, Control.UNKNOWN))
+
+    def _count(self, found: dict[str, Control], state: Control) -> int:
+        """Of one that was in several places, one counts, and always the same."""
+        keys = [key for key, each in found.items() if each is state]
+        return count_sources(min(self._sources[key], key=repr) for key in keys)
 
 
 def _near(looks: list[Look], moment: int) -> list[Look]:

@@ -24,6 +24,7 @@ class Record(Struct, frozen=True, kw_only=True):
     resolver_networks: dict[str, Network]  # prefix → network: of resolvers, and of routers on the path
     targets: str  # digest of the targets file that was measured
     software: str
+    bucket: str | None = None  # keyed hash of the source on the day of receipt; None: received before there were any
 
     @property
     def hour(self) -> int:

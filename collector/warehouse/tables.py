@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec import Struct
 
@@ -39,6 +41,8 @@ VERDICT_COLUMNS = {
     "is_control": "BOOLEAN",
     "simulated": "BOOLEAN",
     "received_ms": "BIGINT",
+    "established": "BOOLEAN",
+    "bucket": "VARCHAR",
 }
 
 CELL_COLUMNS = {
@@ -57,6 +61,10 @@ CELL_COLUMNS = {
     "lines": "BIGINT",
     "counted": "BIGINT",
     "states": "VARCHAR",  # JSON object: state → lines
+    "public_state": "VARCHAR",
+    "public_mechanism": "VARCHAR",
+    "established": "BIGINT",
+    "buckets": "BIGINT",
     "simulated": "BOOLEAN",
 }
 
@@ -69,6 +77,8 @@ FAILING_COLUMNS = {
     "handshake": "VARCHAR",
     "address": "VARCHAR",
     "lines": "BIGINT",
+    "established": "BIGINT",
+    "buckets": "BIGINT",
 }
 
 STEP_COLUMNS = {
@@ -118,6 +128,8 @@ class VerdictRow(Struct, frozen=True, kw_only=True):
     is_control: bool
     simulated: bool
     received_ms: int  # when its batch came
+    established: bool  # whether its line was, at that time
+    bucket: str | None  # keyed hash of its source on the day of its start; None: not known
 
 
 class CellRow(Struct, frozen=True, kw_only=True):
@@ -138,6 +150,10 @@ class CellRow(Struct, frozen=True, kw_only=True):
     lines: int
     counted: int
     states: dict[str, int]
+    public_state: str
+    public_mechanism: str | None
+    established: int  # lines
+    buckets: int  # of established lines
     simulated: bool
 
 
@@ -152,6 +168,8 @@ class FailingRow(Struct, frozen=True, kw_only=True):
     handshake: str
     address: str
     lines: int
+    established: int  # of these
+    buckets: int  # of the established ones
 
 
 class StepRow(Struct, frozen=True, kw_only=True):
@@ -183,7 +201,14 @@ class HourContent(Struct, frozen=True, kw_only=True):
 
 
 def verdict_row(
-    record: Record, verdict: Verdict, access: Access, *, targets_known: bool, is_control: bool
+    record: Record,
+    verdict: Verdict,
+    access: Access,
+    *,
+    targets_known: bool,
+    is_control: bool,
+    established: bool,
+    bucket: str | None,
 ) -> VerdictRow:
     measurement, link = record.measurement, record.measurement.link
     service, _, role = measurement.target.partition("/")
@@ -218,6 +243,8 @@ def verdict_row(
         is_control=is_control,
         simulated=measurement.simulated,
         received_ms=record.received_ms,
+        established=established,
+        bucket=bucket,
     )
 
 
@@ -239,11 +266,16 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool) -> CellRow:
         lines=cell.lines,
         counted=cell.counted,
         states={State(state).value: lines for state, lines in sorted(cell.states.items())},
+        public_state=cell.public_state.value,
+        public_mechanism=cell.public_mechanism,
+        established=cell.established,
+        buckets=cell.buckets,
         simulated=simulated,
     )
 
 
-def failing_row(dial: AlsoDial, hour: int, lines: int) -> FailingRow:
+def failing_row(dial: AlsoDial, hour: int, lines: int, established: Collection[str | None]) -> FailingRow:
+    """`established`: the buckets of the established ones among these lines."""
     return FailingRow(
         target=dial.target,
         hour=hour,
@@ -253,6 +285,8 @@ def failing_row(dial: AlsoDial, hour: int, lines: int) -> FailingRow:
         handshake=dial.handshake,
         address=dial.address,
         lines=lines,
+        established=len(established),
+        buckets=len(set(established)),
     )
 
 

@@ -44,6 +44,8 @@ VERDICT = VerdictRow(
     is_control=False,
     simulated=False,
     received_ms=HOUR * HOUR_MS + 1000,
+    established=True,
+    bucket="b1",
 )
 CELL = CellRow(
     target="whatsapp/chat",
@@ -61,6 +63,10 @@ CELL = CellRow(
     lines=1,
     counted=1,
     states={"ok": 1},
+    public_state="insufficient",
+    public_mechanism=None,
+    established=1,
+    buckets=1,
     simulated=False,
 )
 FAILING = FailingRow(
@@ -72,6 +78,8 @@ FAILING = FailingRow(
     handshake="tls",
     address="203.0.113.7",
     lines=1,
+    established=1,
+    buckets=1,
 )
 STEP = StepRow(
     target="whatsapp/chat",

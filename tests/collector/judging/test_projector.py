@@ -16,6 +16,7 @@ from collector.judging.evidence import Gatherer, TargetFiles
 from collector.judging.hours import judge_hour
 from collector.judging.projector import Projector
 from collector.judging.rules import Rules
+from collector.judging.who_counts import TOLD, WhoCounts
 from collector.log import Record
 from collector.log.sqlite import SqliteLog
 from collector.warehouse.store import Warehouse
@@ -264,10 +265,36 @@ def test_a_line_that_is_not_established_is_no_neighbour() -> None:
         ),
         frozenset(),
         TargetFiles(logged(), parse),
-        standing=lambda each: each.key != "k3",
+        who=WhoCounts(lambda each: each.key != "k3", TOLD.bucket),
     )
     (case,) = (each for each in gatherer.hour("whatsapp/chat", HOUR) if each.record.measurement.uid == "m")
     assert case.evidence.neighbours == {"192.0.2.1": Neighbours(reached=1)}
+
+
+@pytest.mark.parametrize(("buckets", "counted"), [("xxx", 1), ("xyy", 2), ("xyz", 3), ("   ", 1), ("x  ", 2)])
+def test_of_one_source_one_neighbour_counts(buckets: str, counted: int) -> None:
+    """One address with as many established keys as it likes turns no failure into an accusation."""
+    keys = {f"k{n}": bucket.strip() or None for n, bucket in enumerate(buckets, start=5)}
+    neighbours = [record(key, key=key, network=MEDI, reached=("192.0.2.1",)) for key in keys]
+    log = logged(record("m", failing=("192.0.2.1",)), *neighbours)
+    who = WhoCounts(TOLD.established, lambda each: keys.get(each.key, "own"))
+    gatherer = Gatherer(log, frozenset(), TargetFiles(log, parse), who)
+    (case,) = (each for each in gatherer.hour("whatsapp/chat", HOUR) if each.record.measurement.uid == "m")
+    assert case.evidence.neighbours == {"192.0.2.1": Neighbours(reached=counted)}
+
+
+def test_rows_say_who_counts() -> None:
+    log = logged(*(record(key, key=key, failing=("192.0.2.1",)) for key in ("k1", "k2", "k3")))
+    who = WhoCounts(lambda each: each.key != "k3", lambda each: "one")
+    hour = judge_hour(
+        RULES, "whatsapp/chat", HOUR, Gatherer(log, CONTROLS, TargetFiles(log, parse), who).hour("whatsapp/chat", HOUR)
+    )
+    assert [(row.key, row.established, row.bucket) for row in hour.verdicts] == [
+        ("k1", True, "one"),
+        ("k2", True, "one"),
+        ("k3", False, "one"),
+    ]
+    assert [(row.lines, row.established, row.buckets) for row in hour.failing] == [(3, 2, 1)]
 
 
 def test_what_a_line_reached_in_its_cycle_is_told_where_others_reached_what_it_did_not() -> None:
@@ -357,7 +384,7 @@ def test_a_cell_counts_each_line_once_by_its_latest_verdict() -> None:
     )
     warehouse = Warehouse(None)
     projector(log, warehouse).catch_up()
-    cells = [(row[9], row[12], row[14], row[15]) for row in warehouse.dump()["cell"]]
+    cells = [(row[9], row[12], row[14], row[-1]) for row in warehouse.dump()["cell"]]
     assert cells == [
         ("adsl", 2, '{"insufficient":1,"ok":1}', False),
         ("adsl", 1, '{"insufficient":1}', True),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from collector.judging.neighbours import everybody
 from collector.judging.resolver_lines import ResolverLines
+from collector.judging.who_counts import TOLD, WhoCounts
 from collector.log import Record
 from probe.model import Transport, Void
 from tests.collector.judging.evidence import SPAIN, record
@@ -23,7 +23,7 @@ def asks(prefix: str | None = PREFIX, **more: Any) -> Record:
 def test_each_line_counts_once_and_its_own_among_them() -> None:
     mine = asks(key="k1")
     lines = [mine, asks(key="k1", minute=20), asks(key="k2", minute=-60), asks(key="k3", minute=60)]
-    assert ResolverLines(lines, everybody).beside(mine) == {PREFIX: 3}
+    assert ResolverLines(lines, TOLD).beside(mine) == {PREFIX: 3}
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,21 @@ def test_each_line_counts_once_and_its_own_among_them() -> None:
 )
 def test_lines_that_do_not_count(other: Record) -> None:
     mine = asks(key="k1")
-    assert ResolverLines([mine, other], everybody).beside(mine) == {PREFIX: 1}
+    assert ResolverLines([mine, other], TOLD).beside(mine) == {PREFIX: 1}
 
 
 def test_only_established_lines_count() -> None:
     mine, other = asks(key="k1"), asks(key="k2")
-    assert ResolverLines([mine, other], lambda line: line.key == "k2").beside(mine) == {PREFIX: 1}
-    assert ResolverLines([mine, other], lambda line: False).beside(mine) == {PREFIX: 0}
+    for keys, lines in (({"k2"}, 1), (set(), 0)):
+        who = WhoCounts(lambda line, keys=keys: line.key in keys, TOLD.bucket)
+        assert ResolverLines([mine, other], who).beside(mine) == {PREFIX: lines}
+
+
+def test_of_one_source_two_lines_count() -> None:
+    lines = [asks(key=f"k{n}") for n in range(9)]
+    who = WhoCounts(TOLD.established, lambda line: None if line.key > "k6" else "one")
+    assert ResolverLines(lines, who).beside(lines[0]) == {PREFIX: 4}
 
 
 def test_a_line_that_asked_no_such_resolver() -> None:
-    assert ResolverLines([asks(key="k2")], everybody).beside(record()) == {}
+    assert ResolverLines([asks(key="k2")], TOLD).beside(record()) == {}

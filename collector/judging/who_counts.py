@@ -1,0 +1,62 @@
+"""Who counts: whether a record's line was established when it was received, and from which source bucket it came.
+
+Everything that a threshold counts is counted by these two facts. In a replay, a demo, a lab or a test the instance is
+*told* them, as it is told who is a control: its lines are whoever it says, each from a source of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+
+from msgspec import Struct
+
+from collector.facts.standing import Standings, day_of
+from collector.log import Record
+
+Source = tuple[int, Hashable]  # day (UTC) since 1970, source bucket
+
+
+class WhoCounts(Struct, frozen=True):
+    """`established` at receipt; `bucket`: the keyed hash of the source on the day of the record's start, if known."""
+
+    established: Callable[[Record], bool]
+    bucket: Callable[[Record], str | None]
+
+    def source(self, record: Record) -> Source:
+        """The record's source; those whose bucket is not known are one together."""
+        return day_of(record.started_ms), self.bucket(record)
+
+
+def _everybody(record: Record) -> bool:
+    return True
+
+
+def _own(record: Record) -> str:
+    """Each key is a source of its own."""
+    return record.key
+
+
+TOLD = WhoCounts(_everybody, _own)
+
+
+def by_standing(standings: Standings) -> WhoCounts:
+    """By what the collector itself saw. A bucket names a source on the day of its receipt only, and is then made of
+    another secret: what was received on another day than it was measured is of an unknown source.
+    """
+
+    def established(record: Record) -> bool:
+        return standings.is_established(record.key, record.network.asn, record.received_ms)
+
+    def bucket(record: Record) -> str | None:
+        return record.bucket if day_of(record.received_ms) == day_of(record.started_ms) else None
+
+    return WhoCounts(established, bucket)
+
+
+def count_sources(sources: Iterable[Source], most_each: int = 1) -> int:
+    """How many lines these are when of each source at most so many count; of several days, the most of any one."""
+    lines: dict[int, dict[Hashable, int]] = defaultdict(lambda: defaultdict(int))
+    for day, bucket in sources:
+        lines[day][bucket] += 1
+    return max((sum(min(n, most_each) for n in each.values()) for each in lines.values()), default=0)
