@@ -9,9 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from collector.facts.networks import read_networks
 from probe.measuring.session import Settings as ProbeSettings
-from probe.model import Access, ControlMeasurement, Network
+from probe.model import Access, ControlMeasurement, Network, Target, Targets
 from probe.net.vantage import describe_resolver
 from tests.lab import plan
 from tests.lab.fork import Change, Order, Result
@@ -53,6 +55,7 @@ class LabBench:
             censor=where.censor,
             world=where.world,
             families=settings.families,
+            gateway=settings.gateway,
             resolver=None if settings.resolvers == Settings().resolvers else resolver_addresses(settings, operator),
             seed=run.seed,
         )
@@ -66,7 +69,7 @@ class LabBench:
         settings = self.situation(run).settings
         return Order(
             namespace=line.namespace,
-            targets=self.lab.targets,
+            targets=self._targets(run, settings),
             trust=self.lab.old_trust if settings.trust == "old" else self.lab.trust,
             seed=f"{run.entry}:{run.operator}:{run.access}:{run.seed}",
             settings=self.probe_settings(run, settings, line.resolvers),
@@ -107,6 +110,16 @@ class LabBench:
 
     def _of_run(self, run: Run) -> Situation:
         return situation(self._entries[run.entry.removesuffix(PAST)], run)
+
+    def _targets(self, run: Run, settings: Settings) -> Targets:
+        """A control measures those on request too, whoever needs them."""
+        every: Targets = self.lab.every_target
+        asked = every.targets if run.operator in plan.CONTROLS else self._asked(every, settings)
+        return replace(every, targets=tuple(asked))
+
+    @staticmethod
+    def _asked(every: Targets, settings: Settings) -> list[Target]:
+        return [each for each in every.targets if not each.on_request or each.service in settings.services]
 
     def _root(self, settings: Settings, run: Run) -> Path:
         return self._device_root(device_of(settings, plan.ACCESSES[run.access]))

@@ -28,7 +28,7 @@ from typing import Any
 
 from probe.model import Targets
 from probe.secure.trust import Trust
-from probe.targets import parse
+from probe.targets import chosen, parse
 from tests.country.namespaces import remove_orphans
 from tests.lab import subscriber
 from tests.lab.model import Access, Operator, Stage
@@ -95,7 +95,8 @@ class Lab:
     targets_file: Path
     ca_file: Path
     networks_file: Path
-    targets: Targets
+    targets: Targets  # without those on request
+    every_target: Targets
     trust: Trust
     old_trust: Trust  # of a device that has not been brought up to date for years
 
@@ -135,20 +136,23 @@ class Lab:
         world: Sequence[Stage] = (),
         families: Sequence[int] = (4, 6),
         resolver: Sequence[str] | None = None,
+        gateway: str | None = None,
         seed: int,
     ) -> Line:
         """Takes a free slot; its namespace and TUN are used again. Raises LabError when all are in use.
 
-        `resolver` are addresses instead of the operator's. The stages nat.symmetric and nat.timeout, in whatever
-        place, say how the line's NAT behaves (and that there is one).
+        `resolver` are addresses instead of the operator's, or subscriber.IN_LINE; `gateway` is that of the first
+        router. The stages nat.symmetric and nat.timeout, in whatever place, say how the line's NAT behaves (and that
+        there is one).
         """
         who, how = OPERATORS[operator], ACCESSES[access]
         manner = subscriber.manner(how, [*home, *carrier, *censor, *world]) if 4 in families else None
         own, public = subscriber.addresses(who, how, next(self._numbers), sorted(families), manner)
         asked = tuple(resolver) if resolver is not None else (resolvers(who)[0 if 4 in families else 1],)
+        asked = tuple(subscriber.beside(own) if each == subscriber.IN_LINE else each for each in asked)
         if not self._free:
             raise LabError(f"All {self._slots} lines are in use; release one, or make a Lab with more slots.")
-        slot, routers = self._free.pop(), subscriber.routers(who, how)
+        slot, routers = self._free.pop(), subscriber.routers(who, how, gateway)
         stages = tuple(home), tuple(carrier), tuple(censor), tuple(world)
         order = subscriber.Order(slot, how, own, public, asked, manner, routers, *stages, seed)
         try:
@@ -212,7 +216,8 @@ class Lab:
         self.networks_file = directory / "networks.csv"
         self.targets_file.write_text(targets_yaml(signal_pem))
         self.networks_file.write_text(networks_csv())
-        self.targets = parse(self.targets_file.read_bytes(), str(self.targets_file))
+        self.every_target = parse(self.targets_file.read_bytes(), str(self.targets_file))
+        self.targets = chosen(self.every_target, ())
         now_ms, known = int(time.time() * 1000), self.targets.authorities
         self.trust = Trust(self.ca_file.read_bytes(), known, as_of_ms=now_ms)
         self.old_trust = Trust((directory / "old-ca.pem").read_bytes(), known, as_of_ms=now_ms - OLD_MS)

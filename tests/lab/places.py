@@ -23,6 +23,7 @@ RELAYS = {  # realm and port → numbers
     ("telegram.org", 1400): plan.TELEGRAM_RELAYS,
     ("signal.org", 3478): (plan.SIGNAL_RELAY,),
     ("turner.facebook", 40003): (plan.MESSENGER_RELAY,),
+    ("imo.im", plan.IMO_PORT): (plan.IMO_RELAY,),
     ("neutral.example", 3478): (plan.NEUTRAL_STUN, plan.NEUTRAL_STUN_2),
     ("neutral.example", 19302): (plan.NEUTRAL_STUN_2,),
 }

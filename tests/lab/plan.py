@@ -43,6 +43,7 @@ SIGNAL_CHAT, SIGNAL_RELAY = 41, 43
 MESSENGER_CHAT, MESSENGER_RELAY = 51, 52
 TEAMS_RELAY = 61
 LINPHONE = 62
+IMO_RELAY, IMO_PORT = 63, 4470  # answers over UDP and TCP alike, at one port; measured on request alone
 PORTAL_CHECK, NEUTRAL_WEB, NEUTRAL_STUN, NEUTRAL_STUN_2 = 71, 72, 73, 74
 NEUTRAL_PORT = 853  # of neutral TLS, where DNS over TLS is spoken elsewhere
 BLOCK_PAGE = 66  # the ministry's, where DNS lies lead to: a page on port 80, forged certificates for every name on 443
@@ -88,6 +89,7 @@ NAMES = {  # name → number in the world; both families
 #   telegram/web    tls, and quic                     telegram/call  turn 33, 34 (literals, UDP 1400)
 #   viber/call      turn   23, 24 (literals, UDP 443 and 3478)       signal/call    turn, by name
 #   messenger/call  turn   52 (UDP 40003)             teams/call     msturn 61:3478 (literal)
+#   imo/call        turn   63:4470 (literal, UDP and TCP), on request
 #   whatsapp/call   not measurable yet
 #   baseline/portal (http), baseline/tls (name, and literal address with server_name), baseline/quic (the literals),
 #   baseline/stun (73 on 3478, 74 on 19302 and on 3478), baseline/dns (the independent resolver)

@@ -20,6 +20,7 @@ from tests.lab.model import Access, Operator
 from tests.lab.places import resolvers as resolvers_of
 from tests.lab.plan import FOREIGN_RESOLVER as FOREIGN
 from tests.lab.plan import OPERATORS, OTHER_V4, RESOLVER, WORLD_V4
+from tests.lab.subscriber import IN_LINE
 
 HOME_RESOLVER = "192.168.1.1"  # the box at home, for what asks a private address
 FOREIGN_RESOLVER = OTHER_V4.format(FOREIGN)  # truthful, of nobody's network here, without a well-known name
@@ -44,6 +45,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nat: Literal["access", "symmetric"] = "access"  # `access`: as the access has it
     nat_timeout: float | None = None  # seconds, of a UDP mapping; a line that has no NAT then gets one
     operators: tuple[str, ...] | None = None  # the only ones that an entry is about; None: all of the country
+    gateway: str | None = None  # the first router's IPv4 address, where it is an unusual one
+    services: tuple[str, ...] = ()  # those on request that are measured too
     egress: str | None = None  # an operator: the line is of one network, and its packets come out of this one (roaming)
     # The device
     clock_skew_ms: int = 0  # how much its clock is ahead
@@ -60,14 +63,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     declared: str | None = None  # the access that the volunteer says; None: the true one
     scale: float | None = None  # of the probe's limits, where the outcome depends on them; None: the runner's choice
     # Those who look on
-    controls: Literal["live", "dead", "one", "disagree", "none", "died", "stale"] = "live"
+    controls: Literal["live", "dead", "one", "disagree", "none", "died", "stale", "without-ipv6"] = "live"
     spares_controls: bool = False  # the world's stages hold for the country only: a vendor's choice
     collector: Literal["live", "dead"] = "live"
 
 
 # `controls`: live, both measure the same world · dead, both measured without a link · one, the second is missing
 # · disagree, the second meets what the line meets and the first does not · none, there are none · died, both measured
-# before the world became what it is, and afterwards · stale, both measured before that, and not since.
+# before the world became what it is, and afterwards · stale, both measured before that, and not since
+# · without-ipv6, both have IPv4 alone.
 
 
 def parse(settings: Mapping[str, Any]) -> Settings:
@@ -82,9 +86,18 @@ def parse(settings: Mapping[str, Any]) -> Settings:
 
 
 def resolver_addresses(settings: Settings, operator: Operator) -> tuple[str, ...]:
-    """What the device asks, in order. `operator` and `operator6` are the network's own, over IPv4 and IPv6."""
+    """What the device asks, in order. `operator` and `operator6` are the network's own, over IPv4 and IPv6.
+
+    `home6` is the box at home, by an address of the line's own prefix.
+    """
     over4, over6 = resolvers_of(operator)
-    named = {"operator": over4, "operator6": over6, "world": WORLD_V4.format(RESOLVER), "home": HOME_RESOLVER}
+    named = {
+        "home6": IN_LINE,
+        "operator": over4,
+        "operator6": over6,
+        "world": WORLD_V4.format(RESOLVER),
+        "home": HOME_RESOLVER,
+    }
     return tuple(named.get(resolver, resolver) for resolver in settings.resolvers)
 
 

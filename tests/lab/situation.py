@@ -21,6 +21,7 @@ CONTROL_ACCESS = "adsl"
 WORLD_SEEDS = 3  # states that the world is drawn in
 ALIVE, AWAY = "alive", "away"
 AS_THE_LINE = "as the line"
+V4_ONLY = "without IPv6"
 MOODS = {  # Settings.controls → how each control fares
     "live": (ALIVE, ALIVE),
     "dead": (AWAY, AWAY),
@@ -29,6 +30,7 @@ MOODS = {  # Settings.controls → how each control fares
     "none": (),
     "died": (ALIVE, ALIVE),
     "stale": (ALIVE, ALIVE),
+    "without-ipv6": (V4_ONLY, V4_ONLY),
 }
 PAST = "@before"  # of an entry: how it was before the world became what the entry says
 TIMES: Mapping[str, tuple[int, ...]] = {"died": (10,), "stale": ()}  # Settings.controls → of the world as it is
@@ -72,7 +74,8 @@ def of_control(of_run: Situation, operator: str) -> Situation:
     if mood is AS_THE_LINE:
         return Situation(of_run.home, of_run.censor, of_run.world, Settings())
     world = () if of_run.settings.spares_controls else of_run.world
-    return Situation(NO_LINK if mood is AWAY else (), (), world, Settings())
+    families = Settings(families=(4,)) if mood is V4_ONLY else Settings()
+    return Situation(NO_LINK if mood is AWAY else (), (), world, families)
 
 
 def controls_of(of_run: Situation, run: Run) -> list[Run]:
@@ -101,7 +104,9 @@ def world_key(of_run: Situation, run: Run) -> str:
         )
         for control in controls_of(of_run, run)
     ]
-    stages = [[when, _data(each.home), _data(each.censor), _data(each.world)] for when, each in seen]
+    stages = [
+        [when, each.settings.families, _data(each.home), _data(each.censor), _data(each.world)] for when, each in seen
+    ]
     return json.dumps(stages, default=str)
 
 

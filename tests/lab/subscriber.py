@@ -19,6 +19,7 @@ from tests.lab.plan import OTHER_V4, OTHER_V6
 RESERVED = 512  # of an operator's prefix, below: its resolver, routers and cache, in no /24 of a subscriber's
 CARRIER, HOME = "10.64.0.0", "192.168.1.0"
 NAT_STAGES = ("nat.symmetric", "nat.timeout")
+IN_LINE = "in-line"  # for a resolver: the router's address in the line's own /64, which it announces
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,20 @@ def manner(access: Access, stages: Sequence[Stage]) -> Manner | None:
     return Manner("nat.symmetric" in said, float(seconds), preserves_ports=not access.cgnat)
 
 
-def routers(operator: Operator, access: Access) -> Routers:
-    """The home's router, or the carrier's gateway; the operator's; then its border and a transit network's."""
+def beside(own: Sequence[str]) -> str:
+    """The home router's address in the line's own /64."""
+    (mine,) = (each for each in own if ":" in each)
+    return str(ipaddress.ip_network(f"{mine}/64", strict=False)[0x53])
+
+
+def routers(operator: Operator, access: Access, gateway: str | None = None) -> Routers:
+    """The home's router, or the carrier's gateway; the operator's; then its border and a transit network's.
+
+    `gateway`: the address of the first, where it is another one than usual.
+    """
     v4, v6 = ipaddress.ip_network(operator.v4), ipaddress.ip_network(operator.v6)
     own = [(packed(str(v4[last])), packed(str(v6[last]))) for last in (1, 2, 3)]
     transit = packed(OTHER_V4.format(1)), packed(OTHER_V6.format(1))
-    gateway = packed("10.64.0.1") if access.cgnat else packed("192.168.1.1")
-    home = ((gateway,), (own[2][1],)) if access.cgnat or access.name == "wifi" else ((), ())
+    first = packed(gateway or ("10.64.0.1" if access.cgnat else "192.168.1.1"))
+    home = ((first,), (own[2][1],)) if access.cgnat or access.name == "wifi" else ((), ())
     return Routers(home, ((own[0][0],), (own[0][1],)), ((own[1][0], transit[0]), (own[1][1], transit[1])))

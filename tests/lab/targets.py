@@ -97,6 +97,7 @@ def _calls() -> dict[str, Any]:
         "telegram/call": _relays("telegram.org", telegram),
         "signal/call": _relays("signal.org", [("turn.signal.example", 3478)]),
         "messenger/call": _relays("turner.facebook", [(WORLD_V4.format(plan.MESSENGER_RELAY), 40003)]),
+        "imo/call": _over_two_transports("imo.im", WORLD_V4.format(plan.IMO_RELAY), plan.IMO_PORT),
         "teams/call": _target("msturn", [(WORLD_V4.format(plan.TEAMS_RELAY), 3478)], expect={"realm": msturn.REALM}),
     }
 
@@ -113,6 +114,11 @@ def _webs() -> dict[str, Any]:
 
 def _relays(realm: str, endpoints: Sequence[tuple[str, int]]) -> dict[str, Any]:
     return _target("turn", endpoints, expect={"realm": realm})
+
+
+def _over_two_transports(realm: str, host: str, port: int) -> dict[str, Any]:
+    ways = [{"host": host, "port": port, "transport": transport} for transport in ("udp", "tcp")]
+    return _relays(realm, []) | {"on_request": True, "endpoints": ways}
 
 
 def _target(handshake: str, endpoints: Sequence[tuple[str, int]], **more: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ FILTERS: dict[str, MakeFilter] = {
     "quic.drop": quic.make_drop,
     "udp.all.drop": udp.make_all_drop,
     "udp.port.drop": udp.make_port_drop,
+    "udp.length.drop": udp.make_length_drop,
     "udp.unknown.drop": udp.make_unknown_drop,
     "stun.cookie.drop": stun.make_cookie_drop,
     "stun.attribute.drop": stun.make_attribute_drop,

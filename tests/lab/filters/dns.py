@@ -17,17 +17,19 @@ RCODES = {"NOERROR": 0, "SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
 
 
 class Questions:
-    """Recognises questions for `names` that go to one of `resolvers` (None: to anybody)."""
+    """Recognises questions for `names` that go to one of `resolvers` (None: to anybody), and to none of `spares`."""
 
     def __init__(self, parameters: Parameters) -> None:
         resolvers = parameters.get("resolvers")
         self._aim: Aim = aim({"addresses": resolvers, "ports": (53,), "direction": "up"}, "udp")
+        spares = parameters.get("spares", ())
+        self._spared: Aim = aim({"addresses": spares, "ports": (53,), "direction": "up"}, "udp")
         self._names = tuple(parameters["names"])
         self._qtypes = frozenset(QTYPES[each] for each in parameters.get("qtypes") or QTYPES)
 
     def asked(self, view: View, up: bool) -> int | None:
         """The type that is asked for; None when the packet is no such question."""
-        question = dns_question(view.payload) if self._aim(view, up) else None
+        question = dns_question(view.payload) if self._aim(view, up) and not self._spared(view, up) else None
         if question is None or question[1] not in self._qtypes or not is_of(question[0], self._names):
             return None
         return question[1]

@@ -46,6 +46,13 @@ def test_a_resolver_fails_once() -> None:
     assert told(fails, query(NAME, "AAAA")).rcode() == dns.rcode.SERVFAIL
 
 
+def test_a_resolver_that_is_spared_is_asked() -> None:
+    asked = query(NAME)
+    elsewhere = made("dns.answer", names=(NAME,), rcode="NXDOMAIN", spares=("192.0.2.77",))
+    assert told(elsewhere, asked).rcode() == dns.rcode.NXDOMAIN
+    assert passes(made("dns.answer", names=(NAME,), rcode="NXDOMAIN", spares=(RESOLVER,)), asked)
+
+
 def test_a_resolver_asks_to_be_asked_over_tcp() -> None:
     answer = told(made("dns.truncated", names=(NAME,)), query(NAME))
     assert answer.flags & dns.flags.TC

@@ -44,6 +44,14 @@ def test_a_port_dies_whoever_is_meant() -> None:
     assert passes(drop, tcp_up(port=3478))
 
 
+def test_a_length_dies_whatever_is_said() -> None:
+    drop = made("udp.length.drop", bytes=len(BINDING))
+    assert not passes(drop, udp_up(BINDING))
+    assert not passes(drop, udp_up(INVERTED))
+    assert passes(drop, udp_up(BINDING + b"more"))
+    assert passes(drop, tcp_up(BINDING))
+
+
 @pytest.mark.parametrize(("payload", "port"), [(BINDING, 45000), (NTP, 123), (QUIC, 443)])
 def test_what_is_known_passes(payload: bytes, port: int) -> None:
     assert passes(made("udp.unknown.drop"), udp_up(payload, port))

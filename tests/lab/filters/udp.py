@@ -1,4 +1,4 @@
-"""UDP as such: all of it, ports of it, and whatever of it is not recognised."""
+"""UDP as such: all of it, ports or lengths of it, and whatever of it is not recognised."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ def make_all_drop(parameters: Parameters, random: Random) -> Filter:
 def make_port_drop(parameters: Parameters, random: Random) -> Filter:
     meant = aim(parameters, "udp")
     return lambda packet, up, now: [] if meant(parse(packet), up) else passes(packet, up)
+
+
+def make_length_drop(parameters: Parameters, random: Random) -> Filter:
+    """Datagrams that carry exactly so many `bytes` are dropped, whatever they say."""
+    meant, length = aim(parameters, "udp"), parameters["bytes"]
+
+    def drop(packet: bytes, up: bool, now: float) -> list[Fate]:
+        view = parse(packet)
+        return [] if meant(view, up) and len(view.payload) == length else passes(packet, up)
+
+    return drop
 
 
 def make_unknown_drop(parameters: Parameters, random: Random) -> Filter:

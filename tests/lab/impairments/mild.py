@@ -40,6 +40,13 @@ def v6_of_one_service_dead(random: Random) -> Sequence[Stage]:
     return [stage("ip.drop", addresses=dead)]
 
 
+def raced_abroad(random: Random) -> Sequence[Stage]:
+    """A country on the way answers in the name of a resolver that is asked through it."""
+    lie = random.choice(({"rcode": "NXDOMAIN"}, {"address": everywhere(plan.BLOCK_PAGE)}))
+    world = everywhere(plan.RESOLVER)
+    return [stage("dns.answer", names=("web.telegram.example",), resolvers=world, keep=True, **lie)]
+
+
 def aaaa_denied(random: Random) -> Sequence[Stage]:
     rcode = random.choice(("NXDOMAIN", "SERVFAIL", "REFUSED"))
     names = ("web.whatsapp.example", "chat.signal.example")
@@ -283,6 +290,17 @@ ENTRIES = (
         v6_of_one_service_dead,
         {"service": "one of three sites"},
         at="world",
+        mild=True,
+    ),
+    Entry(
+        "mild.injection-abroad",
+        "In a country of transit, questions to the independent resolver are answered falsely before it answers.",
+        "collateral damage of DNS injection (2012: answers to whoever asks through China); review of the probe, A12",
+        raced_abroad,
+        {"lie": "one of NXDOMAIN | a block page's address"},
+        # The operator's own resolver leads to the service.
+        at="world",
+        settings={"spares_controls": True},
         mild=True,
     ),
 )

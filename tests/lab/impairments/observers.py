@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.lab import plan
+from tests.lab.impairments.mild import v6_of_one_service_dead
 from tests.lab.impairments.words import DOWN, IMPAIRED, INSUFFICIENT
 from tests.lab.model import Entry, Stage
 from tests.lab.techniques.aims import always, everywhere, same, stage
@@ -92,6 +93,16 @@ ENTRIES = (
         "OONI controlFailureWithSuccessfulHTTPSWebsite: accessible without control",
         always(),
         settings={"controls": "none"},
+        mild=True,
+    ),
+    Entry(
+        "observers.controls-without-ipv6",
+        "No control has IPv6, and over it one service is out of order everywhere; over IPv4 it works.",
+        "most hosters' cheapest machines; the review of the probe (families of controls)",
+        v6_of_one_service_dead,
+        {"service": "one of three sites"},
+        at="world",
+        settings={"controls": "without-ipv6"},
         mild=True,
     ),
 )

@@ -30,6 +30,8 @@ from tests.lab.impairments.words import (
 from tests.lab.model import Entry, Expected, Stage
 from tests.lab.settings import FOREIGN_RESOLVER, HOME_RESOLVER
 from tests.lab.techniques.aims import always, everywhere, only_v4, same, stage
+from tests.lab.techniques.tls import TRANSLATOR
+from tests.lab.techniques.udp import ALLOCATE_BYTES
 
 PORTAL = Expected("insufficient", "local.portal")
 FIREWALL = Expected("impaired", "local.firewall")
@@ -200,6 +202,19 @@ ENTRIES = (
         settings={"resolvers": ("home",)},
     ),
     Entry(
+        "home.filter-with-public-address",
+        "The router's filter, which it announces by a public IPv6 address of the line's own, denies two services.",
+        "RFC 8106 (resolvers in router advertisements); Pi-hole over IPv6; review of the probe, A3",
+        always(
+            stage("dns.answer", names=FILTERED, spares=everywhere(plan.RESOLVER), rcode="NXDOMAIN"),
+            stage("redirect", addresses=None, ports=(53,), to=everywhere(plan.RESOLVER)[1]),
+        ),
+        # An address in the line's own /64 is the home's, whoever's prefix that is.
+        expected=same(LOCAL_RESOLVER, *FILTERED_TARGETS),
+        at="home",
+        settings={"resolvers": ("home6",)},
+    ),
+    Entry(
         "home.family-resolver",
         "The volunteer has set a well-known resolver that filters chat services for families.",
         "the issue; endpoints-and-dpi C.5 no. 11",
@@ -243,6 +258,15 @@ ENTRIES = (
         always(stage("home.tls_proxy", to=PROXY, spares=NEUTRAL)),
         # Whoever breaks Telegram's chat off, which is no TLS on TLS's port, stands at home; by what, nothing tells.
         expected=same(LOCAL_TLS, *BY_TLS) | same(FIREWALL, "telegram/chat"),
+        at="home",
+    ),
+    Entry(
+        "home.drops-a-length",
+        "A router drops datagrams of one length, as a worm's were: an Allocate has that length.",
+        "signatures of intrusion prevention that know nothing but a length; the twin of a ban by length",
+        always(stage("udp.length.drop", bytes=ALLOCATE_BYTES)),
+        # Teams' is longer.
+        expected=same(FIREWALL, *(call for call in CALLS if call != "teams/call")),
         at="home",
     ),
     Entry(
@@ -304,5 +328,19 @@ ENTRIES = (
         always(stage("sip.drop", ports=(5060,))),
         expected=same(FIREWALL, "linphone/chat"),
         at="home",
+    ),
+    Entry(
+        "home.behind-a-translator",
+        "A router at home, which translates IPv4 into IPv6 and has an address of 192.0.0.0/24, has a filter behind it.",
+        "RFC 7335 (464XLAT, DS-Lite); review of the probe, A13",
+        always(
+            stage("ip.drop", addresses=only_v4(plan.VIBER_CHAT), protocol="tcp"),
+            stage("ip.drop", addresses=only_v4(*plan.VIBER_RELAYS), protocol="udp"),
+        ),
+        # That address is nobody's on the internet: what has passed it has not left the home yet.
+        expected=same(Expected("impaired"), "viber/chat", "viber/call"),
+        at="carrier",
+        accesses=("3g", "4g"),
+        settings={"families": (4,), "gateway": TRANSLATOR},
     ),
 )

@@ -270,6 +270,15 @@ ENTRIES = (
         settings=COUNTRY_ONLY,
     ),
     Entry(
+        "service.relay-without-udp",
+        "imo's relay answers over TCP alone, to everybody.",
+        "relays that give UDP up; the harmless twin of UDP that is dropped beside TCP",
+        always(stage("ip.drop", addresses=everywhere(plan.IMO_RELAY), protocol="udp")),
+        at="world",
+        settings={"services": ("imo",)},
+        mild=True,
+    ),
+    Entry(
         "service.refuses-by-icmp",
         "Telegram's relays refuse this country's packets themselves, by ICMP.",
         "the issue; endpoints-and-dpi A.0 (Zoom), C.4 T41, guard",

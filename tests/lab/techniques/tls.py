@@ -23,6 +23,7 @@ from tests.lab.techniques.aims import (
 
 HELLO_DROPPED = Expected("likely_blocked", "tls.sni.drop")
 BROKEN_OFF = Expected("likely_blocked", "tls.sni.reset")
+TRANSLATOR = "192.0.0.1"  # of 192.0.0.0/29, which RFC 7335 gives to translators on a line
 PENALTY = (60.0, 180.0)
 PENALTY_RANGE = {"seconds": "60–180 s"}
 
@@ -131,5 +132,25 @@ ENTRIES = (
         intercepted_v4,
         # A foreign certificate is an artefact, and IPv6 gets through.
         expected=same(Expected("degraded", "partial"), "whatsapp/web"),
+    ),
+    Entry(
+        "tls.sni.reset.controls-without-ipv6",
+        "Connections that name Signal are broken off in both families, and no control has IPv6.",
+        "endpoints-and-dpi C.4 T21; the review of the probe (IPv6 without controls hid a ban of IPv4)",
+        broken_in_path,
+        {"ttl": TTL_RANGE},
+        # Nobody tells of IPv6 elsewhere, and that hides nothing of IPv4.
+        same(BROKEN_OFF, "signal/chat"),
+        settings={"controls": "without-ipv6"},
+    ),
+    Entry(
+        "tls.sni.drop.behind-a-translator",
+        "ClientHellos that name WhatsApp are dropped, on a line whose first router has an address of 192.0.0.0/24.",
+        "endpoints-and-dpi C.4 T22; RFC 7335 (464XLAT, DS-Lite)",
+        hello_dropped,
+        # The translator is at home and the box is not.
+        expected=same(HELLO_DROPPED, "whatsapp/web") | same(OK, "whatsapp/chat"),
+        accesses=("4g", "wifi"),
+        settings={"gateway": TRANSLATOR},
     ),
 )

@@ -39,6 +39,10 @@ def viber(random: Random) -> Sequence[Stage]:
     return [drop(random, everywhere(*plan.VIBER_RELAYS), "udp")]
 
 
+def imo(random: Random) -> Sequence[Stage]:
+    return [drop(random, everywhere(plan.IMO_RELAY), "udp")]
+
+
 def all_relays(random: Random) -> Sequence[Stage]:
     return [drop(random, everywhere(*RELAY_NUMBERS), "udp")]
 
@@ -48,6 +52,7 @@ def named_relay(random: Random) -> Sequence[Stage]:
 
 
 ALL_UDP = Expected("impaired", "udp.all.drop")
+ALLOCATE_BYTES = 28  # of an Allocate without credentials
 ALL_BUT_QUIC = Expected("impaired")
 
 
@@ -146,5 +151,23 @@ ENTRIES = (
         expected=same(CLEAN_CALL, "viber/call")
         | same(Expected("blocked", "udp.unknown.drop", not_yet=FLOW), "whatsapp/call")
         | same(Expected("impaired"), SIP),  # a home router's SIP helper is not excluded
+    ),
+    Entry(
+        "udp.length.drop",
+        "Datagrams to Viber's relays that are as long as an Allocate disappear, whatever they say.",
+        "a second simulated country (a pair that changed method and length at once)",
+        always(stage("udp.length.drop", addresses=everywhere(*plan.VIBER_RELAYS), bytes=ALLOCATE_BYTES)),
+        # A Binding of that length is left unanswered as well: nothing shows that the method matters.
+        expected=same(SILENT_RELAY, "viber/call"),
+    ),
+    Entry(
+        "udp.endpoint.drop.beside-tcp",
+        "UDP to imo's relay disappears; over TCP the same address and port answer.",
+        "a second simulated country (UDP dead, TCP alive at one relay read like a clean line)",
+        imo,
+        WAY,
+        # What goes over one transport says nothing of the other. Calls are left to the slower one.
+        same(Expected("degraded", "forced_fallback"), "imo/call") | same(CLEAN_CALL, "viber/call"),
+        settings={"services": ("imo",)},
     ),
 )
