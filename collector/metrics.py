@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
@@ -23,6 +25,23 @@ class Metrics:
         self.projection_broken = Gauge(
             "ringback_projection_broken", "1 while the last attempt to judge what arrived failed", registry=registry
         )
+        self.projection_standstill = Gauge(
+            "ringback_projection_standstill_seconds",
+            "How long judging has stood still; 0 when it does not",
+            registry=registry,
+        )
+        self.quarantined = Gauge(
+            "ringback_quarantined_measurements",
+            "Measurements that cannot be judged, by class of exception",
+            ["kind"],
+            registry=registry,
+        )
+        self.left_out = Gauge(
+            "ringback_rows_left_out",
+            "Rows that could not be shown, exported or written since this began, by what was made of them",
+            ["kind"],
+            registry=registry,
+        )
         self.influx_points = Counter(
             "ringback_influx_points", "Points for InfluxDB: written, or refused by it", ["outcome"], registry=registry
         )
@@ -43,3 +62,9 @@ class Metrics:
         self.influx_broken = Gauge(
             "ringback_influx_broken", "1 while the last attempt to write to InfluxDB failed", registry=registry
         )
+
+    def told(self, gauge: Gauge, counts: Mapping[str, int]) -> None:
+        """Sets a gauge by `kind` to just these."""
+        gauge.clear()
+        for kind, count in counts.items():
+            gauge.labels(kind).set(count)

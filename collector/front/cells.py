@@ -53,7 +53,8 @@ class Cells:
         full = is_full(request)
         query = await asyncio.to_thread(self._cell_query, request.query, full)
         rows = await asyncio.to_thread(questions.cells, self._warehouse, query)
-        return _json({"cells": [privacy_floor.shown(row, full) for row in rows], "complete": len(rows) < query.limit})
+        shown = self._warehouse.faults.each("cells", lambda row: privacy_floor.shown(row, full), rows)
+        return _json({"cells": list(shown), "complete": len(rows) < query.limit})
 
     def _verdict_query(self, parameters: Mapping[str, str]) -> VerdictQuery:
         given = Parameters(parameters, VERDICT_PARAMETERS)

@@ -73,8 +73,9 @@ class Feeds:
         seen = [
             ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement, started_ms=r.started_ms)
             for r in records
+            if r.damage is None
         ]
-        return b"".join(msgspec.json.encode(one) + b"\n" for one in seen)
+        return b"".join(self._parts.warehouse.faults.each("lines of controls", encoded_line, seen))
 
     async def addresses(self, request: web.Request) -> web.Response:
         """The addresses at which lines failed in the hours of since ≤ t < until (ms), one AlsoDial a line.
@@ -85,10 +86,14 @@ class Feeds:
         since_ms, until_ms = self._span(request)
         least = 1 if is_full(request) else LINES_FLOOR
         dials = await asyncio.to_thread(self._failing, since_ms, until_ms, least)
-        body = b"".join(msgspec.json.encode(dial) + b"\n" for dial in dials)
+        body = b"".join(map(encoded_line, dials))
         return web.Response(body=body, headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
 
     def _failing(self, since_ms: int, until_ms: int, least_lines: int) -> list[AlsoDial]:
         most = {"most_each": MOST_OF_ENDPOINT, "limit": MOST_ADDRESSES}
         known = self._parts.targets.targets
         return questions.failing(self._parts.warehouse, known, since_ms, until_ms, least_lines=least_lines, **most)
+
+
+def encoded_line(value: ControlMeasurement | AlsoDial) -> bytes:
+    return msgspec.json.encode(value) + b"\n"

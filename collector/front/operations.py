@@ -24,13 +24,19 @@ class Operations:
         return [web.get("/healthz", self.health), web.get("/metrics", self.metrics)]
 
     async def health(self, request: web.Request) -> web.Response:
-        """`{"ok":true}`; to those who may see all also how far the log and the projection are, in batches."""
+        """`{"ok":true}`, or false while judging stands still; to those who may see all also for how long, in seconds,
+        and how far the log and the projection are, in batches.
+
+        The status is 200 all the same: uploads are taken, and nobody is to restart what takes them.
+        """
+        standstill_s = self._projector.standstill_s
         if not is_full(request):
-            return web.json_response({"ok": True})
+            return web.json_response({"ok": standstill_s is None})
         log, projection = await asyncio.to_thread(self._cursors)
         return web.json_response(
             {
-                "ok": True,
+                "ok": standstill_s is None,
+                "standstill_s": round(standstill_s or 0),
                 "log_cursor": log,
                 "projection_cursor": projection,
                 "lag": log - projection,
@@ -47,6 +53,9 @@ class Operations:
         metrics.log_cursor.set(log)
         metrics.projection_cursor.set(projection)
         metrics.projection_broken.set(self._projector.error is not None)
+        metrics.projection_standstill.set(self._projector.standstill_s or 0)
+        metrics.told(metrics.quarantined, self._projector.quarantined)
+        metrics.told(metrics.left_out, self._warehouse.faults.counts)
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _cursors(self) -> tuple[int, int]:

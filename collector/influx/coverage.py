@@ -50,11 +50,17 @@ def coverage(warehouse: Warehouse, span: Span, words: Vocabulary, slots: Sequenc
     if not slots:
         return
     bounds = {"first": min(slots) * span.hours, "last": (max(slots) + 1) * span.hours - 1}
-    for (slot, place, release), counts in sorted(_counted(warehouse, words, slots, bounds | {"span": span.hours})):
+
+    def written(counted: tuple[Where, tuple[int, ...]]) -> str | None:
+        (slot, place, release), counts = counted
         tags = words.place(place)
-        if tags is not None:
-            fields: dict[str, Value | None] = dict(zip(FIELDS, counts, strict=True))
-            yield line(span.coverage, {**tags, "software": release}, fields, start_ns(slot, span.hours))
+        if tags is None:
+            return None
+        fields: dict[str, Value | None] = dict(zip(FIELDS, counts, strict=True))
+        return line(span.coverage, {**tags, "software": release}, fields, start_ns(slot, span.hours))
+
+    rows = sorted(_counted(warehouse, words, slots, bounds | {"span": span.hours}))
+    yield from filter(None, warehouse.faults.each("points of coverage", written, rows))
 
 
 def _counted(

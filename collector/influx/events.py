@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from msgspec import Struct
 
@@ -43,12 +44,16 @@ class Event(Struct, frozen=True, kw_only=True):
 def events(warehouse: Warehouse, words: Vocabulary) -> Iterator[str]:
     """All events, each at the moment when what it tells was first received."""
     told: set[str] = set()
-    for row in warehouse.select(SEEN):
+
+    def written(row: tuple[Any, ...]) -> str | None:
         seen = FirstSeen(*row)
         event = EVENTS[Noticed(seen.kind)](words, seen)
-        if event is not None and event.title not in told:
-            told.add(event.title)
-            yield _line(event, seen)
+        if event is None or event.title in told:
+            return None
+        told.add(event.title)
+        return _line(event, seen)
+
+    yield from filter(None, warehouse.faults.each("events", written, warehouse.select(SEEN)))
 
 
 def _line(event: Event, seen: FirstSeen) -> str:

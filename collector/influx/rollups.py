@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -42,29 +42,32 @@ class Rollups:
     def of(self, span: Span, words: Vocabulary, marks: Sequence[Bucket]) -> Iterator[str]:
         """The lines of each (target, slot): cells, countries and steps, and of an hour the controls."""
         buckets = [bucket for bucket in marks if words.target(bucket[0])]
-        cells = self._cells(buckets, span.hours)
+        tallies = totals.of_places(self._warehouse, buckets, span.hours)
+        gone = totals.vacated(self._warehouse, buckets, span.hours)
         countries = totals.of_countries(self._warehouse, buckets, span.hours)
         controls = totals.of_controls(self._warehouse, buckets, span.hours)
         steps = totals.of_steps(self._warehouse, buckets, span.hours)
-        for bucket in buckets:
-            seen, places = controls.get(bucket, {}), cells[bucket]
-            yield from cell_lines(span, words, bucket, places, seen)
-            yield from country_lines(span, words, bucket, places, countries.get(bucket, {}), seen)
-            yield from step_lines(span, words, bucket, places, steps.get(bucket, {}))
-            if span is HOURLY:
-                yield control_line(words, bucket, seen)
 
-    def _cells(self, buckets: Sequence[Bucket], span: int) -> dict[Bucket, dict[Place, Counted]]:
-        """The cells of each bucket by place, also of places where nothing stands any more."""
-        tallies = totals.of_places(self._warehouse, buckets, span)
-        gone = totals.vacated(self._warehouse, buckets, span)
+        def lines(bucket: Bucket) -> list[str]:
+            seen = controls.get(bucket, {})
+            places = self._cells(bucket, span.hours, tallies.get(bucket, {}), gone.get(bucket, set()))
+            return [
+                *cell_lines(span, words, bucket, places, seen),
+                *country_lines(span, words, bucket, places, countries.get(bucket, {}), seen),
+                *step_lines(span, words, bucket, places, steps.get(bucket, {})),
+                *([control_line(words, bucket, seen)] if span is HOURLY else []),
+            ]
+
+        for made in self._warehouse.faults.each("points of totals", lines, buckets):
+            yield from made
+
+    def _cells(
+        self, bucket: Bucket, span: int, standing: Mapping[Place, Tally], left: Collection[Place]
+    ) -> dict[Place, Counted]:
+        """The cells of a bucket by place, also of places where nothing stands any more."""
         return {
-            bucket: {
-                place: self._counted(bucket, span, place, standing.get(place), place in left)
-                for place in sorted({*standing, *left})
-            }
-            for bucket in buckets
-            for standing, left in [(tallies.get(bucket, {}), gone.get(bucket, set()))]
+            place: self._counted(bucket, span, place, standing.get(place), place in left)
+            for place in sorted({*standing, *left})
         }
 
     def _counted(self, bucket: Bucket, span: int, place: Place, tally: Tally | None, left: bool) -> Counted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -28,6 +28,8 @@ OF_HOURS = f"""
 SELECT {_COLUMNS}, {{said}} FROM {{table}} AS v
 WHERE (v.target, v.hour) IN (SELECT unnest($1::VARCHAR[]), unnest($2::BIGINT[])) AND v.hour BETWEEN $3 AND $4
 """
+
+POINTS = "points of verdicts"
 
 
 class VerdictPoint(Struct, frozen=True):
@@ -58,7 +60,7 @@ def single(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, i
     columns = [list(column) for column in zip(*marks, strict=True)]
     hours = [hour for _, hour, _, _ in marks]
     rows = warehouse.select(SINGLE, [*columns, min(hours), max(hours)])
-    return [_line(words, VerdictPoint(*row)) for row in rows]
+    return list(warehouse.faults.each(POINTS, lambda row: _line(words, VerdictPoint(*row)), rows))
 
 
 def of_hours(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, int]]) -> list[str]:
@@ -69,12 +71,14 @@ def of_hours(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str,
     bounds = [*columns, min(columns[1]), max(columns[1])]
     said = [VerdictPoint(*row) for row in warehouse.select(OF_HOURS.format(said=_SAID, table="verdict"), bounds)]
     moved = [VerdictPoint(*row[:-1]) for row in warehouse.select(OF_HOURS.format(said="NULL", table="vacated"), bounds)]
-    return [*(_line(words, one) for one in said), *_withdrawn(words, moved, said)]
+    written = dict(warehouse.faults.each(POINTS, lambda one: (_identity(words, one), _line(words, one)), said))
+    withdrawn = warehouse.faults.each(POINTS, lambda one: (_identity(words, one), _line(words, one)), moved)
+    return [*written.values(), *(text for name, text in withdrawn if name not in written)]
 
 
-def _withdrawn(words: Vocabulary, moved: Iterable[VerdictPoint], said: Iterable[VerdictPoint]) -> list[str]:
-    standing = {(series(VERDICT, _tags(words, one)), time_ns(one)) for one in said}
-    return [_line(words, one) for one in moved if (series(VERDICT, _tags(words, one)), time_ns(one)) not in standing]
+def _identity(words: Vocabulary, one: VerdictPoint) -> tuple[str, int]:
+    """Series and time: of two points with the same, the later takes the earlier's place."""
+    return series(VERDICT, _tags(words, one)), time_ns(one)
 
 
 def time_ns(one: VerdictPoint) -> int:

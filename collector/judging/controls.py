@@ -84,10 +84,10 @@ class Witnesses:
         return self._bearing[own, simulated]
 
 
-def witnesses(log: Log, keys: frozenset[str], target: str, hour: int, calibrate: bool) -> Witnesses:
+def witnesses(log: Log, keys: frozenset[str], target: str, hour: int, calibrate: bool) -> list[Record]:
     """All that can bear on the measurements of `target` in `hour`; a day back too where it is to `calibrate`."""
     if not keys:
-        return Witnesses(())
+        return []
     back = CALIBRATION_MS if calibrate else NEAR_MS
     since, until = hour * HOUR_MS - back, (hour + 1) * HOUR_MS + NEAR_MS
-    return Witnesses(log.by_keys(keys, since, until, target))
+    return log.by_keys(keys, since, until, target)

@@ -6,13 +6,16 @@ All of it is read from the log and put in an order of its own, so that it follow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from collector.isolation import RETRIED
 from collector.judging.controls import Witnesses, near_hours, witnesses
 from collector.judging.neighbours import Tried, reached_addresses
+from collector.judging.quarantine import Quarantine
 from collector.judging.resolver_lines import ResolverLines
 from collector.judging.who_counts import TOLD, WhoCounts
 from collector.log import Log, Record
@@ -64,45 +67,86 @@ class TargetFiles:
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """One measurement as it goes before the judge."""
+    """One measurement as it goes before the judge; without `evidence`, the `fault` says why it cannot be judged."""
 
     record: Record
-    evidence: Evidence
+    evidence: Evidence | None
     targets_known: bool  # False: its targets file had not come when the evidence was gathered
     is_control: bool
     established: bool  # at receipt
     bucket: str | None  # of its source, on the day of its start
+    fault: str | None = None  # the class of an exception
 
 
 class Gatherer:
-    """Gathers evidence from the log. `control_keys` says who is a control, `who` which lines count."""
+    """Gathers evidence from the log. `control_keys` says who is a control, `who` which lines count.
 
-    def __init__(self, log: Log, control_keys: frozenset[str], files: TargetFiles, who: WhoCounts = TOLD) -> None:
+    Nothing of those that `quarantine` holds bears on others.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        control_keys: frozenset[str],
+        files: TargetFiles,
+        who: WhoCounts = TOLD,
+        quarantine: Quarantine | None = None,
+    ) -> None:
         self._log, self._keys, self._files, self._who = log, control_keys, files, who
+        self._quarantine = quarantine or Quarantine()
 
     def hour(self, target: str, hour: int) -> list[Case]:
         """All measurements of `target` whose hour is `hour`, in order of (start, key, uid)."""
         near = near_hours(hour)
         around = self._log.measurements(target, near[0], near[-1])
-        records = [r for r in around if r.hour == hour]
+        records = sorted((r for r in around if r.hour == hour), key=_in_order)
         if not records:
             return []
+        around = self._bearing(around)
         # Asked before anything is looked up in a file: one that comes meanwhile makes this hour be judged again.
         known = {digest: self._files.known(digest) for digest in {r.targets for r in records}}
         calibrate = any(self._files.uncalibrated(r.targets, target) for r in records)
-        seen = witnesses(self._log, self._keys, target, hour, calibrate)
+        seen = Witnesses(self._bearing(witnesses(self._log, self._keys, target, hour, calibrate)))
         tried, users = self._by_simulated(around, Tried), self._by_simulated(around, ResolverLines)
         return [
-            Case(
-                record=r,
-                evidence=self._evidence(r, seen, tried[r.measurement.simulated], users[r.measurement.simulated]),
-                targets_known=known[r.targets],
-                is_control=r.key in self._keys,
-                established=self._who.established(r),
-                bucket=self._who.bucket(r),
+            self._case(
+                r,
+                known[r.targets],
+                partial(self._evidence, r, seen, tried[r.measurement.simulated], users[r.measurement.simulated]),
             )
-            for r in sorted(records, key=lambda r: (r.started_ms, r.key, r.measurement.uid))
+            for r in records
         ]
+
+    def bare(self, target: str, hour: int, fault: str) -> list[Case]:
+        """The same measurements, none of which can be judged."""
+        records = sorted(self._log.measurements(target, hour, hour), key=_in_order)
+        return [replace(self._unjudgeable(r, targets_known=True), fault=fault) for r in records]
+
+    def _case(self, record: Record, targets_known: bool, gather: Callable[[], Evidence]) -> Case:
+        case = self._unjudgeable(record, targets_known)
+        if record.damage is not None:
+            return case
+        try:
+            return replace(case, evidence=gather())
+        except RETRIED:
+            raise
+        except Exception as error:  # it must not hold up the others of its hour
+            self._quarantine.tell(error)
+            return replace(case, fault=type(error).__name__)
+
+    def _unjudgeable(self, record: Record, targets_known: bool) -> Case:
+        return Case(
+            record=record,
+            evidence=None,
+            targets_known=targets_known,
+            is_control=record.key in self._keys,
+            established=self._who.established(record),
+            bucket=self._who.bucket(record),
+            fault=record.damage,
+        )
+
+    def _bearing(self, records: Iterable[Record]) -> list[Record]:
+        return [r for r in records if not self._quarantine.is_absent(r)]
 
     def _by_simulated(self, around: Sequence[Record], of: Callable[[Iterable[Record], WhoCounts], T]) -> dict[bool, T]:
         """By whether the measurement that it is for is simulated: what is simulated does not bear on what is not."""
@@ -134,7 +178,7 @@ class Gatherer:
     def _reached_in_cycle(self, record: Record) -> frozenset[str]:
         """At any target: it shows which prefixes this line has a way to."""
         measurement = record.measurement
-        cycle = self._log.siblings(record.key, measurement.cycle)
+        cycle = self._bearing(self._log.siblings(record.key, measurement.cycle))
         return reached_addresses(r for r in cycle if r.measurement.simulated == measurement.simulated)
 
     def _earlier(self, record: Record) -> Measurement | None:
@@ -142,7 +186,11 @@ class Gatherer:
         measurement = record.measurement
         if measurement.round != 2:
             return None
-        siblings = self._log.siblings(record.key, measurement.cycle, measurement.target)
+        siblings = self._bearing(self._log.siblings(record.key, measurement.cycle, measurement.target))
         first = [r for r in siblings if r.measurement.round == 1 and r.measurement.simulated == measurement.simulated]
         first.sort(key=lambda r: (r.started_ms, r.measurement.uid))
         return first[0].measurement if first else None
+
+
+def _in_order(record: Record) -> tuple[int, str, str]:
+    return record.started_ms, record.key, record.measurement.uid

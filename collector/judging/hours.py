@@ -1,4 +1,8 @@
-"""The cases of one hour → verdict rows and cells. The judge and the making of cells come in from outside."""
+"""The cases of one hour → verdict rows and cells. The judge and the making of cells come in from outside.
+
+Each case is judged alone, with all that is taken from it: one that cannot be (quarantine.py) leaves the others as
+they are.
+"""
 
 from __future__ import annotations
 
@@ -7,92 +11,152 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from collector.isolation import RETRIED
 from collector.judging.evidence import Case
+from collector.judging.quarantine import VERSION, Quarantine, unjudgeable
 from collector.judging.rules import Rules
 from collector.warehouse.store import in_order
 from collector.warehouse.tables import (
     CellRow,
     FailingRow,
     HourContent,
+    QuarantineRow,
     StepRow,
+    VerdictRow,
     cell_row,
     failing_row,
+    quarantine_row,
     step_row,
     verdict_row,
 )
 from probe.attempts import failing_addresses, is_at
 from probe.failure import is_own
 from probe.judge.cells import Line
+from probe.judge.evidence import Evidence
 from probe.model import HOUR_MS, Access, AlsoDial, Measurement, Network, Observation, Verdict
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
+    """A case with what is taken from it. `steps` are (step, whether it was completed); `fault` an exception's class."""
+
     case: Case
     verdict: Verdict
     access: Access
+    failing: tuple[AlsoDial, ...] = ()
+    steps: tuple[tuple[str, bool], ...] = ()
+    fault: str | None = None
 
 
-def judge_hour(rules: Rules, target: str, hour: int, cases: Iterable[Case]) -> HourContent:
+def judge_hour(
+    rules: Rules, target: str, hour: int, cases: Iterable[Case], quarantine: Quarantine | None = None
+) -> HourContent:
     """All that is to stand in the warehouse about `target` in `hour`, in the warehouse's order."""
-    judged = [
-        _Judged(case=case, verdict=rules.judge(case.evidence), access=rules.access_of(case.record.measurement.link))
-        for case in cases
-    ]
-    rows = (
-        verdict_row(
-            j.case.record,
-            j.verdict,
-            j.access,
-            targets_known=j.case.targets_known,
-            is_control=j.case.is_control,
-            established=j.case.established,
-            bucket=j.case.bucket,
-        )
-        for j in judged
-    )
+    judged = [_judged(rules, case, quarantine or Quarantine()) for case in cases]
     return in_order(
         HourContent(
             target=target,
             hour=hour,
-            verdicts=tuple(rows),
+            verdicts=tuple(_row(each) for each in judged),
             cells=tuple(_cells(rules, target, hour, judged)),
-            failing=tuple(_failing(hour, [j.case for j in judged])),
+            failing=tuple(_failing(hour, judged)),
             steps=tuple(_steps(target, hour, judged)),
+            quarantine=tuple(_quarantined(judged)),
         )
     )
 
 
-def _failing(hour: int, cases: Iterable[Case]) -> list[FailingRow]:
-    """Where lines failed, and how many. Controls are not lines, and a targets file must say what was dialled."""
+def set_aside(rules: Rules, target: str, hour: int, cases: Iterable[Case]) -> HourContent:
+    """An hour of which nothing can be judged, nor put together: a verdict `unjudgeable` on each, and no more."""
+    judged = [_unjudgeable(rules, case, case.fault or "") for case in cases]
+    verdicts, quarantine = tuple(_row(each) for each in judged), tuple(_quarantined(judged))
+    return in_order(HourContent(target=target, hour=hour, verdicts=verdicts, quarantine=quarantine))
+
+
+def _judged(rules: Rules, case: Case, quarantine: Quarantine) -> _Judged:
+    evidence = case.evidence
+    if evidence is None:
+        return _unjudgeable(rules, case, case.fault or "")
+    try:
+        return _Judged(
+            case=case,
+            verdict=quarantine.timed(case.record, lambda: rules.judge(evidence)),
+            access=rules.access_of(case.record.measurement.link),
+            failing=tuple(_failing_of(case, evidence)),
+            steps=tuple(_steps_of(case)),
+        )
+    except RETRIED:
+        raise
+    except Exception as error:  # a mistake of ours, or what nobody thought of: it must not hold up the others
+        quarantine.tell(error)
+        return _unjudgeable(rules, case, type(error).__name__)
+
+
+def _unjudgeable(rules: Rules, case: Case, fault: str) -> _Judged:
+    verdict = unjudgeable(case.record, fault, rules.version)
+    return _Judged(case=case, verdict=verdict, access=Access.UNKNOWN, fault=fault)
+
+
+def _row(judged: _Judged) -> VerdictRow:
+    case = judged.case
+    return verdict_row(
+        case.record,
+        judged.verdict,
+        judged.access,
+        targets_known=case.targets_known,
+        is_control=case.is_control,
+        established=case.established,
+        bucket=case.bucket,
+    )
+
+
+def _quarantined(judged: Iterable[_Judged]) -> Iterator[QuarantineRow]:
+    for each in judged:
+        if each.fault is not None:
+            yield quarantine_row(each.case.record, each.fault, VERSION)
+
+
+def _failing_of(case: Case, evidence: Evidence) -> Iterator[AlsoDial]:
+    """Where it failed. Controls are not lines, and a targets file must say what was dialled."""
+    endpoints = evidence.target.endpoints if evidence.target else ()
+    if case.is_control or not case.record.clock_known:
+        return
+    for dial in failing_addresses(case.record.measurement):
+        if any(is_at(dial, endpoint) for endpoint in endpoints):
+            yield dial
+
+
+def _failing(hour: int, judged: Iterable[_Judged]) -> list[FailingRow]:
+    """Where lines failed, and how many."""
     lines: dict[AlsoDial, dict[str, Case]] = {}
-    for case in cases:
-        endpoints = case.evidence.target.endpoints if case.evidence.target else ()
-        if case.is_control or not case.record.clock_known:
-            continue
-        for dial in failing_addresses(case.record.measurement):
-            if any(is_at(dial, endpoint) for endpoint in endpoints):
-                lines.setdefault(dial, {})[case.record.key] = case
+    for each in judged:
+        for dial in each.failing:
+            lines.setdefault(dial, {})[each.case.record.key] = each.case
     return [
         failing_row(dial, hour, len(found), [case.bucket for case in found.values() if case.established])
         for dial, found in lines.items()
     ]
 
 
-def _steps(target: str, hour: int, judged: Iterable[_Judged]) -> list[StepRow]:
-    """Where handshakes got to. Not those of controls, nor where a portal or a VPN answered for the network.
+def _steps_of(case: Case) -> Iterator[tuple[str, bool]]:
+    """Where its handshakes got to. Not a control's, nor where a portal or a VPN answered for the network.
 
     A step at which the probe itself was interrupted or at fault got nowhere, and tells of nobody.
     """
+    measurement = case.record.measurement
+    if case.is_control or not case.record.clock_known or measurement.link.void is not None:
+        return
+    for seen in _observations(measurement):
+        if not is_own(seen.failure):
+            yield seen.step.value, seen.failure is None
+
+
+def _steps(target: str, hour: int, judged: Iterable[_Judged]) -> list[StepRow]:
     outcomes: dict[tuple[Network, Access, bool, str], Counter[bool]] = {}
     for each in judged:
-        record, measurement = each.case.record, each.case.record.measurement
-        if each.case.is_control or not record.clock_known or measurement.link.void is not None:
-            continue
-        for seen in _observations(measurement):
-            if is_own(seen.failure):
-                continue
-            place = (record.network, each.access, measurement.simulated, seen.step.value)
-            outcomes.setdefault(place, Counter())[seen.failure is None] += 1
+        record = each.case.record
+        for step, passed in each.steps:
+            place = (record.network, each.access, record.measurement.simulated, step)
+            outcomes.setdefault(place, Counter())[passed] += 1
     return [step_row(target, hour, *place, passed=seen[True], failed=seen[False]) for place, seen in outcomes.items()]
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -16,17 +18,18 @@ from pathlib import Path
 from collector.judging.affected import dirty_hours
 from collector.judging.controls import keys_digest
 from collector.judging.evidence import Gatherer, Parse, TargetFiles
-from collector.judging.hours import judge_hour
+from collector.judging.judging import Judging, held, outdated
+from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
-from collector.log import Log
+from collector.log import Log, Record
 from collector.warehouse.store import Basis, Hour, Warehouse, fresh
-from collector.warehouse.tables import HourContent
 
 BATCHES = 500  # in one step: at most 25,000 measurements in memory
 HOURS = 500  # in one transaction of a rebuild
 BURST_S = 0.2  # to let the rest of a burst arrive
 POLL_S = 5.0  # for what nobody announced, a targets file for one
 MAX_BACKOFF_S = 60.0
+STANDSTILL_S = 300.0  # a step takes a minute or two at most, but for a rebuild
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -45,16 +48,39 @@ class Projector:
     """
 
     def __init__(
-        self, log: Log, warehouse: Warehouse, control_keys: frozenset[str], *, rules: Rules, parse: Parse
+        self,
+        log: Log,
+        warehouse: Warehouse,
+        control_keys: frozenset[str],
+        *,
+        rules: Rules,
+        parse: Parse,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.lag = 0
         self.error: str | None = None
         self._log, self._warehouse, self._keys, self._rules = log, warehouse, control_keys, rules
         self._files = TargetFiles(log, parse)
-        self._gatherer = Gatherer(log, control_keys, self._files)
+        self._quarantine = Quarantine()
+        gatherer = Gatherer(log, control_keys, self._files, quarantine=self._quarantine)
+        self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
+        self._begun = False
         self._basis = Basis(rules_version=rules.version, controls=keys_digest(control_keys))
         self._arrival = asyncio.Event()
         self._stopping = False
+        self._clock = clock
+        self._waiting_since: float | None = clock()  # when what is not judged yet came, or judging last got on
+
+    @property
+    def quarantined(self) -> Counter[str]:
+        """How many measurements cannot be judged, by class of exception."""
+        return self._quarantine.errors
+
+    @property
+    def standstill_s(self) -> float | None:
+        """For how long judging has stood still, in seconds, since it last got on; None when it does not."""
+        waited_s = 0.0 if self._waiting_since is None else self._clock() - self._waiting_since
+        return waited_s if self.error is not None or waited_s > STANDSTILL_S else None
 
     # --- One piece of work at a time
 
@@ -67,9 +93,9 @@ class Projector:
         cursor = self._warehouse.cursor()
         arrived = self._log.records(cursor, limit)
         batches = {record.cursor for record in arrived}
-        dirty = dirty_hours(arrived, self._log, self._warehouse, self._keys, self._files)
+        dirty = self._dirty(arrived, self._warehouse) | outdated(self._warehouse)
         if dirty:
-            self._warehouse.replace(list(self._judged(sorted(dirty))), max(batches, default=cursor))
+            self._warehouse.replace(self._judging.hours(dirty, self._warehouse), max(batches, default=cursor))
         self.lag = self._log.cursor() - self._warehouse.cursor()
         return len(batches)
 
@@ -92,15 +118,20 @@ class Projector:
         elif basis != self._basis:
             logger.info("The rules or the controls have changed: judging all measurements again.")
             self.rebuild()
+        if not self._begun:
+            self._quarantine.begin(held(self._warehouse))
+            self._begun = True
 
     def _made_again(self, path: Path) -> Path:
         """Each hour is judged once; the cursor moves at the end, so that what is cut short is never taken up."""
+        self._quarantine.begin({})
+        self._begun = False  # what is cut short here, the standing file tells anew
         hours, cursor = self._all_hours()
         warehouse = fresh(path)
         try:
             warehouse.begin(self._basis)
             for chunk in _chunks(sorted(hours), HOURS):
-                warehouse.replace(list(self._judged(chunk)), 0)
+                warehouse.replace(self._judging.hours(chunk, warehouse), 0)
             warehouse.replace([], cursor)
         finally:
             warehouse.close()
@@ -114,17 +145,20 @@ class Projector:
             cursor = arrived[-1].cursor
         return hours, cursor
 
-    def _judged(self, hours: Iterable[Hour]) -> Iterator[HourContent]:
-        for target, hour in hours:
-            if self._stopping:
-                raise Stopped
-            yield judge_hour(self._rules, target, hour, self._gatherer.hour(target, hour))
+    def _dirty(self, arrived: Sequence[Record], warehouse: Warehouse) -> set[Hour]:
+        return dirty_hours(arrived, self._log, warehouse, self._keys, self._files)
+
+    def _go_on(self) -> None:
+        if self._stopping:
+            raise Stopped
 
     # --- Going on
 
     def announce(self) -> None:
         """Say, from the event loop, that something was appended to the log."""
         self._arrival.set()
+        if self._waiting_since is None:
+            self._waiting_since = self._clock()
 
     async def run(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keep up until cancelled. An error is logged, kept in `error`, and tried again with growing pauses."""
@@ -140,6 +174,7 @@ class Projector:
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
+            began = self._clock()
             try:
                 consumed = await loop.run_in_executor(thread, self.step)
             except Exception as error:  # a broken projection must not stop ingest: it catches up
@@ -148,12 +183,22 @@ class Projector:
                 await sleep(min(2.0 ** min(failures, 10), MAX_BACKOFF_S))
                 continue
             failures, self.error = 0, None
+            self._got_on(began, bool(consumed))
             if not consumed:
                 await self._next_arrival()
                 await sleep(BURST_S)
 
+    def _got_on(self, began: float, consumed: bool) -> None:
+        """A step that began then is done; one that found nothing more has caught up with what came before it."""
+        if consumed:
+            self._waiting_since = self._clock()
+        elif self._waiting_since is not None and self._waiting_since <= began:
+            self._waiting_since = None
+
     def _failed(self, error: Exception) -> None:
         self.error = f"{type(error).__name__}: {error}"
+        if self._waiting_since is None:
+            self._waiting_since = self._clock()
         logger.exception("The projection failed; it is tried again.")
 
     async def _next_arrival(self) -> None:

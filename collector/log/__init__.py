@@ -25,6 +25,8 @@ class Record(Struct, frozen=True, kw_only=True):
     targets: str  # digest of the targets file that was measured
     software: str
     bucket: str | None = None  # keyed hash of the source on the day of receipt; None: received before there were any
+    line: int = 0  # within its batch, counted from 1; 0: not known
+    damage: str | None = None  # why it cannot be read any more, an exception's class; then `measurement` is a stub
 
     @property
     def hour(self) -> int:

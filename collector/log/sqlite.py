@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import sqlite3
 import threading
+import zlib
 from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,11 +20,11 @@ from collector.log import Appended, Conflict, Record, schema
 from collector.log.committer import Committer, Connect
 from collector.log.inflated import InflatedBodies
 from probe.codecs.seal import SealedBatch
-from probe.model import HOUR_MS, Measurement, Network
+from probe.model import HOUR_MS, Link, Measurement, Network
 
 COLUMNS = """
 m.batch, m.line, p.key, m.started_ms, m.clock_known, b.received_ms, b.country, b.asn, b.operator, b.resolver_networks,
-b.targets, b.software
+b.targets, b.software, m.sha256, m.uid, m.target, m.cycle, m.round
 """
 JOINED = "JOIN batches AS b ON b.id = m.batch JOIN probes AS p ON p.id = m.probe"
 # The same set of records gives the same order, whatever the order of arrival.
@@ -37,6 +39,10 @@ class _Arrival(Struct, frozen=True):
     received_ms: int
     network: Network
     resolver_networks: dict[str, Network]
+
+
+class Altered(Exception):
+    """A line is not the one that was received: the disk has lost a bit of it."""
 
 
 class _Line(Struct, frozen=True):
@@ -132,11 +138,14 @@ class SqliteLog:
     def _record(
         self, batch: int, line: int, key: str, started_ms: int, clock_known: int, received_ms: int, *about: Any
     ) -> Record:
-        country, asn, operator, resolver_networks, targets, software = about
+        country, asn, operator, resolver_networks, targets, software, sha256, *known = about
+        measurement, damage = self._measurement(batch, line, sha256)
         return Record(
             cursor=batch,
+            line=line,
             key=key,
-            measurement=self._decoder.decode(self._bodies.lines(batch)[line]),
+            measurement=measurement or _stub(started_ms, *known),
+            damage=damage,
             started_ms=started_ms,
             clock_known=bool(clock_known),
             received_ms=received_ms,
@@ -146,9 +155,32 @@ class SqliteLog:
             software=software,
         )
 
+    def _measurement(self, batch: int, line: int, sha256: bytes) -> tuple[Measurement | None, str | None]:
+        """The measurement as received, or the class of the exception that says why it cannot be read any more."""
+        try:
+            found = self._bodies.lines(batch)[line]
+            if hashlib.sha256(found).digest() != sha256:
+                raise Altered
+            return self._decoder.decode(found), None
+        except (Altered, gzip.BadGzipFile, zlib.error, EOFError, IndexError, ValueError, msgspec.MsgspecError) as error:
+            return None, type(error).__name__
+
     def _body(self, batch: int) -> bytes:
         (body,) = self._read("SELECT body FROM batches WHERE id = ?", batch).fetchone()
         return bytes(body)
+
+
+def _stub(started_ms: int, uid: str, target: str, cycle: str, round: int) -> Measurement:
+    """What the index knows of a measurement that cannot be read any more."""
+    return Measurement(
+        uid=uid,
+        target=target,
+        cycle=cycle,
+        round=round,
+        started_ms=started_ms,
+        clock_offset_ms=None,
+        link=Link(up=False),
+    )
 
 
 def _store(arrival: _Arrival, connection: sqlite3.Connection) -> Appended:

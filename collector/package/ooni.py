@@ -218,7 +218,7 @@ def _answer(address: str, ttl: int | None) -> dict[str, Json]:
 def _rcode(word: str | None) -> int | None:
     try:
         return None if word is None else int(dns.rcode.from_text(word))
-    except dns.rcode.UnknownRcode:
+    except (dns.rcode.UnknownRcode, ValueError):  # a number that is more than any
         return None
 
 

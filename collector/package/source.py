@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from collector.judging.evidence import TargetFiles
-from collector.log import Log
+from collector.log import Log, Record
 from collector.package import ooni
 from collector.package.tables import cell_row, verdict_row
 from collector.warehouse.privacy_floor import LINES_FLOOR
@@ -81,13 +81,15 @@ def cells(source: Source, wanted: Wanted) -> Iterator[bytes]:
     for (day,) in source.warehouse.select(DAYS, bound):
         hours = {"first_hour": max(first, day * DAY_HOURS), "last_hour": min(last, (day + 1) * DAY_HOURS - 1)}
         rows = source.warehouse.select(CELLS, bound | hours)
-        yield _lines(cell_row(cell_from(values), wanted.full) for values in rows)
+        yield b"".join(
+            source.warehouse.faults.each("exported cells", lambda r: _line(cell_row(cell_from(r), wanted.full)), rows)
+        )
 
 
 def verdicts(source: Source, wanted: Wanted) -> Iterator[bytes]:
     """Verdicts of measurements that start in the interval; of single lines."""
     for _, _, rows in _verdicts(source, wanted):
-        yield _lines(map(verdict_row, rows))
+        yield b"".join(source.warehouse.faults.each("exported verdicts", lambda row: _line(verdict_row(row)), rows))
 
 
 def measurements(source: Source, wanted: Wanted) -> Iterator[bytes]:
@@ -95,12 +97,15 @@ def measurements(source: Source, wanted: Wanted) -> Iterator[bytes]:
     files = TargetFiles(source.log, targets_file.parse)
     for hour, target, rows in _verdicts(source, wanted):
         judged = {(row.key, row.uid): row for row in rows}
-        records = source.log.measurements(target, hour, hour)
-        yield _lines(
-            ooni.measurement(record, verdict, files.target(record.targets, target))
-            for record in records
-            if (verdict := judged.get((record.key, record.measurement.uid))) is not None
-        )
+        records = [record for record in source.log.measurements(target, hour, hour) if record.damage is None]
+
+        def line(pair: tuple[Record, VerdictRow]) -> bytes:
+            record, verdict = pair
+            return _line(ooni.measurement(record, verdict, files.target(record.targets, record.measurement.target)))
+
+        pairs = ((record, judged.get((record.key, record.measurement.uid))) for record in records)
+        known = [(record, verdict) for record, verdict in pairs if verdict is not None]
+        yield b"".join(source.warehouse.faults.each("exported measurements", line, known))
 
 
 DATASETS: Mapping[str, Callable[[Source, Wanted], Iterator[bytes]]] = {
@@ -118,7 +123,7 @@ def _verdicts(source: Source, wanted: Wanted) -> Iterator[tuple[int, str, list[V
     for hour, target in source.warehouse.select(HOURS, bound):
         one = {**bound, **span, "first_hour": hour, "last_hour": hour, "target": target}
         rows = source.warehouse.select(VERDICTS, one)
-        yield hour, target, [verdict_from(values) for values in rows]
+        yield hour, target, list(source.warehouse.faults.each("verdicts", verdict_from, rows))
 
 
 def _bound(wanted: Wanted, first_hour: int, last_hour: int) -> dict[str, object]:
@@ -126,5 +131,5 @@ def _bound(wanted: Wanted, first_hour: int, last_hour: int) -> dict[str, object]
     return {**hours, "country": wanted.country, "simulated": wanted.simulated}
 
 
-def _lines(rows: Iterator[dict[str, Json]]) -> bytes:
-    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+def _line(row: dict[str, Json]) -> bytes:
+    return msgspec.json.encode(row) + b"\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -97,12 +98,12 @@ class CellQuery(Struct, frozen=True, kw_only=True):
 
 def verdicts(warehouse: Warehouse, query: VerdictQuery) -> list[VerdictRow]:
     """The verdicts that a query asks for, newest first."""
-    return [verdict_from(values) for values in warehouse.select(VERDICTS, _parameters(query))]
+    return list(warehouse.faults.each("verdicts", verdict_from, warehouse.select(VERDICTS, _parameters(query))))
 
 
 def cells(warehouse: Warehouse, query: CellQuery) -> list[CellRow]:
     """The cells that a query asks for, newest first."""
-    return [cell_from(values) for values in warehouse.select(CELLS, _parameters(query))]
+    return list(warehouse.faults.each("cells", cell_from, warehouse.select(CELLS, _parameters(query))))
 
 
 def hourly_verdicts(
@@ -114,7 +115,7 @@ def hourly_verdicts(
     """
     hours = {"first_hour": first_hour, "last_hour": last_hour}
     rows = warehouse.select(HOURLY_VERDICTS, {**hours, "most_lines": most_lines, "limit": limit})
-    return [verdict_from(values) for values in rows]
+    return list(warehouse.faults.each("verdicts", verdict_from, rows))
 
 
 def controls(warehouse: Warehouse, first_hour: int, last_hour: int, *, simulated: bool = False) -> int:
@@ -147,7 +148,7 @@ def failing(
     bound = {name: list(values) for name, values in columns} | hours | {"least_lines": least_lines}
     bound |= {"most_each": most_each, "limit": limit}
     rows = warehouse.select(FAILING, bound)
-    return [msgspec.convert(dict(zip(AlsoDial.__struct_fields__, row, strict=True)), AlsoDial) for row in rows]
+    return list(warehouse.faults.each("addresses", _dial, rows))
 
 
 def is_measured(warehouse: Warehouse, word: str) -> bool:
@@ -158,3 +159,7 @@ def is_measured(warehouse: Warehouse, word: str) -> bool:
 def _parameters(query: VerdictQuery | CellQuery) -> dict[str, object]:
     hours = {"first_hour": query.since_ms // HOUR_MS, "last_hour": query.until_ms // HOUR_MS}
     return {**msgspec.structs.asdict(query), **hours}
+
+
+def _dial(row: tuple[Any, ...]) -> AlsoDial:
+    return msgspec.convert(dict(zip(AlsoDial.__struct_fields__, row, strict=True)), AlsoDial)

@@ -18,21 +18,24 @@ from typing import Any, TypeVar
 import duckdb
 from msgspec import Struct
 
+from collector.isolation import Faults
 from collector.warehouse import outbox
 from collector.warehouse.tables import (
     CELL_COLUMNS,
     FAILING_COLUMNS,
+    QUARANTINE_COLUMNS,
     STEP_COLUMNS,
     VERDICT_COLUMNS,
     HourContent,
     cell_values,
     failing_values,
+    quarantine_values,
     step_values,
     verdict_values,
 )
 from probe.failure import UserError
 
-SCHEMA = 5  # of the tables; a file of another one is remade
+SCHEMA = 6  # of the tables; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
@@ -87,6 +90,7 @@ TABLES = (
         ("country", "asn", "operator", "access", "simulated", "step"),
         lambda c: [step_values(r) for r in c.steps],
     ),
+    Table("quarantine", QUARANTINE_COLUMNS, ("key", "uid"), lambda c: [quarantine_values(r) for r in c.quarantine]),
 )
 
 
@@ -128,6 +132,7 @@ class Warehouse:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self.faults = Faults()  # met by those who read it
         self._lock = threading.RLock()
         self._settle_feed: Callable[[], None] = _nothing
         self._connection = _open(path)
@@ -278,7 +283,7 @@ def fresh(path: Path) -> Warehouse:
 
 def in_order(content: HourContent) -> HourContent:
     """The rows of one hour as the tables have them."""
-    verdict, cell, failing, step = (attrgetter(*table.order) for table in TABLES)
+    verdict, cell, failing, step, quarantine = (attrgetter(*table.order) for table in TABLES)
     return HourContent(
         target=content.target,
         hour=content.hour,
@@ -286,6 +291,7 @@ def in_order(content: HourContent) -> HourContent:
         cells=tuple(sorted(content.cells, key=cell)),
         failing=tuple(sorted(content.failing, key=failing)),
         steps=tuple(sorted(content.steps, key=step)),
+        quarantine=tuple(sorted(content.quarantine, key=quarantine)),
     )
 
 

@@ -94,6 +94,17 @@ STEP_COLUMNS = {
     "failed": "BIGINT",
 }
 
+QUARANTINE_COLUMNS = {
+    "target": "VARCHAR",
+    "hour": "BIGINT",
+    "key": "VARCHAR",
+    "uid": "VARCHAR",
+    "batch": "BIGINT",
+    "line": "BIGINT",
+    "error": "VARCHAR",
+    "software": "VARCHAR",
+}
+
 
 class VerdictRow(Struct, frozen=True, kw_only=True):
     """One verdict with what it is looked up by. Field for field the columns of `verdict`."""
@@ -189,6 +200,21 @@ class StepRow(Struct, frozen=True, kw_only=True):
     failed: int
 
 
+class QuarantineRow(Struct, frozen=True, kw_only=True):
+    """A measurement that could not be judged: line `line` of the batch at this position of the log, the class of the
+    exception, and the version of the collector. Field for field the columns of `quarantine`.
+    """
+
+    target: str
+    hour: int
+    key: str
+    uid: str
+    batch: int
+    line: int
+    error: str
+    software: str
+
+
 class HourContent(Struct, frozen=True, kw_only=True):
     """All that the warehouse is to hold about one target in one hour."""
 
@@ -198,6 +224,7 @@ class HourContent(Struct, frozen=True, kw_only=True):
     cells: tuple[CellRow, ...] = ()
     failing: tuple[FailingRow, ...] = ()
     steps: tuple[StepRow, ...] = ()
+    quarantine: tuple[QuarantineRow, ...] = ()
 
 
 def verdict_row(
@@ -307,6 +334,19 @@ def step_row(
     )
 
 
+def quarantine_row(record: Record, error: str, software: str) -> QuarantineRow:
+    return QuarantineRow(
+        target=record.measurement.target,
+        hour=record.hour,
+        key=record.key,
+        uid=record.measurement.uid,
+        batch=record.cursor,
+        line=record.line,
+        error=error,
+        software=software,
+    )
+
+
 def verdict_values(row: VerdictRow) -> tuple[object, ...]:
     """A verdict as the warehouse's columns, in their order."""
     return tuple(getattr(row, column) for column in VERDICT_COLUMNS)
@@ -326,6 +366,11 @@ def failing_values(row: FailingRow) -> tuple[object, ...]:
 def step_values(row: StepRow) -> tuple[object, ...]:
     """The outcomes of a step as the warehouse's columns, in their order."""
     return tuple(getattr(row, column) for column in STEP_COLUMNS)
+
+
+def quarantine_values(row: QuarantineRow) -> tuple[object, ...]:
+    """A measurement in quarantine as the warehouse's columns, in their order."""
+    return tuple(getattr(row, column) for column in QUARANTINE_COLUMNS)
 
 
 def verdict_from(values: tuple[object, ...]) -> VerdictRow:

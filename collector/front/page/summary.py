@@ -13,6 +13,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from collector.front.page.words import day_and_time, hour_span, lines_by_state
+from collector.isolation import Faults
 from collector.warehouse import privacy_floor, questions
 from collector.warehouse.questions import CellQuery
 from collector.warehouse.store import Warehouse
@@ -81,8 +82,10 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
     cells = questions.cells(warehouse, _cell_query(first, last, full))
     alone = {_place(row) for row in lines}
     places = [
-        *_places(lines, first, _line_rows, by_line=True),
-        *_places((c for c in cells if _place(c) not in alone), first, _cell_rows(full), by_line=False),
+        *_places(lines, first, _line_rows(warehouse.faults), by_line=True),
+        *_places(
+            (c for c in cells if _place(c) not in alone), first, _cell_rows(warehouse.faults, full), by_line=False
+        ),
     ]
     return Summary(
         places=tuple(sorted(places, key=lambda p: (p.simulated, p.country, p.operator, p.asn, p.access))),
@@ -130,11 +133,16 @@ def _order(row: Row) -> tuple[bool, str, str, str]:
     return row.neutral, row.service.lower(), row.role, row.line
 
 
-def _line_rows(verdicts: Sequence[VerdictRow], first: int) -> list[Row]:
+def _line_rows(faults: Faults) -> Callable[[Sequence[VerdictRow], int], list[Row]]:
     """One row per (target, line)."""
-    several = len({v.key for v in verdicts}) > 1
-    by_line = sorted(verdicts, key=lambda v: (v.target, v.key, v.started_ms, v.round, v.uid))
-    return [_line_row(list(group), first, several) for _, group in groupby(by_line, key=lambda v: (v.target, v.key))]
+
+    def rows(verdicts: Sequence[VerdictRow], first: int) -> list[Row]:
+        several = len({v.key for v in verdicts}) > 1
+        by_line = sorted(verdicts, key=lambda v: (v.target, v.key, v.started_ms, v.round, v.uid))
+        groups = [list(group) for _, group in groupby(by_line, key=lambda v: (v.target, v.key))]
+        return list(faults.each("rows of the page", lambda group: _line_row(group, first, several), groups))
+
+    return rows
 
 
 def _line_row(verdicts: Sequence[VerdictRow], first: int, several: bool) -> Row:
@@ -158,10 +166,13 @@ def _line_row(verdicts: Sequence[VerdictRow], first: int, several: bool) -> Row:
     )
 
 
-def _cell_rows(full: bool) -> Callable[[Sequence[CellRow], int], list[Row]]:
+def _cell_rows(faults: Faults, full: bool) -> Callable[[Sequence[CellRow], int], list[Row]]:
+    """One row per target."""
+
     def rows(cells: Sequence[CellRow], first: int) -> list[Row]:
         by_target = sorted(cells, key=lambda c: (c.target, c.hour))
-        return [_cell_row(list(group), first, full) for _, group in groupby(by_target, key=lambda c: c.target)]
+        groups = [list(group) for _, group in groupby(by_target, key=lambda c: c.target)]
+        return list(faults.each("rows of the page", lambda group: _cell_row(group, first, full), groups))
 
     return rows
 

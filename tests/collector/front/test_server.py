@@ -88,6 +88,7 @@ async def test_health_says_how_far_behind_the_projection_is(collector: Serving) 
     assert status == 200
     assert json.loads(text) == {
         "ok": True,
+        "standstill_s": 0,
         "log_cursor": 1,
         "projection_cursor": 1,
         "lag": 0,
@@ -97,21 +98,38 @@ async def test_health_says_how_far_behind_the_projection_is(collector: Serving) 
 
 async def test_a_broken_projection_does_not_stop_ingest(tmp_path: Path) -> None:
     def broken(evidence: Evidence) -> Verdict:
-        raise RuntimeError("no judge today")
+        raise OSError("no judge today")
 
     async with serving(tmp_path, rules=msgspec.structs.replace(RULES, judge=broken)) as collector:
         volunteer = Volunteer(1)
         assert (await collector.post(volunteer.seal([volunteer.measure()])))[0] == 200
         await eventually(lambda: collector.parts.projector.error is not None)
         assert await collector.post(volunteer.seal([volunteer.measure()])) == (200, {"stored": 1, "known": 0})
-        assert json.loads((await collector.get("/healthz"))[1]) == {
-            "ok": True,
+        said = json.loads((await collector.get("/healthz"))[1])
+        assert said.pop("standstill_s") >= 0
+        assert said == {
+            "ok": False,
             "log_cursor": 2,
             "projection_cursor": 0,
             "lag": 2,
-            "projection_error": "RuntimeError: no judge today",
+            "projection_error": "OSError: no judge today",
         }
+        assert await collector.get("/healthz", Authorization="nobody") == (200, '{"ok": false}')
         assert "ringback_projection_broken 1.0" in (await collector.get("/metrics"))[1]
+
+
+async def test_what_cannot_be_judged_is_counted_and_stops_nothing(tmp_path: Path) -> None:
+    def broken(evidence: Evidence) -> Verdict:
+        raise RuntimeError("a mistake")
+
+    async with serving(tmp_path, rules=msgspec.structs.replace(RULES, judge=broken)) as collector:
+        volunteer = Volunteer(1)
+        await collector.post(volunteer.seal([volunteer.measure(), volunteer.measure("viber/call")]))
+        await eventually(lambda: collector.parts.warehouse.cursor() == 1)
+        assert json.loads((await collector.get("/healthz"))[1])["ok"] is True
+        _, text = await collector.get("/metrics")
+        assert 'ringback_quarantined_measurements{kind="RuntimeError"} 2.0' in text
+        assert "ringback_projection_standstill_seconds 0.0" in text
 
 
 async def test_metrics(collector: Serving) -> None:
