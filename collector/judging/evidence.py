@@ -170,7 +170,7 @@ class Gatherer:
             controls=seen.near(record),
             calibrating=seen.calibrating(record) if uncalibrated else Controls(),
         )
-        neighbours = tried.beside(record, failure_span(alone))
+        neighbours = tried.beside(record, failure_span(alone), alone.target)
         around = any(each.reached for each in neighbours.values())
         reached = self._reached_in_cycle(record) if around else frozenset()
         return replace(alone, neighbours=neighbours, reached=reached)

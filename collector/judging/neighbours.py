@@ -9,15 +9,18 @@ argument.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from collector.judging.who_counts import Source, WhoCounts, count_sources
 from collector.log import Record
+from probe.attempts import BARE_ACCEPT, is_of
 from probe.failure import is_own
+from probe.grades import is_positive
 from probe.judge.evidence import NEAR_MS, Neighbours
-from probe.judge.in_time import Control, FailureSpan, Look, one_of_each_cycle, standing
-from probe.model import Attempt, Network
+from probe.judge.in_time import Control, FailureSpan, Look, one_of_each_cycle
+from probe.judge.looks import LooksOfOne, Window
+from probe.model import Attempt, Measurement, Network, Target
 
 Line = tuple[Network, str]  # its key, in the network from which it measured
 
@@ -26,49 +29,62 @@ class Tried:
     """Which lines tried which addresses, when, and whether they got through."""
 
     def __init__(self, records: Iterable[Record], who: WhoCounts) -> None:
-        looks: dict[str, dict[Line, list[tuple[str, Look]]]] = {}
-        self._sources: dict[str, set[Source]] = {}  # by key
+        rounds: dict[str, dict[Line, list[tuple[str, Look]]]] = {}
+        sources: dict[str, set[Source]] = {}
         for record in filter(who.established, records):
-            self._sources.setdefault(record.key, set()).add(who.source(record))
+            sources.setdefault(record.key, set()).add(who.source(record))
             for address, through in tried_addresses(record).items():
                 look = Look(record.key, record.started_ms, through)
-                of_line = looks.setdefault(address, {}).setdefault((record.network, record.key), [])
+                of_line = rounds.setdefault(address, {}).setdefault((record.network, record.key), [])
                 of_line.append((record.measurement.cycle, look))
-        self._looks = {
-            address: {line: sorted(one_of_each_cycle(each), key=_moment) for line, each in lines.items()}
-            for address, lines in looks.items()
+        self._lines = {
+            address: {line: one_of_each_cycle(each) for line, each in lines.items()}
+            for address, lines in rounds.items()
         }
+        # Of one that was in several places, one counts, and always the same.
+        self._sources = {key: min(each, key=repr) for key, each in sources.items()}
+        self._others: dict[tuple[str, Network], dict[str, LooksOfOne]] = {}
 
-    def beside(self, record: Record, failed: FailureSpan) -> dict[str, Neighbours]:
-        """By address that this measurement dialled, the lines of other operators within ±60 min of it."""
+    def beside(self, record: Record, failed: FailureSpan, target: Target | None = None) -> dict[str, Neighbours]:
+        """By address at which this measurement failed, the lines of other operators within ±60 min of it."""
         if not is_placed(record):
             return {}
-        dialled = {each.address for each in record.measurement.attempts if each.address is not None}
-        found = {address: self._at(address, record, failed) for address in sorted(dialled)}
+        found = {address: self._at(address, record, failed) for address in sorted(in_doubt(record.measurement, target))}
         return {address: seen for address, seen in found.items() if seen.reached or seen.failed}
 
     def _at(self, address: str, record: Record, failed: FailureSpan) -> Neighbours:
         """A line that got through before this one failed, and has not tried since, is waited for."""
-        looks: dict[str, list[Look]] = {}
-        for (network, key), every in self._looks.get(address, {}).items():
-            if key != record.key and _is_another(network, record.network):
-                looks.setdefault(key, []).extend(_near(every, record.started_ms))
-        found = {key: standing(each, failed) for key, each in looks.items() if each}
+        window = Window(record.started_ms - NEAR_MS, record.started_ms + NEAR_MS)
+        others = self._of_others(address, record.network)
+        found = {key: looks.standing(window, failed) for key, looks in others.items() if key != record.key}
         return Neighbours(reached=self._count(found, Control.ALIVE), failed=self._count(found, Control.UNKNOWN))
 
-    def _count(self, found: dict[str, Control], state: Control) -> int:
-        """Of one that was in several places, one counts, and always the same."""
-        keys = [key for key, each in found.items() if each is state]
-        return count_sources(min(self._sources[key], key=repr) for key in keys)
+    def _count(self, found: dict[str, Control | None], state: Control) -> int:
+        return count_sources(self._sources[key] for key, each in found.items() if each is state)
+
+    def _of_others(self, address: str, network: Network) -> dict[str, LooksOfOne]:
+        """By its key, what each line met there that is of another operator than this network's."""
+        if (address, network) not in self._others:
+            looks: dict[str, list[Look]] = {}
+            for (other, key), every in self._lines.get(address, {}).items():
+                if _is_another(other, network):
+                    looks.setdefault(key, []).extend(every)
+            self._others[address, network] = {key: LooksOfOne(every) for key, every in looks.items()}
+        return self._others[address, network]
 
 
-def _near(looks: list[Look], moment: int) -> list[Look]:
-    first = bisect_left(looks, moment - NEAR_MS, key=_moment)
-    return looks[first : bisect_right(looks, moment + NEAR_MS, key=_moment)]
-
-
-def _moment(look: Look) -> int:
-    return look.at_ms
+def in_doubt(measurement: Measurement, target: Target | None) -> set[str]:
+    """The addresses at which it was dialled, but for those where nothing failed and the service answered as itself."""
+    endpoints = target.endpoints if target else ()
+    return {
+        attempt.address
+        for attempt in measurement.attempts
+        if attempt.address is not None
+        and (
+            attempt.handshake == BARE_ACCEPT
+            or not any(is_of(attempt, each) and is_positive(attempt, each) for each in endpoints)
+        )
+    }
 
 
 def _is_another(network: Network, own: Network) -> bool:

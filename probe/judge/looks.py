@@ -34,10 +34,10 @@ class Looks:
     def __init__(self, rounds: Iterable[Cycle]) -> None:
         self._rounds = list(rounds)
         self._cut = _spans(self._rounds)
-        self._networks: dict[Hashable, _OfOne] = {}
-        ranked = enumerate(one_of_each_cycle(self._rounds))
-        for rank, look in sorted(ranked, key=lambda each: (each[1].at_ms, each[1].through, each[0])):
-            self._networks.setdefault(look.by, _OfOne()).add(look, rank)
+        every: dict[Hashable, list[Look]] = {}
+        for look in one_of_each_cycle(self._rounds):
+            every.setdefault(look.by, []).append(look)
+        self._networks = {by: LooksOfOne(looks) for by, looks in every.items()}
 
     def within(self, window: Window) -> Looks:
         """Those to ask about this window: others only where it cuts a cycle, of which the rounds within it count."""
@@ -49,9 +49,9 @@ class Looks:
         return any(is_any_within(looks.times, window) for looks in self._networks.values())
 
     def standing(self, window: Window, failed: FailureSpan) -> Control:
-        before = Window(max(window.since_ms, failed.first_ms - CYCLE_MS + 1), min(window.until_ms, failed.first_ms))
-        just_before = {by for by, looks in self._networks.items() if is_any_within(looks.successes, before)}
-        return concluded(self.nearest(window, failed), self.since(window, failed), just_before)
+        before = just_before(window, failed)
+        got_through = {by for by, looks in self._networks.items() if is_any_within(looks.successes, before)}
+        return concluded(self.nearest(window, failed), self.since(window, failed), got_through)
 
     def nearest(self, window: Window, failed: FailureSpan) -> list[Look]:
         """One of each network that looked in this window; of two that are as near, the one that failed."""
@@ -60,22 +60,27 @@ class Looks:
 
     def since(self, window: Window, failed: FailureSpan) -> list[Look]:
         """The first of each network that did not begin before the failure."""
-        return self.nearest(Window(max(window.since_ms, failed.first_ms), window.until_ms), failed)
+        return self.nearest(since(window, failed), failed)
 
 
-class _OfOne:
-    """The looks of one network, in order of time; at one time those that failed come first."""
+class LooksOfOne:
+    """The looks of one network, or of one line."""
 
-    def __init__(self) -> None:
-        self.times: list[int] = []
-        self.successes: list[int] = []
-        self._looks: list[tuple[bool, int, Look]] = []  # with what makes one of two count that are as near
+    def __init__(self, looks: Iterable[Look]) -> None:
+        ranked = ((look.at_ms, look.through, rank, look) for rank, look in enumerate(looks))
+        self._looks = sorted(ranked, key=lambda each: each[:3])  # of two at one time, the one that counts comes first
+        self.times = [each[0] for each in self._looks]
+        self.successes = [each[0] for each in self._looks if each[1]]
 
-    def add(self, look: Look, rank: int) -> None:
-        self.times.append(look.at_ms)
-        self._looks.append((look.through, rank, look))
-        if look.through:
-            self.successes.append(look.at_ms)
+    def standing(self, window: Window, failed: FailureSpan) -> Control | None:
+        """None where it did not look in this window. It is nobody's word against anybody's."""
+        near = self.nearest(window, failed)
+        if near is None or not near.through:
+            return None if near is None else Control.UNKNOWN
+        newest = self.nearest(since(window, failed), failed)
+        if newest is None:
+            return Control.ALIVE if is_any_within(self.successes, just_before(window, failed)) else Control.AWAITED
+        return Control.ALIVE if newest.through else Control.AWAITED
 
     def nearest(self, window: Window, failed: FailureSpan) -> Look | None:
         """None where it did not look in this window."""
@@ -85,14 +90,31 @@ class _OfOne:
         before = bisect_left(times, failed.first_ms, low, high)
         after = bisect_right(times, failed.last_ms, before, high)
         if before < after:
-            return min(self._looks[before:after])[-1]
-        near = []
-        if before > low:
-            last = bisect_left(times, times[before - 1], low, before)
-            near.append((failed.first_ms - times[last], *self._looks[last]))
-        if after < high:
-            near.append((times[after] - failed.last_ms, *self._looks[after]))
-        return min(near)[-1] if near else None
+            return min(self._looks[before:after], key=_precedence)[-1]
+        last = self._looks[bisect_left(times, times[before - 1], low, before)] if before > low else None
+        first = self._looks[after] if after < high else None
+        if last is None or first is None:
+            near = last or first
+            return near[-1] if near else None
+        nearer_ms = (first[0] - failed.last_ms) - (failed.first_ms - last[0])
+        if nearer_ms == 0:
+            return min(last, first, key=_precedence)[-1]
+        return last[-1] if nearer_ms > 0 else first[-1]
+
+
+def _precedence(ranked: tuple[int, bool, int, Look]) -> tuple[bool, int]:
+    """Of two that are as near, the one that failed."""
+    return ranked[1:3]
+
+
+def since(window: Window, failed: FailureSpan) -> Window:
+    """What of it is not before the failure."""
+    return Window(max(window.since_ms, failed.first_ms), window.until_ms)
+
+
+def just_before(window: Window, failed: FailureSpan) -> Window:
+    """What of it counts as the time of the failure until somebody looks again."""
+    return Window(max(window.since_ms, failed.first_ms - CYCLE_MS + 1), min(window.until_ms, failed.first_ms))
 
 
 def is_any_within(times: list[int], window: Window) -> bool:

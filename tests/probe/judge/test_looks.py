@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from probe.judge import in_time
 from probe.judge.in_time import CYCLE_MS, Control, FailureSpan, Look, one_of_each_cycle
-from probe.judge.looks import Cycle, Looks, Window
+from probe.judge.looks import Cycle, Looks, LooksOfOne, Window
 from probe.model import Network
 
 SPAN = FailureSpan(-1, 0)
@@ -80,3 +80,6 @@ def test_what_is_looked_up_is_what_all_of_them_say(rounds: list[Cycle], window: 
     assert {id(look) for look in looks.nearest(window, failed)} == {id(look) for look in in_time.nearest(plain, failed)}
     assert {id(look) for look in looks.since(window, failed)} == {id(look) for look in in_time.since(plain, failed)}
     assert looks.are_any(window) is bool(plain)
+    for network in NETWORKS:
+        own = [look for look in plain if look.by == network]
+        assert LooksOfOne(own).standing(window, failed) is (in_time.standing(own, failed) if own else None)
