@@ -112,6 +112,8 @@ class Projector:
         self._warehouse.adopt(self._made_again(path.with_name(path.name + ".new")))
 
     def _settle_basis(self) -> None:
+        if self._warehouse.is_damaged:
+            self._warehouse.start_again()
         basis = self._warehouse.basis()
         if basis is None:
             self._warehouse.begin(self._basis)

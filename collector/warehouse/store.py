@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 import duckdb
 from msgspec import Struct
 
+from collector.damaged import set_aside
 from collector.isolation import Faults
 from collector.warehouse import outbox
 from collector.warehouse.tables import (
@@ -43,6 +45,14 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
     "autoinstall_known_extensions": False,  # nothing is ever fetched
 }
+
+DAMAGE = (  # in DuckDB's words
+    "Corrupt database file",
+    "Corrupt WAL file",
+    "not a valid DuckDB database file",
+    "Could not read enough bytes",
+    "database has been invalidated",
+)
 
 Hour = tuple[str, int]  # target, hours since 1970
 Values = tuple[object, ...]
@@ -127,7 +137,8 @@ META_COLUMNS = {
 class Warehouse:
     """The file `path`, made when it lacks; None keeps all in memory. `close` it at the end.
 
-    Raises UserError when another process holds the file, or when it is no warehouse.
+    A file that is damaged, or no warehouse, is set aside, and an empty one made in its place. `is_damaged` is True when
+    that is found later. Raises UserError when another process holds the file, or it cannot be opened at all.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -135,7 +146,8 @@ class Warehouse:
         self.faults = Faults()  # met by those who read it
         self._lock = threading.RLock()
         self._settle_feed: Callable[[], None] = _nothing
-        self._connection = _open(path)
+        self._connection = _open_or_make_again(path)
+        self.is_damaged = False
 
     def close(self) -> None:
         with self._lock:
@@ -147,7 +159,7 @@ class Warehouse:
 
     def select(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """The rows of a constant statement; whatever varies is in `parameters`."""
-        with self._lock:
+        with self._lock, self._watching():
             return self._connection.execute(statement, parameters).fetchall()
 
     def cursor(self) -> int:
@@ -199,7 +211,7 @@ class Warehouse:
 
     def change(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Does `work` in one transaction; returns what it does."""
-        with self._lock:
+        with self._lock, self._watching():
             self._connection.begin()
             try:
                 result = work(self._connection)
@@ -208,6 +220,25 @@ class Warehouse:
                 raise
             self._connection.commit()
         return result
+
+    def start_again(self) -> None:
+        """Sets the damaged file aside, and takes an empty one in its place."""
+        if self.path is None:
+            raise UserError("A warehouse in memory cannot be set aside; make another.")
+        with self._lock:
+            self._connection.close()
+            set_aside(self.path)
+            self._connection, self.is_damaged = _open(self.path), False
+            self._settle_feed()
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Notes a damage that DuckDB finds by its checksums, when it reads a block."""
+        try:
+            yield
+        except duckdb.Error as error:
+            self.is_damaged = self.is_damaged or _is_damage(error)
+            raise
 
     def adopt(self, path: Path) -> None:
         """Takes the closed warehouse file `path` in place of its own, at once."""
@@ -312,22 +343,34 @@ def _journal(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
+def _open_or_make_again(path: Path | None) -> duckdb.DuckDBPyConnection:
+    try:
+        return _open(path)
+    except duckdb.Error as error:
+        if path is None or not _is_damage(error):
+            raise UserError(f"The warehouse {path} cannot be opened ({error}): give another data directory.") from error
+    set_aside(path)
+    return _open(path)
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    return any(sign in str(error) for sign in DAMAGE)
+
+
 def _open(path: Path | None) -> duckdb.DuckDBPyConnection:
     try:
         connection = duckdb.connect(":memory:" if path is None else str(path), config=SETTINGS)
     except duckdb.IOException as error:
-        if "lock" in str(error):
+        if "Could not set lock" in str(error):
             raise UserError(f"{path} is held by another process; ask that one over HTTP, or stop it.") from error
-        raise _unreadable(path) from error
-    except duckdb.Error as error:
-        raise _unreadable(path) from error
-    if not connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+        raise
+    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not tables:
         _lay_out(connection)
+    elif "meta" not in tables:
+        connection.close()
+        raise UserError(f"{path} is another program's database: give another data directory.")
     return connection
-
-
-def _unreadable(path: Path | None) -> UserError:
-    return UserError(f"{path} cannot be read as a warehouse; delete it, it will be made again from the log.")
 
 
 def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:

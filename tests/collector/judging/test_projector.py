@@ -457,6 +457,20 @@ def test_other_rules_or_controls_judge_all_again(tmp_path: Path) -> None:
     warehouse.close()
 
 
+def test_a_damaged_warehouse_is_made_again_while_it_goes_on(tmp_path: Path) -> None:
+    log = logged(*[record(uid, minute=n) for n, uid in enumerate("abc")])
+    warehouse = Warehouse(tmp_path / "w")
+    one = projector(log, warehouse)
+    one.catch_up()
+    before = warehouse.dump()
+    assert len(before["verdict"]) == 3
+    warehouse.is_damaged = True  # as DuckDB says when it reads a block
+    one.catch_up()
+    assert warehouse.dump() == before
+    assert len(list(tmp_path.glob("w.damaged-*"))) == 1
+    warehouse.close()
+
+
 def test_a_file_of_an_older_schema_is_made_again(tmp_path: Path) -> None:
     log = logged(record("m", failing=[FIRST]))
     warehouse = Warehouse(tmp_path / "warehouse")

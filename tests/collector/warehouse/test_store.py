@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -142,10 +147,87 @@ def test_fresh_starts_over_what_was_left_behind(tmp_path: Path) -> None:
     again.close()
 
 
-def test_what_is_no_warehouse_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "w").write_bytes(b"no database" * 1000)
-    with pytest.raises(UserError, match="delete it, it will be made again from the log"):
+def kept(path: Path) -> None:
+    """A warehouse of one hour, in a file."""
+    warehouse = Warehouse(path)
+    warehouse.replace([content([verdict_row(uid=str(n), reason=f"Of line {n}.") for n in range(500)], [])], 7)
+    warehouse.close()
+
+
+def header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(4096))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, 100)
+
+
+def text(path: Path) -> None:
+    path.write_bytes(b"no database" * 1000)
+
+
+@pytest.mark.parametrize("harm", [header, cut, text])
+def test_a_file_that_is_damaged_is_set_aside_and_made_again(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    path = tmp_path / "w"
+    kept(path)
+    harm(path)
+    harmed = path.read_bytes()
+    warehouse = Warehouse(path)
+    assert (warehouse.cursor(), warehouse.basis(), warehouse.is_damaged) == (0, None, False)
+    warehouse.close()
+    (aside,) = [each for each in tmp_path.glob("w.damaged-*") if each.suffix != ".wal"]
+    assert aside.read_bytes() == harmed
+    assert Warehouse(path).cursor() == 0  # and stays
+
+
+def test_a_damaged_journal_is_set_aside_with_its_file(tmp_path: Path) -> None:
+    running = Warehouse(tmp_path / "w")
+    running.replace([content([verdict_row(uid=str(n)) for n in range(500)], [])], 7)
+    for name in ("w", "w.wal"):  # as a power cut leaves them
+        shutil.copy(tmp_path / name, tmp_path / name.replace("w", "x", 1))
+    running.close()
+    with (tmp_path / "x.wal").open("r+b") as file:
+        file.seek(2000)
+        file.write(os.urandom(100))
+    again = Warehouse(tmp_path / "x")
+    assert again.cursor() == 0
+    again.close()
+    assert len(list(tmp_path.glob("x.damaged-*"))) == 2
+
+
+def test_a_damage_that_is_met_later_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "w"
+    kept(path)
+    with path.open("r+b") as file:  # behind the headers, over all that is kept
+        file.seek(3 * 4096)
+        file.write(os.urandom(path.stat().st_size - 3 * 4096))
+    try:
+        warehouse = Warehouse(path)
+        with suppress(duckdb.Error):
+            warehouse.dump()
+    finally:
+        assert warehouse.is_damaged or list(tmp_path.glob("w.damaged-*"))
+    warehouse.start_again()
+    assert (warehouse.dump()["verdict"], warehouse.cursor(), warehouse.is_damaged) == ([], 0, False)
+    warehouse.close()
+
+
+@pytest.mark.parametrize("tables", [["CREATE TABLE theirs (a INTEGER)"], ["CREATE TABLE cell (a INTEGER)"]])
+def test_another_programs_database_is_left_alone(tmp_path: Path, tables: list[str]) -> None:
+    with duckdb.connect(str(tmp_path / "w")) as theirs:
+        theirs.execute(tables[0])
+    with pytest.raises(UserError, match="is another program's database: give another data directory"):
         Warehouse(tmp_path / "w")
+    (tmp_path / "s").write_bytes(b"")
+    with sqlite3.connect(tmp_path / "s") as other:
+        other.execute(tables[0])
+    other.close()
+    with pytest.raises(UserError, match="cannot be opened"):
+        Warehouse(tmp_path / "s")
+    with pytest.raises(UserError, match="cannot be opened"):
+        Warehouse(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["s", "w"]
 
 
 def test_a_second_process_is_told_who_holds_the_file(tmp_path: Path) -> None:
