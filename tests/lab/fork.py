@@ -76,7 +76,7 @@ class Result(Struct, frozen=True, kw_only=True):
     measurements: tuple[Measurement, ...] = ()
     rtts_us: tuple[int, ...] = ()  # of neutral STUN, answered at the first request
     up: bool = False
-    starved: bool = False  # this machine was too busy for it
+    starved: bool = False  # this machine was too busy for it, and it was not to be frozen
     cpu_s: float = 0.0
     took_s: float = 0.0
     error: str = ""
@@ -127,7 +127,7 @@ def run(order: Order) -> Result:
         measurements=cycle.measurements if order.keep else (),
         rtts_us=tuple(rtts(cycle)),
         up=cycle.link.up,
-        starved=any(each.link.void is Void.STARVED for each in cycle.measurements),
+        starved=order.freezes is None and any(each.link.void is Void.STARVED for each in cycle.measurements),
         cpu_s=usage.ru_utime + usage.ru_stime,
         took_s=time.monotonic() - started,
     )

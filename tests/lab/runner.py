@@ -11,7 +11,7 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from tests.lab.pace import Pace
 from tests.patience import PATIENCE
 
 TRIES = 3
+LAST = 2  # times as many runs as go on side by side: the last ones, which begin in the order of how long they take
 WAKE_SECONDS = 0.05  # when nothing comes, it is asked again whether another run may begin
 RUN_SECONDS = PATIENCE  # a child that takes longer hangs, and is ended
 WorldKey = str
@@ -69,7 +70,7 @@ class Child:
     job: Job
     line: Any
     process: int
-    deadline: float
+    began: float
     data: bytearray = field(default_factory=bytearray)
 
 
@@ -85,12 +86,21 @@ class Controls:
 class Runner:
     """Measures runs on a bench, at most `at_once` side by side. Controls stay from one call to the next."""
 
-    def __init__(self, bench: Bench, at_once: int, pace: Pace | None = None, tries: int = TRIES) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        at_once: int,
+        pace: Pace | None = None,
+        tries: int = TRIES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`tries`: of a run that was starved, for which this machine is to blame. Controls always have TRIES."""
         self._bench, self._at_once, self._pace, self._tries = bench, at_once, pace or Pace(), tries
+        self._clock = clock
         self.again = 0  # how many were measured once more
         self._ready: deque[Job] = deque()
         self._controls: dict[WorldKey, Controls] = {}
+        self._took: dict[str, float] = {}  # entry → seconds, of its last run
         self._children = selectors.DefaultSelector()
 
     def measure(self, runs: Iterable[Run]) -> Iterator[tuple[Run, Result]]:
@@ -99,7 +109,7 @@ class Runner:
             self._plan(Job(run, self._bench.world(run)))
         while self._ready or self._children.get_map():
             while self._ready and len(self._children.get_map()) < self._at_once and self._pace.allows():
-                self._begin(self._ready.popleft())
+                self._begin(self._next())
             for child in self._ended():
                 yield from self._conclude(child, fork.finish(child.process, bytes(child.data)))
 
@@ -114,11 +124,19 @@ class Runner:
         controls_of = self._controls[job.world]
         (controls_of.waiting if controls_of.missing else self._ready).append(job)
 
+    def _next(self) -> Job:
+        """The first of those which are ready; of the last ones the slowest, so that none is waited for alone."""
+        if len(self._ready) > LAST * self._at_once or self._ready[0].is_control:
+            return self._ready.popleft()
+        slowest = max(self._ready, key=lambda job: self._took.get(job.run.entry, 0.0))
+        self._ready.remove(slowest)
+        return slowest
+
     def _begin(self, job: Job) -> None:
         line = self._bench.take(job.run)
         controls = None if job.is_control else self._controls[job.world].told
         process, reading = fork.start(self._bench.order(job.run, line, controls))
-        child = Child(job, line, process, time.monotonic() + RUN_SECONDS)
+        child = Child(job, line, process, self._clock())
         self._children.register(reading, selectors.EVENT_READ, child)
 
     def _ended(self) -> list[Child]:
@@ -135,9 +153,9 @@ class Runner:
         return ended
 
     def _end_the_hanging(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         for key in self._children.get_map().values():
-            if now > key.data.deadline:
+            if now - key.data.began > RUN_SECONDS:
                 os.kill(key.data.process, signal.SIGKILL)  # its pipe ends, and that concludes it
 
     def _conclude(self, child: Child, result: Result) -> Iterator[tuple[Run, Result]]:
@@ -145,9 +163,11 @@ class Runner:
         job, controls = child.job, self._controls[child.job.world]
         if result.starved and job.tries < (TRIES if job.is_control else self._tries):
             self.again += 1
-            self._ready.append(replace(job, tries=job.tries + 1))
+            again = replace(job, tries=job.tries + 1)
+            (self._ready.appendleft if job.is_control else self._ready.append)(again)
             return
         if not job.is_control:
+            self._took[job.run.entry] = self._clock() - child.began
             yield job.run, result
             return
         if result.error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from tests.lab import fork
 from tests.lab.fork import Result
 from tests.lab.model import Run
 from tests.lab.pace import Pace
-from tests.lab.runner import Runner
+from tests.lab.runner import LAST, Runner
 
 SAID = Measurement(
     uid="0" * 32, target="signal/chat", cycle="1" * 32, round=1, started_ms=0, clock_offset_ms=0, link=Link(up=True)
@@ -71,7 +72,7 @@ def _children_only_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fork, "finish", lambda process, data: msgspec.json.decode(data, type=Result))
 
 
-IDLE = Pace(lambda: 0)
+IDLE = Pace(lambda: 0, itertools.count().__next__)
 
 
 def runs(entries: Sequence[str], seeds: int) -> list[Run]:
@@ -95,6 +96,34 @@ def test_controls_are_measured_once_and_kept() -> None:
     assert len([*runner.measure(runs(["a"], 2))]) == 2
     assert sum(count is None for _, count in bench.orders) == 2
     assert sorted(each.key for each in runner.judged_with(Run("a", "iam", "3g", 9))) == ["control1", "control2"]
+
+
+def test_of_the_last_runs_the_slowest_begin_first() -> None:
+    """How long an entry takes is known from its runs before; the clock goes on when a run ends."""
+    took, now = {"middling": 9.0, "quick": 1.0, "slow": 60.0}, [0.0]
+
+    class Slow(Paper):
+        def world(self, run: Run) -> str:
+            return "one"
+
+        def release(self, run: Run, line: int) -> None:
+            now[0] += took[run.entry]
+            super().release(run, line)
+
+    bench = Slow()
+    wanted = [Run(entry, "iam", "4g", seed) for seed in range(4) for entry in took]
+    found = [*Runner(bench, 1, IDLE, clock=lambda: now[0]).measure(wanted)]
+    begun = [run for run, controls in bench.orders if controls is not None]
+    assert len(found) == len(wanted) == len(begun)
+    assert begun[:-LAST] == wanted[:-LAST]
+    assert [run.entry for run in begun[-LAST:]] == ["slow", "quick"]
+
+
+def test_a_control_that_was_starved_comes_before_the_runs_that_wait_for_it() -> None:
+    starved = Paper(Result(measurements=(SAID,), starved=True))
+    list(Runner(starved, 1, IDLE, tries=1).measure(runs(["a", "b"], 2)))
+    firsts = [number for number, (_, controls) in enumerate(starved.orders) if controls is not None]
+    assert min(firsts) == 12  # both worlds' two controls, three times each
 
 
 def test_without_controls_nothing_is_judged() -> None:
