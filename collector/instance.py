@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry
 from collector.facts import collector_key
 from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import PrefixTable, read_networks
+from collector.facts.own_clock import EARLIEST_MS, OwnClock
 from collector.front.batches import Ingest
 from collector.front.source import read_prefixes
 from collector.influx.client import Client, Server
@@ -45,6 +46,11 @@ from probe.model import Targets
 
 logger = logging.getLogger(__name__)
 
+CLOCK_BEHIND = (
+    "This machine's clock is behind what was received last, or behind this program's date: nothing is received until it"
+    " is right. Set it; if it was wrong before and is right now, start with --trust-clock."
+)
+
 LOOK_S = 0.2  # between two looks at how far the projection is
 LOCK_FILE, LOG_FILE, WAREHOUSE_FILE = "lock", "log.sqlite", "warehouse.duckdb"
 OURS = ("lock", "log*", "warehouse*", "*.token", "*.secret", "*.key", "networks.csv", "page.html", "probe")
@@ -59,6 +65,7 @@ class Options(Struct, frozen=True, kw_only=True):
     control_keys: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     influx: Server | None = None
+    trust_clock: bool = False  # whatever the log says of the time
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -96,6 +103,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
 
     `clock` gives the time in ms; None: this machine's. Another one is for what is simulated.
     """
+    trusted = options.trust_clock or clock is not None
     clock = clock or now_ms
     networks = PrefixTable() if options.networks is None else read_networks(options.networks)
     targets = targets_file.packaged() if options.targets is None else targets_file.load(options.targets)
@@ -115,9 +123,18 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         points = Points(warehouse, rules.cell, files, ids, release_of(__version__))
         vitals = Vitals(log, warehouse, targets, metrics.registry, clock)
         forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
+        own = OwnClock(clock, 0 if trusted else _newest_ms(log), 0 if trusted else EARLIEST_MS)
+        metrics.clock_behind.set_function(lambda: own.behind_ms() / 1000)
+        if own.behind_ms():
+            logger.warning(CLOCK_BEHIND)
+
+        def stored() -> None:
+            own.kept()
+            projector.announce()
+
         yield Parts(
             log=log,
-            ingest=Ingest(log, networks, key, metrics, clock, projector.announce, proxies),
+            ingest=Ingest(log, networks, key, metrics, own.now_ms, stored, proxies),
             projector=projector,
             warehouse=warehouse,
             targets=targets,
@@ -127,6 +144,11 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             now_ms=clock,
             forwarder=forwarder,
         )
+
+
+def _newest_ms(log: Log) -> int:
+    """When the newest batch was received; 0 where there is none."""
+    return max((record.received_ms for record in log.records(log.cursor() - 1, 1)), default=0)
 
 
 def now_ms() -> int:

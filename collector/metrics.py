@@ -42,6 +42,11 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self.clock_behind = Gauge(
+            "ringback_clock_behind_seconds",
+            "How far the clock is behind what was received last; nothing is received until it is 0",
+            registry=registry,
+        )
         self.influx_points = Counter(
             "ringback_influx_points", "Points for InfluxDB: written, or refused by it", ["outcome"], registry=registry
         )

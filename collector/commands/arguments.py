@@ -27,6 +27,10 @@ def add_outside(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control-key", metavar="KEY", action="append", default=[], help="public key of a control")
 
 
+def add_trust_clock(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trust-clock", action="store_true", help="the clock is right, and was ahead before")
+
+
 def moment(text: str) -> int:
     """A date, or a date and a time, in UTC: milliseconds since 1970."""
     try:
@@ -51,6 +55,7 @@ def options(arguments: argparse.Namespace) -> Options:
         targets=getattr(arguments, "targets", None),
         control_keys=tuple(getattr(arguments, "control_key", ())),
         trusted_proxies=tuple(getattr(arguments, "trusted_proxy", ())),
+        trust_clock=getattr(arguments, "trust_clock", False),
         influx=settings.server(arguments, os.environ) if "influx" in arguments else None,
     )
 

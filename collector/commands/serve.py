@@ -6,7 +6,15 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 
-from collector.commands.arguments import add_data, add_outside, add_targets, host_and_port, options, say
+from collector.commands.arguments import (
+    add_data,
+    add_outside,
+    add_targets,
+    add_trust_clock,
+    host_and_port,
+    options,
+    say,
+)
 from collector.front.access import TOKEN_FILE
 from collector.front.listening import address_of, link_to, listening, open_socket, signalled
 from collector.influx import settings
@@ -19,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_targets(parser)
     add_outside(parser)
+    add_trust_clock(parser)
     parser.add_argument("--listen", metavar="HOST:PORT", required=True)
     parser.add_argument(
         "--trusted-proxy", metavar="CIDR", action="append", default=[], help="believe X-Forwarded-For of these"

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import Networks, Prefix, lookup_prefix
+from collector.facts.own_clock import ClockBehind
 from collector.front.refusals import Refused, refusal
 from collector.front.source import source_address
 from collector.log import Appended, Conflict, Log, LogFull
@@ -51,7 +52,10 @@ INGEST_LIMITS = IngestLimits()
 
 
 class Ingest:
-    """Receives batches. `now_ms` is the wall clock; `stored` is called after something new is on the disk."""
+    """Receives batches. `now_ms` is the wall clock, and may raise ClockBehind.
+
+    `stored` is called after something new is on the disk.
+    """
 
     def __init__(
         self,
@@ -92,7 +96,7 @@ class Ingest:
         if self._under_way > self._limits.at_once:
             raise Refused(503, "busy", "Too many uploads are under way; try again later.")
         data = await _read_body(request, self._limits)
-        received_ms = self._now_ms()
+        received_ms = self._received_ms()
         try:
             batch = await asyncio.to_thread(unseal, data)
         except SealError as error:
@@ -108,6 +112,14 @@ class Ingest:
             raise Refused(409, "conflict", str(error)) from error
         except LogFull as error:
             raise Refused(503, "log_full", "The collector cannot keep more at the moment; try again later.") from error
+
+    def _received_ms(self) -> int:
+        try:
+            return self._now_ms()
+        except ClockBehind as error:
+            raise Refused(
+                503, "clock_behind", "The collector's clock is wrong at the moment; try again later."
+            ) from error
 
     def _origin(self, request: web.Request) -> Network:
         forwarded = request.headers.getall("X-Forwarded-For", ())
