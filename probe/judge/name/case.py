@@ -94,7 +94,7 @@ def _is_noticed(said: Said, names: Names) -> bool:
     anywhere there is one case for the host, whatever its families would have been.
     """
     trouble = names.trouble(said)
-    if trouble is None or (trouble is Trouble.ASTRAY and not _is_a_lie(said, names)):
+    if trouble is None or (trouble is Trouble.ASTRAY and not names.is_a_lie(said)):
         return False
     if trouble in (Trouble.FORGED, Trouble.ASTRAY) or names.is_raced(said):
         return True
@@ -103,10 +103,6 @@ def _is_noticed(said: Said, names: Names) -> bool:
         return False
     given = [each.family for each in families if names.given[said.host, each.family].now]
     return said.family in (given or [min(each.family for each in families)])
-
-
-def _is_a_lie(said: Said, names: Names) -> bool:
-    return names.is_raced(said) or names.contradicts_itself((said.host, said.family))
 
 
 def _answers_by_family(said: Said, names: Names) -> list[Said]:

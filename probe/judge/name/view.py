@@ -15,7 +15,7 @@ from probe.addresses import QTYPES, family_of, is_address, is_private
 from probe.failure import DNS_MISBEHAVING, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, is_own
 from probe.judge.evidence import Evidence, failure_span
 from probe.judge.name.forgery import SELF, is_forged, leads_astray, met
-from probe.judge.name.resolvers import Said, own_resolutions, read
+from probe.judge.name.resolvers import Said, own_resolutions, read, resolver_key
 from probe.model import Target
 
 Place = tuple[str, int]  # a host in one family
@@ -87,6 +87,7 @@ class Names(Struct, frozen=True, kw_only=True):
     given: Mapping[Place, Given]
     forged: frozenset[Lead]
     astray: frozenset[Lead]
+    untruthful: frozenset[tuple[str, int]]  # those of the link's own resolvers that are wrong about neutral names
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -125,6 +126,11 @@ class Names(Struct, frozen=True, kw_only=True):
         told = {each.resolver.name for each in about if each.in_tls and self.given[place].met & {*each.facts.answers}}
         return any(each.resolver.name in told and self.trouble(each) in LIES for each in about if not each.in_tls)
 
+    def is_a_lie(self, said: Said) -> bool:
+        """Seen in another way than that the address is dead: of who lies about neutral names, everything is."""
+        untruthful = resolver_key(said.resolver) in self.untruthful
+        return untruthful or self.is_raced(said) or self.contradicts_itself((said.host, said.family))
+
     def others_are_lied_to(self, place: Place) -> bool:
         """An independent resolver's name was used for a lie, or a race, too."""
         about = [each for each in self.others if (each.host, each.family) == place and not each.in_tls]
@@ -132,8 +138,7 @@ class Names(Struct, frozen=True, kw_only=True):
 
     def false_leads(self) -> frozenset[Lead]:
         """Where no attempt says anything about the service: forged, or led astray to by what else shows to be a lie."""
-        asked = [each for each in (*self.own, *self.others) if not each.in_tls]
-        lies = [each for each in asked if self.is_raced(each) or self.contradicts_itself((each.host, each.family))]
+        lies = [each for each in (*self.own, *self.others) if not each.in_tls and self.is_a_lie(each)]
         return self.forged | (self.astray & {(each.host, answer) for each in lies for answer in each.facts.answers})
 
 
@@ -150,6 +155,9 @@ def names_of(evidence: Evidence, target: Target) -> Names:
         given=given,
         forged=_forged(evidence, target, own, given),
         astray=_astray(evidence, target, (*own, *others), given),
+        untruthful=frozenset(
+            (each.resolver, each.index) for each in evidence.measurement.link.resolvers if each.truthful is False
+        ),
     )
 
 

@@ -254,6 +254,18 @@ def test_a_dead_regional_address_is_no_forgery() -> None:
     assert conclusion(given) == ("regional_fault_not_excluded", State.IMPAIRED, None)
 
 
+def test_who_leads_neutral_names_astray_leads_every_name_astray() -> None:
+    """A walled garden at an address that may be anybody's, and at which nobody answers."""
+    garden = "28.0.0.66"
+    dead = tcp_fails(TIMEOUT, address=garden)
+    link = replace(LINK, resolvers=(ResolverCheck(resolver=ISP, truthful=False),))
+    given = evidence(CHAT, dead, THERE, rounds=2, resolutions=(says(garden), TRUE), link=link)
+    assert conclusion(given) == ("resolver_untruthful", State.IMPAIRED, "local.resolver")
+    assert conclusion(first_round(given)) == ("resolver_untruthful", State.IMPAIRED, "local.resolver")
+    truthful = evidence(CHAT, dead, THERE, rounds=2, resolutions=(says(garden), TRUE))
+    assert conclusion(truthful) == ("regional_fault_not_excluded", State.IMPAIRED, None)
+
+
 def test_an_injected_denial_before_the_true_answer() -> None:
     injected = says(failure=NXDOMAIN, late=(HERE,))
     given = evidence(CHAT, THERE, rounds=2, resolutions=(injected, TRUE))
