@@ -27,4 +27,5 @@ def shown(cell: CellRow, full: bool) -> dict[str, Json]:
     if full:
         return fields
     states = {state: band(lines) for state, lines in cell.states.items()}
-    return {**fields, "lines": band(cell.lines), "counted": band(cell.counted), "states": states}
+    counts = {name: band(getattr(cell, name)) for name in ("lines", "counted", "answered")}
+    return {**fields, **counts, "states": states}

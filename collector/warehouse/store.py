@@ -37,7 +37,7 @@ from collector.warehouse.tables import (
 )
 from probe.failure import UserError
 
-SCHEMA = 6  # of the tables; a file of another one is remade
+SCHEMA = 7  # of the tables; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote

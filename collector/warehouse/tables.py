@@ -60,6 +60,7 @@ CELL_COLUMNS = {
     "mechanism": "VARCHAR",
     "lines": "BIGINT",
     "counted": "BIGINT",
+    "answered": "BIGINT",
     "states": "VARCHAR",  # JSON object: state → lines
     "public_state": "VARCHAR",
     "public_mechanism": "VARCHAR",
@@ -160,6 +161,7 @@ class CellRow(Struct, frozen=True, kw_only=True):
     mechanism: str | None
     lines: int
     counted: int
+    answered: int = 0  # of these, lines of which nothing is concluded, but whom a relay that others miss answers
     states: dict[str, int]
     public_state: str
     public_mechanism: str | None
@@ -292,6 +294,7 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool) -> CellRow:
         mechanism=cell.mechanism,
         lines=cell.lines,
         counted=cell.counted,
+        answered=cell.answered,
         states={State(state).value: lines for state, lines in sorted(cell.states.items())},
         public_state=cell.public_state.value,
         public_mechanism=cell.public_mechanism,

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from collector.front.page.words import day_and_time, hour_span, lines_by_state
+from collector.front.page.words import answered_words, day_and_time, hour_span, lines_by_state
 from collector.isolation import Faults
 from collector.warehouse import privacy_floor, questions
 from collector.warehouse.questions import CellQuery
@@ -190,7 +190,7 @@ def _cell_row(cells: Sequence[CellRow], first: int, full: bool) -> Row:
         how=mechanism_words(latest.mechanism),
         step="",
         when=hour_span(latest.hour),
-        why=lines_by_state(latest.states, count),
+        why="; ".join((lines_by_state(latest.states, count), *answered_words(latest.answered, count))),
         lines="1 line" if latest.lines == 1 else f"{count(latest.lines)} lines",
         line="",
         neutral=latest.service == NEUTRAL,

@@ -59,6 +59,11 @@ def lines_by_state(states: Mapping[str, int], count: Callable[[int], str]) -> st
     )
 
 
+def answered_words(answered: int, count: Callable[[int], str]) -> list[str]:
+    """What counts against the states of the others; nothing where no relay that is dropped for some answers others."""
+    return [f"a relay that is dropped for others answered {count(answered)} of these"] if answered else []
+
+
 def plain(text: str) -> str:
     """Text in which nothing invisible turns or hides what stands beside it."""
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") else c for c in text)

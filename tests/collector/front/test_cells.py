@@ -59,6 +59,17 @@ async def test_verdicts_as_lines(ask: Any) -> None:
     assert [json.loads(line)["uid"] for line in text.splitlines()] == ["3", "2"]
 
 
+async def test_lines_that_contradict_a_drop_are_shown_and_to_strangers_as_a_band(
+    ask: Any, warehouse: Warehouse
+) -> None:
+    mixed = cell_row(hour=HOUR - 2, lines=20, counted=20, answered=17, states={"insufficient": 17, "likely_blocked": 3})
+    warehouse.replace([content([], [mixed])], 2)
+    asked = f"/v1/cells?since={(HOUR - 2) * HOUR_MS}&until={(HOUR - 1) * HOUR_MS}"
+    for full, answered in ((True, 17), (False, ">10")):
+        _, answer = await ask(asked, full)
+        assert [cell["answered"] for cell in answer["cells"]] == [answered]
+
+
 async def test_a_limit_says_that_more_was_there(ask: Any) -> None:
     assert (await ask("/v1/verdicts?limit=2"))[1]["complete"] is False
 

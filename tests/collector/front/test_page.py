@@ -150,6 +150,13 @@ def test_three_lines_are_shown_as_a_cell() -> None:
     assert "Maroc Telecom (MA, AS36903), ADSL" in shown.words
 
 
+def test_a_cell_says_whom_a_relay_answers_that_others_miss() -> None:
+    cell = cell_row(lines=20, counted=20, answered=17, states={"insufficient": 17, "likely_blocked": 3})
+    assert "a relay that is dropped for others answered 17 of these" in page(cell).words
+    assert "a relay that is dropped for others answered >10 of these" in page(cell, full=False).words
+    assert "dropped for others" not in page(cell_row(lines=3, counted=3, states={"ok": 3})).words
+
+
 def test_strangers_see_no_line_and_no_cell_below_the_floor() -> None:
     shown = page(
         verdict_row(reason="Of one line."),
