@@ -35,7 +35,7 @@ from collector.judging.controls import control_keys
 from collector.judging.evidence import TargetFiles
 from collector.judging.projector import Projector
 from collector.judging.rules import Rules
-from collector.log import Log
+from collector.log import Log, soundness
 from collector.log.sqlite import SqliteLog
 from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
@@ -161,6 +161,13 @@ async def judged(parts: Parts, cursor: int) -> None:
         if await asyncio.to_thread(parts.warehouse.cursor) >= cursor:
             return
         await asyncio.sleep(LOOK_S)
+
+
+def glance_at_log(data: Path) -> None:
+    """Says in the operator's log when the newest part of the log is damaged; it is kept and served all the same."""
+    for path in soundness.files(data)[-1:]:
+        for fault in soundness.glance(path).faults:
+            logger.error("The log is damaged: %s `ringback-collector verify --data %s` tells all.", fault, data)
 
 
 def running_at(data: Path) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from collector.commands import export, influx, link, local, rebuild, replay, rotate_key, serve, sip_echo
+from collector.commands import export, influx, link, local, rebuild, replay, rotate_key, serve, sip_echo, verify
 from probe import durable
 from probe.codecs.text import speak_plainly
 from probe.failure import UserError
@@ -29,6 +29,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "serve": serve,
     "rebuild": rebuild,
+    "verify": verify,
     "local": local,
     "link": link,
     "replay": replay,

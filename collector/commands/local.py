@@ -19,7 +19,7 @@ from collector.commands.arguments import add_data, add_outside, add_targets, add
 from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
 from collector.front.page.page import render
 from collector.influx import settings
-from collector.instance import Options, Parts, judged, opened
+from collector.instance import Options, Parts, glance_at_log, judged, opened
 from collector.judging.rules import RULES
 from probe import durable
 from probe.failure import UserError
@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     given = options(arguments)
     local = Local(options=given, once=arguments.once, port=arguments.port, probe=tuple(rest))
     with opened(given, RULES) as parts:
+        glance_at_log(given.data)
         return asyncio.run(measure(local, parts, say))
 
 

@@ -18,7 +18,7 @@ from collector.commands.arguments import (
 from collector.front.access import TOKEN_FILE
 from collector.front.listening import address_of, link_to, listening, open_socket, signalled
 from collector.influx import settings
-from collector.instance import Options, Parts, opened
+from collector.instance import Options, Parts, glance_at_log, opened
 from collector.judging.rules import RULES
 
 
@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Receive batches until Ctrl-C or SIGTERM."""
     given = options(arguments)
     with opened(given, RULES) as parts:
+        glance_at_log(given.data)
         asyncio.run(_serve(parts, given, *host_and_port(arguments.listen)))
     return 0
 
