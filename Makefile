@@ -33,7 +33,7 @@ test: setup
 	@if [ "$(NO_APT)" != 1 ]; then tests/install-packages.sh --if-possible; fi
 	$(PYTEST) $(ARGS)
 
-# The scoreboard of the simulated country: some half an hour, needs root. ARGS="--entry NAME" runs a part of it.
+# The scoreboard of the simulated country: needs root, and the machine for itself. ARGS="--entry NAME" runs a part of it.
 lab: setup
 	$(BIN)/python -m tests.lab $(ARGS)
 
