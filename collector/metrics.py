@@ -12,6 +12,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._add_missing(registry)
         self.batches = Counter(
             "ringback_batches", "Uploads by outcome: stored, known, or why refused", ["outcome"], registry=registry
         )
@@ -73,3 +74,19 @@ class Metrics:
         gauge.clear()
         for kind, count in counts.items():
             gauge.labels(kind).set(count)
+
+    def _add_missing(self, registry: CollectorRegistry) -> None:
+        """Adds what is known to be missing (collector/facts/gaps.py)."""
+        self.missing_batches = Gauge(
+            "ringback_missing_batches",
+            "Batches whose number never came, between others of their key, since the start",
+            registry=registry,
+        )
+        self.dropped_batches = Gauge(
+            "ringback_probe_dropped_batches", "Batches that probes say they dropped for want of room", registry=registry
+        )
+        self.dropped_measurements = Gauge(
+            "ringback_probe_dropped_measurements",
+            "Measurements that probes say fitted in no batch",
+            registry=registry,
+        )

@@ -41,7 +41,8 @@ from probe.secure.trust import load_trust
 from probe.submit.fetch import is_url
 from probe.submit.identity import Identity, load_or_create
 from probe.submit.pins import Collector, Pins
-from probe.submit.spool import Spool, seal_measurements
+from probe.submit.sealing import Sealer, seal_measurements
+from probe.submit.spool import Spool
 from probe.submit.target_updates import renew
 from probe.submit.upload import upload
 from probe.targets import chosen
@@ -199,7 +200,7 @@ async def _submit(options: Options, cycle: Cycle, identity: Identity | None) -> 
         return
     try:
         spool = Spool(options.data_dir / "spool")
-        unkept = _keep(spool, _sealed(options, cycle, identity))
+        unkept = _keep(spool, _sealed(options, cycle, identity, spool))
         if options.collector is not None and options.upload:
             await _send(spool, options.collector, Pins(options.data_dir))
     except OSError as error:
@@ -208,11 +209,14 @@ async def _submit(options: Options, cycle: Cycle, identity: Identity | None) -> 
         raise NotKept(f"What was measured cannot be kept in the spool: {unkept.strerror}.") from unkept
 
 
-def _sealed(options: Options, cycle: Cycle, identity: Identity) -> Iterator[tuple[str, bytes]]:
-    now_ms = time.time_ns() // 1_000_000
-    return seal_measurements(
-        identity, cycle.measurements, SOFTWARE, options.targets.digest, now_ms, options.secret_bytes
+def _sealed(options: Options, cycle: Cycle, identity: Identity, spool: Spool) -> Iterator[tuple[str, bytes]]:
+    sealer = Sealer(
+        identity=identity,
+        software=SOFTWARE,
+        targets=options.targets.digest,
+        random_bytes=options.secret_bytes,
     )
+    return seal_measurements(sealer, cycle.measurements, time.time_ns() // 1_000_000, spool)
 
 
 def _keep(spool: Spool, batches: Iterable[tuple[str, bytes]]) -> OSError | None:

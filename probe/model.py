@@ -546,8 +546,42 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     simulated: bool = False
 
 
-class BatchHeader(Struct, frozen=True, kw_only=True):
-    """The first line of a sealed batch."""
+class Network(Struct, frozen=True, kw_only=True):
+    """The network of a line, as the collector derived it; the default is the unknown network."""
+
+    country: str = "ZZ"  # ISO 3166 alpha-2
+    asn: int = 0
+    operator: str = "unknown"
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """A collector's word that it saw this key come from this network. Where it is not said else, hex."""
+
+    by: str  # the collector's public key
+    key: str  # the probe's public key
+    network: Network
+    bucket: str  # of the source under the secret of the ticket's day, 16 bytes
+    bucket_before: str  # the same under that of the day before
+    minute: int  # since 1970, UTC, by the collector's clock
+    nonce: str  # of the probe that asked, 16 bytes
+    family: int  # 4 or 6, in which it asked
+    signature: str
+
+
+class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What measurements of a batch share: the link, and by what they belong to a network.
+
+    `ticket` was had for their own cycle. Without one, `before` and `after` are the last before it and the first after.
+    """
+
+    link: Link
+    ticket: Ticket | None = None
+    before: Ticket | None = None
+    after: Ticket | None = None
+
+
+class BatchHeader(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The first line of a sealed batch. What has a default is said from format 2 on."""
 
     format: int
     key: str  # Ed25519 public key, hex
@@ -555,17 +589,15 @@ class BatchHeader(Struct, frozen=True, kw_only=True):
     sealed_ms: int
     software: str
     targets: str  # digest of the targets file that was measured
+    contexts: int = 0  # lines that follow, before the measurements
+    salt: str = ""  # 16 random bytes, hex: of the digests of all fields of the batch
+    sequence: int | None = None  # of this key's batches, from 1 on; a number that never comes was lost
+    lost_batches: int = 0  # that this probe ever dropped unsent for want of room
+    lost_measurements: int = 0  # that this probe ever made and could not seal
+    trust_store_ms: int | None = None  # the date of the roots by which certificates were verified; None: not known
 
 
 # --- Judging ----------------------------------------------------------------------------------------------------
-
-
-class Network(Struct, frozen=True, kw_only=True):
-    """The network of a line, as the collector derived it; the default is the unknown network."""
-
-    country: str = "ZZ"  # ISO 3166 alpha-2
-    asn: int = 0
-    operator: str = "unknown"
 
 
 class ControlMeasurement(Struct, frozen=True, kw_only=True):

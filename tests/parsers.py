@@ -18,26 +18,33 @@ from functools import partial
 from typing import Any
 
 import h11
+import msgspec
 
 from collector.echo import sip as echo
 from collector.facts.networks import parse_address
-from collector.front.parameters import BadParameter, Parameters
+from collector.front.parameters import Parameters
+from collector.front.refusals import Refused
 from collector.influx import line as influx
 from collector.influx.schema import VERDICT
 from probe import addresses, explain, failure, private_text, strict_yaml, targets
 from probe.codecs import (
     discord,
     dns_reply,
+    ed25519,
+    forms,
     framing,
     http_page,
     msturn,
     mtproto,
     noise,
     protobuf,
+    receipt,
     reflector,
+    salted,
     seal,
     sip,
     sip_altered,
+    strict_json,
     stun,
     threema,
     viber,
@@ -62,7 +69,7 @@ Frames = tuple[tuple[bytes, bytes], ...]
 LONG = 60_000  # bytes
 PIECE = 61  # bytes in which a stream comes
 CHANCE = bytes(range(64))
-UNREADABLE = (ValueError, EOFError, failure.Failed, failure.UserError, BadParameter)
+UNREADABLE = (ValueError, EOFError, failure.Failed, failure.UserError, Refused)
 
 
 @dataclass(frozen=True)
@@ -166,7 +173,27 @@ def unseal_lines(data: bytes) -> None:
     """Behind the checks of the signature, where strangers with a key of their own get."""
     for line in data.split(b"\n")[:50]:
         with suppress(seal.SealError):
-            seal._decode(line, Measurement, seal.LIMITS)
+            strict_json.decode(line, Measurement)
+
+
+def leaves_of_lines(data: bytes) -> None:
+    """Before the signature is checked, which takes the leaves."""
+    for line in data.split(b"\n")[:60]:
+        with suppress(ValueError):
+            salted.line_leaf(line, 1, bytes(16))
+
+
+def read_receipt(data: bytes) -> None:
+    """A receipt and a hand-over whose every text is this."""
+    said = text(data)
+    given = receipt.Receipt(batch=said, lines=1, stored=1, known=0, received_ms=0, key=said, signature=said)
+    receipt.is_for(given, b"", 1)
+    receipt.succeeds("a" * 64, said, [receipt.HandOver(old=said, new="a" * 64, signature=said)])
+
+
+def read_forms(data: bytes) -> None:
+    with suppress(msgspec.MsgspecError, RecursionError):
+        forms.check(data, Measurement)
 
 
 STREAM = b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
@@ -201,8 +228,12 @@ CODECS = (
     ),
     Parser(seal, "batch", seal.unseal),
     Parser(seal, "batch, inflated", lambda data: seal.unseal(gzip.compress(data, 1)), ((b"{}\n{}\n", b"\n{}\n"),)),
+    Parser(receipt, "receipt", read_receipt),
+    Parser(ed25519, "signature", lambda data: ed25519.verifies("5a" * 32, text(data), b"")),
+    Parser(forms, "measurement, its forms", read_forms, ((b"", b""), (b'{"uid":"', b'"}'))),
+    Parser(salted, "line of a batch, its leaf", leaves_of_lines, ((b"", b""), (b'{"a":', b"}"), (b'{"a":"', b'"}'))),
     Parser(
-        seal,
+        strict_json,
         "line of a batch",
         unseal_lines,
         ((b"", b""), (b'{"uid":"', b'"}'), (b'{"uid":', b"}"), (b'{"link":{"up":[', b"]}}")),
@@ -358,7 +389,7 @@ def read_reply(data: bytes) -> None:
 def read_parameters(data: bytes) -> None:
     asked = Parameters({"since": text(data), "country": text(data)}, ("since", "country"))
     for read in (lambda: asked.number("since", 9), asked.country, lambda: asked.word("since", ("blocked", "ok"))):
-        with suppress(BadParameter):
+        with suppress(Refused):
             read()
 
 
@@ -382,7 +413,7 @@ OTHERS = (
         lambda data: extra_addresses.parse(data.splitlines(), "a list"),
         ((b"", b""), (b'{"type":"', b'"}')),
     ),
-    Parser(upload, "a collector's answer", lambda data: upload._decode(data, upload.Stored)),
+    Parser(upload, "a collector's answer", lambda data: upload._decode(data, upload.Receipt)),
     Parser(read_parameters, "parameters", read_parameters),
     Parser(influx, "tag of a point", lambda data: influx.series(VERDICT, {"country": text(data)})),
     # YAML is read by a library in plain Python, and comes from the user or his collector: linear, and slow.

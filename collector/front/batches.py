@@ -17,6 +17,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from collector.facts.collector_key import CollectorKey
+from collector.facts.gaps import Gaps
 from collector.facts.networks import Networks, Prefix, lookup_prefix
 from collector.facts.own_clock import ClockBehind
 from collector.front.refusals import Refused, refusal
@@ -77,6 +78,10 @@ class Ingest:
         self._proxies = proxies
         self._limits = limits
         self._under_way = 0
+        self._gaps = Gaps()
+        metrics.missing_batches.set_function(lambda: self._gaps.missing().batches)
+        metrics.dropped_batches.set_function(lambda: self._gaps.missing().dropped_batches)
+        metrics.dropped_measurements.set_function(lambda: self._gaps.missing().dropped_measurements)
 
     async def receive(self, request: web.Request) -> web.Response:
         """The response to POST /v1/batches: 200 and a signed receipt, or `{"error":word,"message":sentence}`."""
@@ -102,6 +107,7 @@ class Ingest:
         except SealError as error:
             raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
         appended = await self._append(batch, data, received_ms, self._origin(request))
+        self._gaps.hear(batch.header)
         return issue(data, appended.stored, appended.known, received_ms, self._key.key, self._key.sign)
 
     async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, network: Network) -> Appended:

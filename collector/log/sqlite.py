@@ -19,7 +19,7 @@ from collector.facts.start import corrected_start
 from collector.log import Appended, Conflict, Record, schema
 from collector.log.committer import Committer, Connect
 from collector.log.inflated import InflatedBodies
-from probe.codecs.seal import SealedBatch
+from probe.codecs.seal import SealedBatch, measurement_at
 from probe.model import HOUR_MS, Link, Measurement, Network
 
 COLUMNS = """
@@ -64,7 +64,6 @@ class SqliteLog:
         self._own = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._bodies = InflatedBodies(self._body)
-        self._decoder = msgspec.json.Decoder(Measurement)
         self._networks = msgspec.json.Decoder(dict[str, Network])
 
     def close(self) -> None:
@@ -158,10 +157,10 @@ class SqliteLog:
     def _measurement(self, batch: int, line: int, sha256: bytes) -> tuple[Measurement | None, str | None]:
         """The measurement as received, or the class of the exception that says why it cannot be read any more."""
         try:
-            found = self._bodies.lines(batch)[line]
-            if hashlib.sha256(found).digest() != sha256:
+            lines = self._bodies.lines(batch)
+            if hashlib.sha256(lines[line]).digest() != sha256:
                 raise Altered
-            return self._decoder.decode(found), None
+            return measurement_at(lines, line), None
         except (Altered, gzip.BadGzipFile, zlib.error, EOFError, IndexError, ValueError, msgspec.MsgspecError) as error:
             return None, type(error).__name__
 
@@ -190,7 +189,9 @@ def _store(arrival: _Arrival, connection: sqlite3.Connection) -> Appended:
     known = _known(connection, probe, [measurement.uid for measurement in batch.measurements])
     lines = [
         _Line(number, hashlib.sha256(line).digest(), measurement)
-        for number, (line, measurement) in enumerate(zip(batch.lines, batch.measurements, strict=True), start=1)
+        for number, (line, measurement) in enumerate(
+            zip(batch.lines, batch.measurements, strict=True), start=1 + batch.header.contexts
+        )
     ]
     fresh = [line for line in lines if _is_new(line, known)]
     if fresh:

@@ -19,9 +19,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from probe.addresses import is_address
+from probe.codecs.said_once import MeasurementLine
 from probe.model import (
     Attempt,
     BatchHeader,
+    Context,
     DnsFacts,
     DtlsFacts,
     HelloFacts,
@@ -31,6 +33,7 @@ from probe.model import (
     Link,
     Measurement,
     MtprotoFacts,
+    Network,
     Neutral,
     NoiseFacts,
     Observation,
@@ -40,6 +43,7 @@ from probe.model import (
     SipFacts,
     StunFacts,
     Sweep,
+    Ticket,
     TlsFacts,
     XmppFacts,
 )
@@ -143,21 +147,35 @@ PORT = _number(1, 65_535)
 FAMILY = Literal[4, 6]
 SENDS = {"sends": COUNT, "unmatched": COUNT}
 
+OF_MEASUREMENT = {
+    "uid": ID,
+    "target": TARGET,
+    "cycle": ID,
+    "round": Literal[1, 2],
+    "started_ms": MOMENT,
+    "clock_offset_ms": MOMENT,
+}
+
 # Struct → the forms of its fields of text and of its numbers; of a list, its items'.
 FIELDS: Mapping[type[Struct], Mapping[str, Form]] = {
     BatchHeader: {  # what is more to say of it, the seal says, with a reason for each
         "format": MOMENT,
         "sealed_ms": MOMENT,
-        **dict.fromkeys(("key", "batch", "software", "targets"), NAME),
+        **dict.fromkeys(("key", "batch", "software", "targets", "salt"), NAME),
+        **dict.fromkeys(("contexts", "sequence", "lost_batches", "lost_measurements"), COUNT),
+        "trust_store_ms": MOMENT,
     },
-    Measurement: {
-        "uid": ID,
-        "target": TARGET,
-        "cycle": ID,
-        "round": Literal[1, 2],
-        "started_ms": MOMENT,
-        "clock_offset_ms": MOMENT,
+    Context: {},
+    Ticket: {
+        **dict.fromkeys(("by", "key"), DIGEST),
+        **dict.fromkeys(("bucket", "bucket_before", "nonce"), ID),
+        "minute": COUNT,
+        "family": FAMILY,
+        "signature": _words("[0-9a-f]{128}"),
     },
+    Network: {"country": _words("[A-Z]{2}"), "asn": _number(0, 2**32 - 1), "operator": NAME},
+    Measurement: OF_MEASUREMENT,
+    MeasurementLine: {**OF_MEASUREMENT, "context": COUNT},
     Link: {"lag_ms": COUNT, "trust_store_ms": MOMENT},
     Neutral: {
         "target": TARGET,

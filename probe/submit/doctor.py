@@ -47,8 +47,9 @@ def _of_spool(directory: Path) -> Iterator[str]:
     spool = Spool(directory)
     refused = len(list((directory / "refused").glob("*.batch")))
     yield f"{len(spool.pending())} batches wait, {len(spool.sent())} were sent within a week, {refused} were refused."
-    if spool.lost:
-        yield f"{spool.lost} batches were dropped unsent for want of room."
+    lost = spool.lost
+    if lost.batches or lost.measurements:
+        yield f"{lost.batches} batches were dropped unsent for want of room, {lost.measurements} results never sealed."
 
 
 async def _of_collector(url: str, pinned: str, session: aiohttp.ClientSession) -> str:

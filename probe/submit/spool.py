@@ -8,6 +8,8 @@ it stays among what was sent: a collector that comes back from an old backup can
     <directory>/sent/….batch                    what the collector has, for a week and while there is room
     <directory>/refused/….batch and ….reason    what the collector will not take, and why
     <directory>/lost                            how many batches were dropped for want of room
+    <directory>/unsealed                        how many measurements fitted in no batch
+    <directory>/sequences.json                  key → number of its latest batch
 """
 
 from __future__ import annotations
@@ -15,23 +17,29 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from probe import durable
-from probe.codecs.seal import FORMAT, LIMITS, SealError, check_header, encode, seal, unseal
-from probe.model import BatchHeader, Measurement
-from probe.submit.identity import Identity
 
 LIMIT_BYTES = 64_000_000
 SENT_BYTES = 16_000_000  # of them, at most, that were sent
 SENT_S = 7 * 86_400.0
 SUFFIX = ".batch"
+MOST_KEYS = 200  # of which the latest number is remembered: one a network and quarter
 
 logger = logging.getLogger(__name__)
+
+
+class Lost(Struct, frozen=True):
+    """What this probe made and will never send, so that the collector can show that something is missing."""
+
+    batches: int = 0
+    measurements: int = 0
 
 
 class Spool:
@@ -45,6 +53,8 @@ class Spool:
         self._refused = directory / "refused"
         self._sent = directory / "sent"
         self._lost = directory / "lost"
+        self._unsealed = directory / "unsealed"
+        self._sequences = directory / "sequences.json"
         self._limit_bytes = limit_bytes
         self._wall = wall
         durable.make_directory(self._refused)
@@ -120,12 +130,29 @@ class Spool:
         durable.sync_directory(self._refused)
 
     @property
-    def lost(self) -> int:
-        """The number of batches that were ever dropped for want of room."""
+    def lost(self) -> Lost:
+        """What was ever dropped: for want of room, or because no batch could hold it."""
+        return Lost(_number(self._lost), _number(self._unsealed))
+
+    def count_unsealed(self) -> None:
+        """Counts a measurement that fits in no batch."""
+        durable.write(self._unsealed, f"{_number(self._unsealed) + 1}\n".encode())
+
+    def sequence(self, key: str) -> int:
+        """The number of the next batch of this key, from 1 on: taken with `take`, and then never again."""
+        return self._taken().get(key, 0) + 1
+
+    def take(self, key: str, number: int) -> None:
+        """The number is used, from before its batch is kept: better a gap than two batches of one number."""
+        taken = {each: last for each, last in self._taken().items() if each != key} | {key: number}
+        kept = dict(list(taken.items())[-MOST_KEYS:])
+        durable.write(self._sequences, msgspec.json.encode(kept))
+
+    def _taken(self) -> dict[str, int]:
         try:
-            return int(self._lost.read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
+            return msgspec.json.decode(self._sequences.read_bytes(), type=dict[str, int])
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return {}
 
     def _make_room(self, needed: int) -> None:
         """Drops what is worth least: what a kill left unfinished, what was sent, what was refused, then the oldest."""
@@ -146,58 +173,12 @@ class Spool:
             logger.warning("%d batches that were never sent were dropped: the spool is full", dropped)
 
     def _count_loss(self) -> int:
-        durable.write(self._lost, f"{self.lost + 1}\n".encode())
+        durable.write(self._lost, f"{_number(self._lost) + 1}\n".encode())
         return 1
 
 
-def seal_measurements(
-    identity: Identity,
-    measurements: Iterable[Measurement],
-    software: str,
-    targets_digest: str,
-    now_ms: int,
-    random_bytes: Callable[[int], bytes],
-) -> Iterator[tuple[str, bytes]]:
-    """Batches that a collector will take: pairs of batch id and bytes.
-
-    A measurement that fits in no batch is dropped with a warning, so that it does not take others with it.
-    Raises SealError when software or digest are of the wrong form: that would be so for every batch.
-    """
-
-    def header() -> BatchHeader:
-        return BatchHeader(
-            format=FORMAT,
-            key=identity.key,
-            batch=random_bytes(16).hex(),
-            sealed_ms=now_ms,
-            software=software,
-            targets=targets_digest,
-        )
-
-    def batches(lines: list[bytes]) -> Iterator[tuple[str, bytes]]:
-        this = header()
-        data = seal(this, lines, identity.sign)
-        try:
-            unseal(data)
-        except SealError as error:
-            if len(lines) == 1:
-                logger.warning("A measurement of %d bytes was dropped: %s", len(lines[0]), error)
-                return
-            half = len(lines) // 2
-            yield from batches(lines[:half])
-            yield from batches(lines[half:])
-        else:
-            yield this.batch, data
-
-    check_header(header())
-    lines = list(_lines(measurements))
-    for start in range(0, len(lines), LIMITS.measurements):
-        yield from batches(lines[start : start + LIMITS.measurements])
-
-
-def _lines(measurements: Iterable[Measurement]) -> Iterator[bytes]:
-    for measurement in measurements:
-        try:
-            yield encode(measurement)
-        except (ValueError, OverflowError, msgspec.MsgspecError) as error:
-            logger.warning("A measurement of %s was dropped: %s", measurement.target, type(error).__name__)
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0

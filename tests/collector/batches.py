@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from probe.codecs.said_once import say
 from probe.codecs.seal import SealedBatch, encode, seal, unseal
 from probe.model import (
     BatchHeader,
+    Context,
     DnsFacts,
     Link,
     Measurement,
@@ -59,6 +61,23 @@ class Volunteer:
 
     def seal(self, measurements: Sequence[Measurement], sealed_ms: int = NOW_MS, targets: str = DIGEST) -> bytes:
         return self.seal_lines([encode(measurement) for measurement in measurements], sealed_ms, targets)
+
+    def seal_2(self, measurements: Sequence[Measurement], **header: int) -> bytes:
+        """In format 2, one context for all that have the same link."""
+        links = list(dict.fromkeys(each.link for each in measurements))
+        given = BatchHeader(
+            format=2,
+            key=self.key,
+            batch=self.number(),
+            sealed_ms=NOW_MS,
+            software="ringback 0.1",
+            targets=DIGEST,
+            contexts=len(links),
+            salt=self.number(),
+            **header,
+        )
+        lines = [say(each, links.index(each.link)) for each in measurements]
+        return seal(given, lines, self._private.sign, [encode(Context(link=link)) for link in links])
 
     def seal_lines(self, lines: Sequence[bytes], sealed_ms: int = NOW_MS, targets: str = DIGEST) -> bytes:
         header = BatchHeader(

@@ -25,7 +25,8 @@ from probe.daemon import SOFTWARE
 from probe.model import Measurement
 from probe.submit.identity import Identity
 from probe.submit.pins import Collector, Pins
-from probe.submit.spool import Spool, seal_measurements
+from probe.submit.sealing import Sealer, seal_measurements
+from probe.submit.spool import Spool
 from probe.submit.upload import upload
 from tests.lab.fork import Order, enter, measured
 
@@ -96,8 +97,13 @@ async def _run(errand: Errand) -> None:
     cycle = await measured(errand.order)
     spool = Spool(errand.data / errand.name)
     seen = as_simulated(cycle.measurements, errand.hours_ago)
-    digest, now_ms = errand.order.targets.digest, time.time_ns() // 1_000_000
-    for batch, data in seal_measurements(identity(errand.name), seen, SOFTWARE, digest, now_ms, secrets.token_bytes):
+    sealer = Sealer(
+        identity=identity(errand.name),
+        software=SOFTWARE,
+        targets=errand.order.targets.digest,
+        random_bytes=secrets.token_bytes,
+    )
+    for batch, data in seal_measurements(sealer, seen, time.time_ns() // 1_000_000, spool):
         spool.put(batch, data)
     async with aiohttp.ClientSession() as session:
         report = await upload(spool, Collector(errand.collector), Pins(errand.data / errand.name), session=session)

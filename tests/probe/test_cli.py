@@ -17,7 +17,7 @@ import yaml
 
 from probe import cli
 from probe.cli import main, parse_resolver
-from probe.codecs.seal import unseal
+from probe.codecs.seal import encode, unseal
 from probe.failure import UserError
 from probe.model import ControlMeasurement, Measurement, Network
 from probe.net.vantage import LinkResolver
@@ -235,7 +235,7 @@ class Run:
 def in_spool(directory: Path) -> list[dict[str, Any]]:
     """The measurements in sealed batches, as they are submitted."""
     files = sorted((directory / "data/spool").glob("*.batch"))
-    return [json.loads(line) for file in files for line in unseal(file.read_bytes()).lines]
+    return [json.loads(encode(one)) for file in files for one in unseal(file.read_bytes()).measurements]
 
 
 @pytest.mark.needs("root")

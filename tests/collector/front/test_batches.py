@@ -24,7 +24,7 @@ from collector.log import schema
 from probe.codecs.seal import LIMITS, encode
 from probe.model import Hop, Network, ReplyKind, Step, Sweep, Transport
 from tests.collector.batches import NOW_MS, Volunteer
-from tests.collector.servers import Serving, eventually, serving
+from tests.collector.servers import TOKEN, Serving, eventually, serving
 
 IAM = Network(country="MA", asn=36903, operator="Maroc Telecom")
 ELSEWHERE = Network(country="ES", asn=3352, operator="Telefonica")
@@ -57,6 +57,17 @@ async def test_a_batch_is_stored_and_then_known(collector: Serving, volunteer: V
     assert (collector.counted("stored"), collector.counted("known")) == (1, 1)
 
 
+async def test_a_batch_of_format_2_is_kept_and_its_gaps_are_shown(collector: Serving, volunteer: Volunteer) -> None:
+    for number in (1, 4):
+        seen = [volunteer.measure(), volunteer.measure()]
+        data = volunteer.seal_2(seen, sequence=number, lost_batches=number)
+        assert await collector.post(data) == (200, {"stored": 2, "known": 0})
+    assert [each.measurement for each in collector.log.records(1, 1)] == seen
+    _, said = await collector.get("/metrics", Authorization=f"Bearer {TOKEN}")
+    assert "ringback_missing_batches 2.0" in said
+    assert "ringback_probe_dropped_batches 4.0" in said
+
+
 async def test_the_key_of_receipts_is_shown_to_anybody(collector: Serving) -> None:
     status, text = await collector.get("/v1/key")
     assert (status, json.loads(text)) == (200, {"key": collector.parts.key.key, "hand_overs": []})
@@ -79,7 +90,7 @@ def damaged(volunteer: Volunteer, how: str) -> bytes:
         "too deep": volunteer.seal_lines([deep]),
         "other schema": volunteer.seal_lines([b'{"uid":7}']),
         "twice": volunteer.seal_lines([line, line]),
-        "other format": gzip.compress(plain.replace(b'"format":1', b'"format":2')),
+        "other format": gzip.compress(plain.replace(b'"format":1', b'"format":3')),
         "bad key": gzip.compress(plain.replace(volunteer.key.encode(), b"z" * 64)),
         "nothing": b"",
     }[how]

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
 import signal
 import subprocess
 import sys
-from itertools import count
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from probe import durable
-from probe.codecs.seal import LIMITS, SealError, unseal
-from probe.model import Attempt, Link, Measurement, Observation, Step, StunFacts, Transport
+from probe.model import Link, Measurement
 from probe.submit.identity import Identity
-from probe.submit.spool import Spool, seal_measurements
+from probe.submit.spool import Lost, Spool
 
 IDENTITY = Identity(bytes(range(32)))
 MEASUREMENT = Measurement(
@@ -85,7 +80,7 @@ def test_what_was_sent_has_little_room_and_goes_first(tmp_path: Path, monkeypatc
     assert len(spool.sent()) == 2
     spool.put("d", bytes(100))
     spool.put("e", bytes(100))
-    assert (names(spool.pending()), spool.sent(), spool.lost) == (["d", "e"], [], 0)
+    assert (names(spool.pending()), spool.sent(), spool.lost) == (["d", "e"], [], Lost())
 
 
 def test_what_was_sent_can_be_sent_again(tmp_path: Path) -> None:
@@ -111,7 +106,7 @@ def test_the_oldest_goes_when_there_is_no_room_and_is_counted(tmp_path: Path, ca
     for number in range(5):
         spool.put(str(number), bytes(40))
     assert names(spool.pending()) == ["3", "4"]
-    assert spool.lost == Spool(tmp_path).lost == 3
+    assert spool.lost == Spool(tmp_path).lost == Lost(batches=3)
     assert "1 batches that were never sent were dropped" in caplog.text
 
 
@@ -122,13 +117,13 @@ def test_leftovers_and_refused_batches_go_before_waiting_ones(tmp_path: Path) ->
     spool.put("a", bytes(50))
     spool.put("b", bytes(50))
     assert names(spool.pending()) == ["a", "b"]
-    assert spool.lost == 0
+    assert spool.lost == Lost()
     assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_count_that_cannot_be_read_is_begun_again(tmp_path: Path) -> None:
     (tmp_path / "lost").write_bytes(b"\xff")
-    assert Spool(tmp_path).lost == 0
+    assert Spool(tmp_path).lost == Lost()
 
 
 def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,80 +201,3 @@ def test_a_kill_at_any_point_of_a_write_leaves_the_old_file_or_the_new(
         durable.write(tmp_path / "file", b"new")
     monkeypatch.undo()
     assert (tmp_path / "file").read_bytes() == left
-
-
-# --- Sealing --------------------------------------------------------------------------------------------------
-
-
-def numbered(number: int, **fields: object) -> Measurement:
-    return replace(MEASUREMENT, **{"uid": f"{number:032x}"} | fields)
-
-
-def sealed(measurements: list[Measurement], software: str = "ringback 0.1.0") -> list[tuple[str, bytes]]:
-    numbers = count(1)
-    return list(
-        seal_measurements(IDENTITY, measurements, software, "d" * 64, 7, lambda size: next(numbers).to_bytes(size))
-    )
-
-
-def bulky(number: int, letters: int) -> Measurement:
-    """Of text that gzip cannot make smaller than half."""
-    text = hashlib.shake_256(number.to_bytes(4)).hexdigest(letters // 2)
-    attempts = []
-    for start in range(0, letters, 300):
-        facts = StunFacts(software=text[start : start + 300])
-        seen = Observation(step=Step.STUN, started_us=0, took_us=1, failure=None, stun=facts)
-        attempts.append(
-            Attempt(host="a", port=1, transport=Transport.UDP, handshake="stun", observations=(seen,)),
-        )
-    return numbered(number, attempts=tuple(attempts))
-
-
-def test_fifty_measurements_to_a_batch() -> None:
-    made = sealed([numbered(number) for number in range(120)])
-    opened = [unseal(data) for _, data in made]
-    assert [len(batch.measurements) for batch in opened] == [50, 50, 20]
-    assert [name for name, _ in made] == [batch.header.batch for batch in opened]
-    assert len({name for name, _ in made}) == 3
-    assert opened[0].header.key == IDENTITY.key
-    assert opened[0].header.sealed_ms == 7
-
-
-def test_nothing_to_seal_makes_no_batch() -> None:
-    assert sealed([]) == []
-
-
-def test_batches_stay_below_both_limits_of_size() -> None:
-    made = sealed([bulky(number, 60_000) for number in range(50)])
-    assert len(made) > 1
-    assert all(len(data) <= LIMITS.compressed_bytes for _, data in made)
-    uids = [measurement.uid for _, data in made for measurement in unseal(data).measurements]
-    assert uids == [f"{number:032x}" for number in range(50)]
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        numbered(7, target="a" * 5_000),
-        numbered(7, target="no target"),
-        numbered(7, round=3),
-        numbered(7, uid=f"{3:032x}"),
-        numbered(7, cycle="\ud800"),
-        numbered(7, started_ms=2**64),
-        bulky(7, 700_000),
-    ],
-)
-def test_a_measurement_that_fits_nowhere_takes_no_other_with_it(
-    bad: Measurement, caplog: pytest.LogCaptureFixture
-) -> None:
-    good = [numbered(number) for number in range(6)]
-    with caplog.at_level(logging.WARNING):
-        made = sealed([*good[:4], bad, *good[4:]])
-    uids = {measurement.uid for _, data in made for measurement in unseal(data).measurements}
-    assert uids == {measurement.uid for measurement in good}
-    assert ("was dropped" in caplog.text) == (bad.uid not in uids)
-
-
-def test_a_header_that_no_batch_may_have_is_our_own_mistake() -> None:
-    with pytest.raises(SealError, match="`software` is not of the form"):
-        sealed([MEASUREMENT], software="ringback/0.1")
