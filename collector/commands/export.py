@@ -62,7 +62,12 @@ def _wanted(arguments: argparse.Namespace, *, full: bool) -> Wanted:
     if arguments.since >= until_ms:
         raise UserError(f"{'--until' if arguments.until else 'Now'} must be later than --since.")
     return Wanted(
-        since_ms=arguments.since, until_ms=until_ms, country=country, simulated=arguments.simulated, full=full
+        since_ms=arguments.since,
+        until_ms=until_ms,
+        now_ms=now_ms(),
+        country=country,
+        simulated=arguments.simulated,
+        full=full,
     )
 
 

@@ -81,7 +81,7 @@ class Cells:
             access=given.word("access", ACCESSES),
             service=self._measured(given, "service", self._services, full),
             role=given.word("role", sorted(self._roles)),
-            least_lines=0 if full else privacy_floor.LINES_FLOOR,
+            newest=None if full else privacy_floor.newest_hour(self._now_ms()),
         )
 
     def _measured(self, given: Parameters, name: str, words: Collection[str], full: bool) -> str | None:

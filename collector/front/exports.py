@@ -61,6 +61,7 @@ def _wanted(parameters: Mapping[str, str], now_ms: int) -> Wanted:
     return Wanted(
         since_ms=since_ms,
         until_ms=until_ms,
+        now_ms=now_ms,
         country=given.country(),
         simulated=given.word("simulated", ("true", "false")) == "true",
         full=given.word("full", ("true", "false")) == "true",

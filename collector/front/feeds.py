@@ -14,7 +14,7 @@ from collector.front.parameters import Parameters
 from collector.front.streaming import NDJSON, Turns, stream
 from collector.instance import Parts
 from collector.warehouse import questions
-from collector.warehouse.privacy_floor import LINES_FLOOR
+from probe.judge.cells import SOURCES
 from probe.model import HOUR_MS, AlsoDial, ControlMeasurement
 
 DEFAULT_SPAN_MS = 2 * HOUR_MS
@@ -81,18 +81,19 @@ class Feeds:
         """The addresses at which lines failed in the hours of since ≤ t < until (ms), one AlsoDial a line.
 
         Of services only: neither who failed there nor how many, and nothing that today's targets do not dial. For an
-        address may be an operator's own cache, strangers see those at which enough lines failed to hide each.
+        address may be an operator's own cache, strangers see those at which enough established lines of enough sources
+        failed to hide each.
         """
         since_ms, until_ms = self._span(request)
-        least = 1 if is_full(request) else LINES_FLOOR
+        least = 0 if is_full(request) else SOURCES
         dials = await asyncio.to_thread(self._failing, since_ms, until_ms, least)
         body = b"".join(map(encoded_line, dials))
         return web.Response(body=body, headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
 
-    def _failing(self, since_ms: int, until_ms: int, least_lines: int) -> list[AlsoDial]:
+    def _failing(self, since_ms: int, until_ms: int, least: int) -> list[AlsoDial]:
         most = {"most_each": MOST_OF_ENDPOINT, "limit": MOST_ADDRESSES}
         known = self._parts.targets.targets
-        return questions.failing(self._parts.warehouse, known, since_ms, until_ms, least_lines=least_lines, **most)
+        return questions.failing(self._parts.warehouse, known, since_ms, until_ms, least=least, **most)
 
 
 def encoded_line(value: ControlMeasurement | AlsoDial) -> bytes:

@@ -14,7 +14,7 @@ from collector.influx.vocabulary import Place, Vocabulary, country_word
 from collector.judging.rules import MakeCell
 from collector.warehouse import privacy_floor
 from collector.warehouse.store import Warehouse
-from probe.judge.cells import SPEAKS_AGAINST, Line
+from probe.judge.cells import LINES_FLOOR, SPEAKS_AGAINST, Line
 from probe.model import HOUR_MS, Access, Cell, Network, State, Step, Verdict
 
 STEPS = tuple(step.value for step in Step)
@@ -109,7 +109,7 @@ def country_lines(
     target, slot = bucket
     for country in dict.fromkeys(place[0] for place in places):
         tally = tallies.get(country)
-        shown = tally is not None and tally.lines >= privacy_floor.LINES_FLOOR
+        shown = tally is not None and tally.lines >= LINES_FLOOR
         cells = [counted.cell for place, counted in places.items() if place[0] == country and counted.cell]
         fields: Fields = {
             **_lines(tally if shown else None, controls),

@@ -12,6 +12,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from collector.facts.standing import DAY_MS
 from collector.isolation import RETRIED
 from collector.judging.controls import Witnesses, near_hours, witnesses
 from collector.judging.neighbours import Tried, reached_addresses
@@ -25,6 +26,7 @@ from probe.judge.evidence import Evidence, failure_span
 from probe.model import Measurement, Target, Targets
 
 T = TypeVar("T", Tried, ResolverLines)
+LATEST_MS = 30 * DAY_MS  # from a start to its receipt: what comes later is kept, and never shown to strangers
 Parse = Callable[[bytes, str], Targets]  # a targets file and the name that its errors give it
 
 
@@ -73,7 +75,7 @@ class Case(Struct, frozen=True, kw_only=True):
     evidence: Evidence | None
     targets_known: bool  # False: its targets file had not come when the evidence was gathered
     is_control: bool
-    established: bool  # at receipt
+    established: bool  # its line, at receipt; and what it says may be shown
     bucket: str | None  # of its source, on the day of its start
     fault: str | None = None  # the class of an exception
 
@@ -127,7 +129,8 @@ class Gatherer:
         if record.damage is not None:
             return case
         try:
-            return replace(case, evidence=gather())
+            evidence = gather()
+            return replace(case, evidence=evidence, established=self._counts(record, evidence))
         except RETRIED:
             raise
         except Exception as error:  # it must not hold up the others of its hour
@@ -140,10 +143,15 @@ class Gatherer:
             evidence=None,
             targets_known=targets_known,
             is_control=record.key in self._keys,
-            established=self._who.established(record),
+            established=False,
             bucket=self._who.bucket(record),
             fault=record.damage,
         )
+
+    def _counts(self, record: Record, evidence: Evidence) -> bool:
+        """Strangers see only targets of files that this collector gave out, and nothing that came too late."""
+        shown = evidence.target is not None and record.received_ms - record.started_ms <= LATEST_MS
+        return shown and self._who.established(record)
 
     def _bearing(self, records: Iterable[Record]) -> list[Record]:
         return [r for r in records if not self._quarantine.is_absent(r)]

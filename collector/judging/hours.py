@@ -7,7 +7,7 @@ they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from collector.isolation import RETRIED
 from collector.judging.evidence import Case
 from collector.judging.quarantine import VERSION, Quarantine, unjudgeable
 from collector.judging.rules import Rules
+from collector.warehouse import privacy_floor
 from collector.warehouse.store import in_order
 from collector.warehouse.tables import (
     CellRow,
@@ -34,6 +35,8 @@ from probe.failure import is_own
 from probe.judge.cells import Line
 from probe.judge.evidence import Evidence
 from probe.model import HOUR_MS, Access, AlsoDial, Measurement, Network, Observation, Verdict
+
+_Place = tuple[Network, Access, bool]  # and whether it is simulated
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
@@ -167,22 +170,44 @@ def _observations(measurement: Measurement) -> Iterator[Observation]:
 
 
 def _cells(rules: Rules, target: str, hour: int, judged: Sequence[_Judged]) -> list[CellRow]:
-    """One per (network, access); what was simulated has cells of its own. Controls are not lines."""
-    places: dict[tuple[Network, Access, bool], dict[str, _Judged]] = {}
+    """One per (network, access), and `other`; what was simulated has cells of its own. Controls are not lines."""
+    places: dict[_Place, dict[str, _Judged]] = {}
     for each in sorted(judged, key=_lateness):
         record = each.case.record
         if not each.case.is_control:
             place = (record.network, each.access, record.measurement.simulated)
             places.setdefault(place, {})[record.key] = each
-    span = (hour * HOUR_MS, (hour + 1) * HOUR_MS)
-    return [
-        cell_row(
-            rules.cell(target, network, access, *span, [_line(lines[key]) for key in sorted(lines)]),
-            hour,
-            simulated=simulated,
-        )
-        for (network, access, simulated), lines in places.items()
-    ]
+    made = _MakeRow(rules, target, hour)
+    rows = {place: made.row(place, lines) for place, lines in places.items()}
+    small = {place: places[place] for place, row in rows.items() if not privacy_floor.passes(row)}
+    return [*rows.values(), *_rolled_up(made, small)]
+
+
+class _MakeRow:
+    """Makes rows of the cells of one target and hour."""
+
+    def __init__(self, rules: Rules, target: str, hour: int) -> None:
+        self._rules, self._target, self._hour = rules, target, hour
+
+    def row(self, place: _Place, lines: Mapping[str, _Judged], *, rolled_up: bool = False) -> CellRow:
+        """The cell of these lines, by key."""
+        network, access, simulated = place
+        span = (self._hour * HOUR_MS, (self._hour + 1) * HOUR_MS)
+        cell = self._rules.cell(self._target, network, access, *span, [_line(lines[key]) for key in sorted(lines)])
+        return cell_row(cell, self._hour, simulated=simulated, rolled_up=rolled_up)
+
+
+def _rolled_up(made: _MakeRow, small: Mapping[_Place, Mapping[str, _Judged]]) -> list[CellRow]:
+    """The established lines of networks below the privacy floor, by country: one cell where together they pass it."""
+    together: dict[_Place, dict[str, _Judged]] = {}
+    for (network, access, simulated), lines in small.items():
+        place = (Network(country=network.country, operator=privacy_floor.OTHER), access, simulated)
+        for key, each in lines.items():
+            if each.case.established and network != Network():
+                others = together.setdefault(place, {})
+                others[key] = max(others.get(key, each), each, key=_lateness)
+    rows = (made.row(place, lines, rolled_up=True) for place, lines in together.items())
+    return [row for row in rows if privacy_floor.passes(row)]
 
 
 def _line(judged: _Judged) -> Line:

@@ -72,7 +72,9 @@ def describe(
             "software": f"ringback {__version__}",
             "rules_version": about.rules_version,
             "simulated": wanted.simulated,
-            "privacy": "exact, below the floor too" if wanted.full else "cells of 3 lines or more, counts in bands",
+            "privacy": "exact, below the floor too"
+            if wanted.full
+            else "cells of 3 established lines from 3 sources (2 on cellular networks), an hour late, counts in bands",
         },
         "resources": [_resource(directory, each, wanted.full) for each in files if each.paths],
     }

@@ -14,7 +14,7 @@ from collector.judging.evidence import TargetFiles
 from collector.log import Log, Record
 from collector.package import ooni
 from collector.package.tables import cell_row, verdict_row
-from collector.warehouse.privacy_floor import LINES_FLOOR
+from collector.warehouse.privacy_floor import VISIBLE, newest_hour
 from collector.warehouse.store import SCHEMA, Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, VerdictRow, cell_from, verdict_from
 from probe import targets as targets_file
@@ -26,9 +26,9 @@ DAY_HOURS = 24
 WANTED = """
 hour BETWEEN $first_hour AND $last_hour AND ($country IS NULL OR country = $country) AND simulated = $simulated
 """
-DAYS = f"SELECT DISTINCT hour // {DAY_HOURS} AS day FROM cell WHERE {WANTED} AND lines >= $least_lines ORDER BY day"
+DAYS = f"SELECT DISTINCT hour // {DAY_HOURS} AS day FROM cell WHERE {WANTED} AND {VISIBLE} ORDER BY day"
 CELLS = f"""
-SELECT {", ".join(CELL_COLUMNS)} FROM cell WHERE {WANTED} AND lines >= $least_lines
+SELECT {", ".join(CELL_COLUMNS)} FROM cell WHERE {WANTED} AND {VISIBLE}
 ORDER BY hour, target, country, asn, operator, access
 """
 HOURS = f"SELECT DISTINCT hour, target FROM verdict WHERE {WANTED} ORDER BY hour, target"
@@ -42,11 +42,12 @@ ORDER BY started_ms, key, uid
 class Wanted(Struct, frozen=True, kw_only=True):
     """The part to export: since_ms ≤ t < until_ms; `country` None: any. Simulated and real never stand together.
 
-    `full`: exact counts, and what is below the privacy floor; else what everybody may see.
+    `full`: exact counts, and what is below the privacy floor; else what everybody may see at `now_ms`.
     """
 
     since_ms: int
     until_ms: int
+    now_ms: int
     country: str | None = None
     simulated: bool = False
     full: bool = False
@@ -75,9 +76,8 @@ def about(source: Source) -> About:
 
 def cells(source: Source, wanted: Wanted) -> Iterator[bytes]:
     """Cells whose hour begins in the interval."""
-    least_lines = 0 if wanted.full else LINES_FLOOR
     first, last = -(-wanted.since_ms // HOUR_MS), (wanted.until_ms - 1) // HOUR_MS
-    bound = {**_bound(wanted, first, last), "least_lines": least_lines}
+    bound = {**_bound(wanted, first, last), "newest": None if wanted.full else newest_hour(wanted.now_ms)}
     for (day,) in source.warehouse.select(DAYS, bound):
         hours = {"first_hour": max(first, day * DAY_HOURS), "last_hour": min(last, (day + 1) * DAY_HOURS - 1)}
         rows = source.warehouse.select(CELLS, bound | hours)

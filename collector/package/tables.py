@@ -17,6 +17,7 @@ from probe.model import HOUR_MS, Json, State
 
 STATES = tuple(state.value for state in State if state not in (State.MIXED, State.UNKNOWN))
 COUNTS = ("lines", "counted", *STATES)
+OF_OPERATORS = frozenset({"counted", *STATES, "public_state", "public_mechanism", "established", "buckets"})
 
 
 class Column(Struct, frozen=True):
@@ -43,9 +44,13 @@ CELLS = (
     *PLACE,
     Column("state", "string", "state of the cell: one of the states, mixed, or insufficient where lines do not agree"),
     Column("mechanism", "string", "how it was interfered with, where most lines agree; see the method"),
-    Column("lines", "integer", "lines that were measured"),
-    Column("counted", "integer", "of these, lines of which something can be concluded"),
+    Column("lines", "integer", "lines that were measured; for the public, established ones"),
+    Column("counted", "integer", "of these, voices by which something can be concluded, at most two of one source"),
     *(Column(state, "integer", f"lines whose latest verdict is {state}") for state in STATES),
+    Column("public_state", "string", "the state by established lines, from three source buckets, without any one"),
+    Column("public_mechanism", "string", "the mechanism by established lines"),
+    Column("established", "integer", "lines that were established"),
+    Column("buckets", "integer", "source buckets that these came from"),
     SIMULATED,
 )
 VERDICTS = (
@@ -77,19 +82,22 @@ Row = dict[str, Json]
 
 
 def columns(table: str, full: bool) -> tuple[Column, ...]:
-    """The columns of a data set. Not in full, counts are bands, which are text."""
+    """The columns of a data set. Not in full, one count is left, as a band, which is text."""
     return tuple(
         Column(each.name, "string", f"{each.meaning}, as a band") if each.name in COUNTS and not full else each
         for each in TABLES[table]
+        if full or each.name not in OF_OPERATORS
     )
 
 
 def cell_row(cell: CellRow, full: bool) -> Row:
     """A cell's row; whether it may be shown at all, the privacy floor says."""
-    count = int if full else privacy_floor.band
-    counts = {"lines": cell.lines, "counted": cell.counted, **{state: cell.states.get(state, 0) for state in STATES}}
-    special = {name: count(number) for name, number in counts.items()} | _times(cell.hour * HOUR_MS, "hour")
-    return {each.name: special[each.name] if each.name in special else getattr(cell, each.name) for each in CELLS}
+    shown = cell if full else privacy_floor.public(cell)
+    special: Row = {state: cell.states.get(state, 0) for state in STATES} | _times(cell.hour * HOUR_MS, "hour")
+    if not full:
+        special["lines"] = privacy_floor.band(shown.lines)
+    names = [each.name for each in columns("cells", full)]
+    return {name: special[name] if name in special else getattr(shown, name) for name in names}
 
 
 def verdict_row(verdict: VerdictRow) -> Row:

@@ -1,19 +1,48 @@
-"""The privacy floor: below three lines nothing is shown to strangers, and above it counts are bands."""
+"""The privacy floor: what strangers are shown, and what is said there.
+
+Strangers see a cell when at least three established lines from at least three source buckets are in it (two on cellular
+networks, where one bucket has thousands of subscribers), an hour after its hour has ended, as one band and one state.
+How many lines said what is not shown: one line that differs would show in it. Networks below the floor are added up to
+one cell, `other`, of their country and access, where together they pass it.
+
+Each cell is made once, whoever asks and however: a question chooses among whole cells, so that no difference of two
+answers is less than a cell. What is measured late changes its cell afterwards; that one line came late can be seen by
+who reads a cell often, and not whose it is.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 from collector.warehouse.tables import CellRow
-from probe.model import Json
+from probe.judge.cells import LINES_FLOOR, sources_floor
+from probe.model import CELLULAR, HOUR_MS, Access, Json
 
-LINES_FLOOR = 3
+DELAY_MS = HOUR_MS  # after the end of an hour
+OTHER = "other"  # the operator of a cell of several small networks; its asn is 0
 BANDS = ((0, "0"), (2, "<3"), (5, "3-5"), (10, "6-10"))  # the largest count of each
 LARGEST = ">10"
+OF_OPERATORS = frozenset(  # fields that strangers do not get, or under another name
+    {"counted", "answered", "states", "public_state", "public_mechanism", "established", "buckets", "rolled_up"}
+)
+
+_CELLULAR = ", ".join(f"'{access.value}'" for access in sorted(CELLULAR))
+# The newest hour that strangers see is bound to $newest; NULL asks for all that is not for strangers only.
+VISIBLE = f"""
+CASE WHEN $newest::BIGINT IS NULL THEN NOT rolled_up ELSE hour <= $newest AND established >= {LINES_FLOOR}
+AND buckets >= CASE WHEN access IN ({_CELLULAR}) THEN {sources_floor(Access.G4)} ELSE {sources_floor(Access.ADSL)} END
+END
+"""
 
 
 def passes(cell: CellRow) -> bool:
-    return cell.lines >= LINES_FLOOR
+    """Whether a cell may be shown to strangers once its hour is over."""
+    return cell.established >= LINES_FLOOR and cell.buckets >= sources_floor(Access(cell.access))
+
+
+def newest_hour(now_ms: int) -> int:
+    """The newest hour that strangers see."""
+    return (now_ms - DELAY_MS) // HOUR_MS - 1
 
 
 def band(lines: int) -> str:
@@ -21,11 +50,23 @@ def band(lines: int) -> str:
     return next((word for most, word in BANDS if lines <= most), LARGEST)
 
 
+def public(cell: CellRow) -> CellRow:
+    """A cell as strangers are told it: of established lines, without who said what."""
+    return msgspec.structs.replace(
+        cell,
+        state=cell.public_state,
+        mechanism=cell.public_mechanism,
+        lines=cell.established,
+        counted=cell.established,
+        answered=0,
+        states={},
+    )
+
+
 def shown(cell: CellRow, full: bool) -> dict[str, Json]:
-    """A cell for JSON. Not in full, its counts are bands; whether it may be shown at all, `passes` says."""
-    fields: dict[str, Json] = msgspec.to_builtins(cell)
+    """A cell for JSON. Not in full, its count is a band; whether it may be shown at all, VISIBLE says."""
+    fields: dict[str, Json] = msgspec.to_builtins(cell if full else public(cell))
     if full:
         return fields
-    states = {state: band(lines) for state, lines in cell.states.items()}
-    counts = {name: band(getattr(cell, name)) for name in ("lines", "counted", "answered")}
-    return {**fields, **counts, "states": states}
+    fields["lines"] = band(cell.established)
+    return {name: value for name, value in fields.items() if name not in OF_OPERATORS}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from collector.warehouse.privacy_floor import VISIBLE
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, CellRow, VerdictRow, cell_from, verdict_from
 from probe.model import HOUR_MS, AlsoDial, Target
@@ -25,7 +26,7 @@ SELECT {", ".join(CELL_COLUMNS)} FROM cell
 WHERE hour BETWEEN $first_hour AND $last_hour AND since_ms >= $since_ms AND since_ms < $until_ms
   AND ($country IS NULL OR country = $country) AND ($asn IS NULL OR asn = $asn)
   AND ($operator IS NULL OR operator = $operator) AND ($access IS NULL OR access = $access)
-  AND ($service IS NULL OR service = $service) AND ($role IS NULL OR role = $role) AND lines >= $least_lines
+  AND ($service IS NULL OR service = $service) AND ($role IS NULL OR role = $role) AND {VISIBLE}
 ORDER BY since_ms DESC, target, country, asn, operator, access, simulated LIMIT $limit
 """
 # Places with few lines: what each line saw last in each hour.
@@ -52,15 +53,15 @@ SELECT target, host, port, transport, handshake, address FROM (
                unnest($ports::BIGINT[]) AS port, unnest($transports::VARCHAR[]) AS transport,
                unnest($handshakes::VARCHAR[]) AS handshake
     ) AS known USING (target, host, port, transport, handshake)
-    WHERE f.hour BETWEEN $first_hour AND $last_hour AND f.lines >= $least_lines
+    WHERE f.hour BETWEEN $first_hour AND $last_hour AND f.established >= $least AND f.buckets >= $least
     QUALIFY row_number() OVER (
         PARTITION BY f.target, f.host, f.port, f.transport, f.handshake, f.address ORDER BY f.hour DESC
     ) = 1
 ) QUALIFY row_number() OVER (
     PARTITION BY target, host, port, transport, handshake, contains(address, ':')
-    ORDER BY hour DESC, lines DESC, address
+    ORDER BY hour DESC, established DESC, lines DESC, address
 ) <= $most_each
-ORDER BY hour DESC, lines DESC, target, host, port, transport, handshake, address LIMIT $limit
+ORDER BY hour DESC, established DESC, lines DESC, target, host, port, transport, handshake, address LIMIT $limit
 """
 CONTROLS = """
 SELECT count(DISTINCT key) FROM verdict
@@ -82,7 +83,9 @@ class VerdictQuery(Struct, frozen=True, kw_only=True):
 
 
 class CellQuery(Struct, frozen=True, kw_only=True):
-    """Cells whose hour begins with since_ms ≤ start < until_ms; None asks for any."""
+    """Cells whose hour begins with since_ms ≤ start < until_ms; None asks for any. `newest`: for strangers, who see
+    what passes the privacy floor, up to that hour.
+    """
 
     since_ms: int
     until_ms: int
@@ -92,7 +95,7 @@ class CellQuery(Struct, frozen=True, kw_only=True):
     access: str | None = None
     service: str | None = None
     role: str | None = None
-    least_lines: int = 0
+    newest: int | None = None
     limit: int = 10_000
 
 
@@ -131,12 +134,13 @@ def failing(
     since_ms: int,
     until_ms: int,
     *,
-    least_lines: int = 1,
+    least: int = 0,
     most_each: int,
     limit: int,
 ) -> list[AlsoDial]:
     """Addresses at which these targets' endpoints failed, in the hours of since ≤ t < until; at most `most_each` of
-    an endpoint and family. The newest hour first, then where most lines failed.
+    an endpoint and family. The newest hour first, then where most established lines failed, then where most did:
+    nobody's fresh keys push out what others see. `least`: so many established lines and source buckets at least.
     """
     places = {(t.id, e.host, e.port, e.transport.value, e.handshake) for t in targets for e in t.endpoints}
     if not places or until_ms <= since_ms:
@@ -145,7 +149,7 @@ def failing(
         ("targets", "hosts", "ports", "transports", "handshakes"), zip(*sorted(places), strict=True), strict=True
     )
     hours = {"first_hour": since_ms // HOUR_MS, "last_hour": (until_ms - 1) // HOUR_MS}
-    bound = {name: list(values) for name, values in columns} | hours | {"least_lines": least_lines}
+    bound = {name: list(values) for name, values in columns} | hours | {"least": least}
     bound |= {"most_each": most_each, "limit": limit}
     rows = warehouse.select(FAILING, bound)
     return list(warehouse.faults.each("addresses", _dial, rows))

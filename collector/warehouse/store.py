@@ -85,7 +85,7 @@ TABLES = (
     Table(
         "cell",
         CELL_COLUMNS,
-        ("country", "asn", "operator", "access", "simulated"),
+        ("country", "asn", "operator", "access", "simulated", "rolled_up"),
         lambda c: [cell_values(r) for r in c.cells],
     ),
     Table(

@@ -66,6 +66,7 @@ CELL_COLUMNS = {
     "public_mechanism": "VARCHAR",
     "established": "BIGINT",
     "buckets": "BIGINT",
+    "rolled_up": "BOOLEAN",
     "simulated": "BOOLEAN",
 }
 
@@ -167,6 +168,7 @@ class CellRow(Struct, frozen=True, kw_only=True):
     public_mechanism: str | None
     established: int  # lines
     buckets: int  # of established lines
+    rolled_up: bool  # of several networks that are below the privacy floor, for strangers only
     simulated: bool
 
 
@@ -277,7 +279,7 @@ def verdict_row(
     )
 
 
-def cell_row(cell: Cell, hour: int, *, simulated: bool) -> CellRow:
+def cell_row(cell: Cell, hour: int, *, simulated: bool, rolled_up: bool = False) -> CellRow:
     service, _, role = cell.target.partition("/")
     return CellRow(
         target=cell.target,
@@ -300,6 +302,7 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool) -> CellRow:
         public_mechanism=cell.public_mechanism,
         established=cell.established,
         buckets=cell.buckets,
+        rolled_up=rolled_up,
         simulated=simulated,
     )
 

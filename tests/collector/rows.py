@@ -67,6 +67,7 @@ CELL = CellRow(
     public_mechanism=None,
     established=1,
     buckets=1,
+    rolled_up=False,
     simulated=False,
 )
 FAILING = FailingRow(

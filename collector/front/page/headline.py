@@ -40,7 +40,11 @@ def _rows(places: Iterable[Place]) -> list[Row]:
 def _nothing(summary: Summary) -> str:
     if summary.full:
         return "Nothing was measured in the last 24 hours."
-    return "In the last 24 hours, no network was measured on 3 lines or more in any hour; below that nothing is shown."
+    return (
+        "In the last 24 hours, no network was measured in any hour on 3 established lines from 3 places or more; below "
+        "that nothing is shown. A line is established when it was seen on 7 days: a young collector shows its owner "
+        "everything, and others little."
+    )
 
 
 def _targets(rows: Sequence[Row]) -> str:

@@ -7,9 +7,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from collector.front.page import headline, timeline
 from collector.front.page.summary import HOURS, summarize
 from collector.front.page.words import date_and_time, place_words, plain
-from collector.warehouse.privacy_floor import LINES_FLOOR
 from collector.warehouse.store import Warehouse
 from probe.explain import DEPTH_WORDS, STATE_WORDS
+from probe.judge.cells import LINES_FLOOR
 from probe.model import Depth, Json, State
 
 MEANINGS = {

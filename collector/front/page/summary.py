@@ -27,6 +27,7 @@ from probe.explain import (
     service_words,
     words_of,
 )
+from probe.judge.cells import LINES_FLOOR
 from probe.model import HOUR_MS, Depth, State, Step
 
 HOURS = 24
@@ -79,7 +80,8 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
     last = now_ms // HOUR_MS
     first = last - HOURS + 1
     lines = _verdicts(warehouse, first, last) if full else []
-    cells = questions.cells(warehouse, _cell_query(first, last, full))
+    cells = questions.cells(warehouse, _cell_query(first, last, None if full else privacy_floor.newest_hour(now_ms)))
+    cells = cells if full else [privacy_floor.public(cell) for cell in cells]
     alone = {_place(row) for row in lines}
     places = [
         *_places(lines, first, _line_rows(warehouse.faults), by_line=True),
@@ -97,14 +99,14 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
 
 
 def _verdicts(warehouse: Warehouse, first: int, last: int) -> list[VerdictRow]:
-    return questions.hourly_verdicts(warehouse, first, last, most_lines=privacy_floor.LINES_FLOOR, limit=MAX_VERDICTS)
+    return questions.hourly_verdicts(warehouse, first, last, most_lines=LINES_FLOOR, limit=MAX_VERDICTS)
 
 
-def _cell_query(first: int, last: int, full: bool) -> CellQuery:
+def _cell_query(first: int, last: int, newest: int | None) -> CellQuery:
     return CellQuery(
         since_ms=first * HOUR_MS,
         until_ms=(last + 1) * HOUR_MS,
-        least_lines=0 if full else privacy_floor.LINES_FLOOR,
+        newest=newest,
     )
 
 

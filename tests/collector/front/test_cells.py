@@ -18,6 +18,7 @@ from probe.model import HOUR_MS, Plane, Target
 from tests.collector.rows import HOUR, KEYS, cell_row, content, verdict_row
 
 NOW_MS = (HOUR + 1) * HOUR_MS
+LATER_MS = NOW_MS + HOUR_MS
 TARGETS = [Target(id=name, plane=Plane.SIGNALLING) for name in ("whatsapp/chat", "viber/call")]
 
 
@@ -25,9 +26,11 @@ TARGETS = [Target(id=name, plane=Plane.SIGNALLING) for name in ("whatsapp/chat",
 def warehouse() -> Warehouse:
     warehouse = Warehouse(None)
     lines = [verdict_row(uid=str(n), key=KEYS[n], started_ms=HOUR * HOUR_MS + n) for n in range(4)]
-    many = cell_row(lines=4, counted=4, states={"ok": 3, "blocked": 1})
-    few = cell_row(lines=2, counted=2, states={"ok": 2}, asn=36925, operator="Medi Telecom")
-    viber = cell_row(target="viber/call", hour=HOUR - 1, lines=11, counted=0, states={"insufficient": 11})
+    many = cell_row(lines=9, counted=4, states={"ok": 3, "blocked": 1}, public_state="mixed", established=4, buckets=3)
+    few = cell_row(lines=2, counted=2, states={"ok": 2}, asn=36925, operator="Medi Telecom", established=2, buckets=2)
+    viber = cell_row(
+        target="viber/call", hour=HOUR - 1, lines=11, counted=0, states={"insufficient": 11}, established=11, buckets=7
+    )
     gone = verdict_row(target="tango/call", hour=HOUR - 1, state="down", country="ES", asn=3352, access="4g")
     warehouse.replace([content(lines, [many, few]), content([], [viber]), content([gone], [])], 1)
     return warehouse
@@ -35,10 +38,10 @@ def warehouse() -> Warehouse:
 
 @pytest.fixture
 def ask(warehouse: Warehouse, aiohttp_client: Any) -> Any:
-    async def ask(path: str, full: bool = True, **headers: str) -> tuple[int, Any]:
+    async def ask(path: str, full: bool = True, now_ms: int = LATER_MS, **headers: str) -> tuple[int, Any]:
         app = web.Application(middlewares=[in_json])
         app[ACCESS] = OwnerAccess("t", lambda: NOW_MS)
-        cells.add_routes(app, warehouse, TARGETS, lambda: NOW_MS)
+        cells.add_routes(app, warehouse, TARGETS, lambda: now_ms)
         client: TestClient[Any, Any] = await aiohttp_client(app)
         owner = {"Authorization": "Bearer t"} if full else {}
         response = await client.get(path, headers={**owner, **headers})
@@ -59,15 +62,14 @@ async def test_verdicts_as_lines(ask: Any) -> None:
     assert [json.loads(line)["uid"] for line in text.splitlines()] == ["3", "2"]
 
 
-async def test_lines_that_contradict_a_drop_are_shown_and_to_strangers_as_a_band(
-    ask: Any, warehouse: Warehouse
-) -> None:
-    mixed = cell_row(hour=HOUR - 2, lines=20, counted=20, answered=17, states={"insufficient": 17, "likely_blocked": 3})
+async def test_lines_that_contradict_a_drop_are_shown_to_the_operator_only(ask: Any, warehouse: Warehouse) -> None:
+    states = {"insufficient": 17, "likely_blocked": 3}
+    mixed = cell_row(hour=HOUR - 2, lines=20, counted=20, answered=17, states=states, established=20, buckets=20)
     warehouse.replace([content([], [mixed])], 2)
     asked = f"/v1/cells?since={(HOUR - 2) * HOUR_MS}&until={(HOUR - 1) * HOUR_MS}"
-    for full, answered in ((True, 17), (False, ">10")):
+    for full, answered in ((True, 17), (False, None)):
         _, answer = await ask(asked, full)
-        assert [cell["answered"] for cell in answer["cells"]] == [answered]
+        assert [cell.get("answered") for cell in answer["cells"]] == [answered]
 
 
 async def test_a_limit_says_that_more_was_there(ask: Any) -> None:
@@ -108,20 +110,26 @@ async def test_whether_a_name_was_ever_measured_is_no_strangers_business(ask: An
 async def test_cells_in_full_have_their_counts(ask: Any) -> None:
     _, answer = await ask("/v1/cells")
     assert [(c["target"], c["lines"]) for c in answer["cells"]] == [
-        ("whatsapp/chat", 4),
+        ("whatsapp/chat", 9),
         ("whatsapp/chat", 2),
         ("viber/call", 11),
     ]
     assert answer["cells"][0]["states"] == {"blocked": 1, "ok": 3}
 
 
-async def test_strangers_see_cells_of_three_lines_in_bands(ask: Any) -> None:
+async def test_strangers_see_cells_of_three_established_lines_in_a_band(ask: Any) -> None:
+    """And nothing of who said what: one line that differs would show."""
     _, answer = await ask("/v1/cells", full=False)
-    shown = [(c["target"], c["lines"], c["counted"], c["states"]) for c in answer["cells"]]
-    assert shown == [
-        ("whatsapp/chat", "3-5", "3-5", {"blocked": "<3", "ok": "3-5"}),
-        ("viber/call", ">10", "0", {"insufficient": ">10"}),
-    ]
+    shown = [(c["target"], c["state"], c["lines"]) for c in answer["cells"]]
+    assert shown == [("whatsapp/chat", "mixed", "3-5"), ("viber/call", "insufficient", ">10")]
+    hidden = {"counted", "states", "established", "buckets", "public_state", "rolled_up"}
+    assert not hidden & set(answer["cells"][0])
+
+
+@pytest.mark.parametrize(("now_ms", "targets"), [(LATER_MS, 2), (LATER_MS - 1, 1), (NOW_MS - 1, 0)])
+async def test_strangers_see_an_hour_when_it_has_been_over_for_one(ask: Any, now_ms: int, targets: int) -> None:
+    _, answer = await ask("/v1/cells", full=False, now_ms=now_ms)
+    assert len(answer["cells"]) == targets
 
 
 @pytest.mark.parametrize(

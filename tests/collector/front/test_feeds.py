@@ -106,7 +106,9 @@ async def test_strangers_may_ask_and_see_nobody(tmp_path: Path) -> None:
     now_hour = NOW_MS // HOUR_MS
     targets = Targets(targets=(CHAT,), digest=TARGETS.digest, body=TARGETS.body)
     rows = [*v4(1, hour=now_hour, lines=3), *v4(2, hour=now_hour - 1, lines=7), *v4(3, hour=now_hour - 3, lines=3)]
-    rows += v4(4, hour=now_hour, lines=2)  # an operator's cache would tell of these two
+    rows = [msgspec.structs.replace(row, established=row.lines, buckets=row.lines) for row in rows]
+    few = {"established": 3, "buckets": 2}  # an operator's cache would tell of these two
+    rows += [msgspec.structs.replace(row, **few) for row in v4(4, hour=now_hour, lines=900)]
     async with serving(tmp_path, owner=False, targets=targets) as collector:
         collector.parts.warehouse.replace(by_hour(rows), 0)
         async with collector.session.get(f"{collector.url}/v1/addresses") as answer:

@@ -82,7 +82,9 @@ def bar_count(shown: Page) -> int:
 
 def test_an_empty_warehouse_says_so() -> None:
     assert "Nothing was measured in the last 24 hours." in page().words
-    assert "no network was measured on 3 lines or more" in page(full=False).words
+    words = page(full=False).words
+    assert "no network was measured in any hour on 3 established lines from 3 places" in words
+    assert "a young collector shows its owner everything, and others little" in words
 
 
 def test_one_line_reads_as_this_link() -> None:
@@ -153,22 +155,27 @@ def test_three_lines_are_shown_as_a_cell() -> None:
 def test_a_cell_says_whom_a_relay_answers_that_others_miss() -> None:
     cell = cell_row(lines=20, counted=20, answered=17, states={"insufficient": 17, "likely_blocked": 3})
     assert "a relay that is dropped for others answered 17 of these" in page(cell).words
-    assert "a relay that is dropped for others answered >10 of these" in page(cell, full=False).words
     assert "dropped for others" not in page(cell_row(lines=3, counted=3, states={"ok": 3})).words
+
+
+ENOUGH: dict[str, Any] = {"public_state": "blocked", "established": 4, "buckets": 3, "operator": "Enough", "asn": 2}
 
 
 def test_strangers_see_no_line_and_no_cell_below_the_floor() -> None:
     shown = page(
         verdict_row(reason="Of one line."),
-        cell_row(lines=2, counted=2, states={"ok": 2}, operator="Few"),
-        cell_row(lines=4, counted=4, state="blocked", states={"blocked": 3, "ok": 1}, operator="Enough", asn=2),
-        cell_row(hour=HOUR - 1, lines=2, counted=2, state="blocked", states={"blocked": 2}, operator="Enough", asn=2),
+        cell_row(hour=HOUR - 2, lines=9, states={"ok": 2}, established=2, buckets=2, operator="Few"),
+        cell_row(hour=HOUR - 2, lines=9, states={"ok": 2}, established=3, buckets=2, operator="Few", asn=3),
+        cell_row(hour=HOUR - 2, state="ok", states={"blocked": 3, "ok": 9}, **ENOUGH),
+        cell_row(hour=HOUR - 3, **{**ENOUGH, "buckets": 2}),
+        cell_row(hour=HOUR - 1, **ENOUGH),
         full=False,
     )
     assert "Of one line." not in shown.words
     assert "Few (" not in shown.words
     assert "Enough (MA, AS2), ADSL" in shown.words
-    assert "3-5 lines: blocked; <3 lines: no interference seen" in shown.words
+    assert "Interference was seen with WhatsApp messages (blocked)." in shown.words
+    assert "3-5 lines" in shown.words
     assert KEYS[1][:8] not in shown.text
     assert bar_count(shown) == 1
 
@@ -188,6 +195,7 @@ def test_hostile_text_stays_text(full: bool) -> None:
     verdict = msgspec.structs.replace(VERDICT, **texts, **optional)
     words = {f.name: HOSTILE for f in msgspec.structs.fields(CELL) if isinstance(getattr(CELL, f.name), str)}
     cell = msgspec.structs.replace(CELL, **words, mechanism=HOSTILE, lines=3, states={HOSTILE: 3}, asn=2)
+    cell = msgspec.structs.replace(cell, hour=HOUR - 2, established=3, buckets=3, public_mechanism=HOSTILE)
     shown = page(verdict, cell, full=full)
     assert shown.count("script") == 0
     assert "alert(1)" in shown.text
@@ -207,9 +215,10 @@ def test_an_hour_is_drawn_if_and_only_if_there_is_data(states: dict[int, str], a
     if alone:
         rows = [verdict_row(hour=HOUR - ago, state=state) for ago, state in states.items()]
     else:
-        rows = [cell_row(hour=HOUR - ago, state=state, lines=3, states={state: 3}) for ago, state in states.items()]
+        enough = {"established": 3, "buckets": 3}
+        rows = [cell_row(hour=HOUR - ago, public_state=state, **enough) for ago, state in states.items()]
     shown = page(*rows, full=alone)
-    drawn = [state for ago, state in states.items() if ago < 24]
+    drawn = [state for ago, state in states.items() if (0 if alone else 2) <= ago < 24]
     assert bar_count(shown) == len(drawn)
     assert shown.count("circle") == (24 - len(drawn) if drawn else 0)
     for state in State:

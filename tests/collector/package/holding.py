@@ -21,7 +21,7 @@ HOURS = [moment // HOUR_MS for moment in WHEN]
 
 
 def wanted(**changes: Any) -> Wanted:
-    given: dict[str, Any] = {"since_ms": SINCE, "until_ms": UNTIL, "simulated": True, "full": True}
+    given: dict[str, Any] = {"since_ms": SINCE, "until_ms": UNTIL, "now_ms": UNTIL, "simulated": True, "full": True}
     return Wanted(**{**given, **changes})
 
 

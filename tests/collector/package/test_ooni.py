@@ -43,7 +43,7 @@ TLS_TARGET = target("whatsapp/web", endpoint("tls", "web.whatsapp.com", 443, ser
 
 def converted(one: Record, about: Any = TLS_TARGET) -> dict[str, Json]:
     verdict = judge(Evidence(measurement=one.measurement, target=about, network=one.network))
-    row = verdict_row(one, verdict, Access.ADSL, targets_known=True, is_control=False)
+    row = verdict_row(one, verdict, Access.ADSL, targets_known=True, is_control=False, established=True, bucket=None)
     return over_the_wire(ooni.measurement(one, row, about))
 
 

@@ -122,7 +122,9 @@ async def test_it_says_what_it_is_and_how_to_cite_it(source: Source, tmp_path: P
     assert descriptor["name"] == "ringback-simulated-ma-2016-01-01-2016-01-31"
     assert descriptor["description"].startswith("SIMULATED:")
     assert descriptor["licenses"][0]["name"] == "CC-BY-4.0"
-    assert descriptor["ringback"]["privacy"] == "cells of 3 lines or more, counts in bands"
+    assert descriptor["ringback"]["privacy"] == (
+        "cells of 3 established lines from 3 sources (2 on cellular networks), an hour late, counts in bands"
+    )
     assert descriptor["citation"].startswith("Ringback (2016). Internet calls, MA, 2016-01-01 to 2016-01-31: simulated")
     assert f"rules version {descriptor['ringback']['rules_version']}" in descriptor["citation"]
 

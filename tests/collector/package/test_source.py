@@ -9,11 +9,12 @@ import pytest
 
 from collector.judging.projector import Projector
 from collector.package.source import DATASETS, PUBLIC, Source, cells, measurements, verdicts
-from collector.package.tables import CELLS, COUNTS, STATES, VERDICTS, columns
+from collector.package.tables import CELLS, OF_OPERATORS, STATES, VERDICTS, columns
 from collector.warehouse import privacy_floor, questions
 from collector.warehouse.questions import CellQuery, VerdictQuery
 from collector.warehouse.store import Basis, Warehouse
 from collector.warehouse.tables import CellRow, HourContent
+from probe.judge.cells import LINES_FLOOR
 from probe.model import HOUR_MS, Json
 from tests.collector.judging.evidence import RULES, parse
 from tests.collector.log.memory_log import MemoryLog
@@ -51,10 +52,11 @@ def test_lines_are_in_order_of_time_and_have_all_columns(source: Source, dataset
 def test_to_strangers_counts_are_bands_and_few_lines_are_not_shown(source: Source) -> None:
     """The hotel's single line makes no cell of its own there; with the token it does."""
     every, shown = decoded(cells(source, wanted())), decoded(cells(source, wanted(full=False)))
-    few = [row for row in every if row["lines"] < privacy_floor.LINES_FLOOR]
+    few = [row for row in every if row["lines"] < LINES_FLOOR]
     assert {row["access"] for row in few} == {"wifi"}
     assert len(shown) == len(every) - len(few) > 0
-    assert {row[name] for row in shown for name in COUNTS} <= BANDS
+    assert {name for row in shown for name in row} & set(OF_OPERATORS) == set()
+    assert {row["lines"] for row in shown} <= BANDS
     assert {row["lines"] for row in shown} == {"3-5"}
     assert all(isinstance(row["lines"], int) for row in every)
 
@@ -111,7 +113,7 @@ def cell(hour: int, asn: int) -> CellRow:
         target="viber/call", service="viber", role="call", hour=hour, since_ms=hour * HOUR_MS,
         until_ms=(hour + 1) * HOUR_MS, country="MA", asn=asn, operator=f"Operator {asn}", access="adsl",
         state="ok", mechanism=None, lines=4, counted=4, states={"ok": 4}, public_state="ok",
-        public_mechanism=None, established=4, buckets=4, simulated=False,
+        public_mechanism=None, established=4, buckets=4, rolled_up=False, simulated=False,
     )  # fmt: skip
 
 
