@@ -63,6 +63,7 @@ class Options(Struct, frozen=True, kw_only=True):
     networks: Path | None = None
     targets: Path | None = None
     control_keys: tuple[str, ...] = ()
+    told: bool = False  # that every line is established and a source of its own: of what is simulated only
     trusted_proxies: tuple[str, ...] = ()
     influx: Server | None = None
     trust_clock: bool = False  # whatever the log says of the time
@@ -117,7 +118,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
         key = collector_key.load_or_create(options.data)
-        projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse)
+        projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse, told=options.told)
         files = TargetFiles(log, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
         points = Points(warehouse, rules.cell, files, ids, release_of(__version__))

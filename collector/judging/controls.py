@@ -33,9 +33,9 @@ def control_keys(words: Iterable[str]) -> frozenset[str]:
     return keys
 
 
-def keys_digest(keys: frozenset[str]) -> str:
-    """Names a list of control keys, so that a change of the list is seen: hex SHA-256."""
-    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+def keys_digest(keys: frozenset[str], *, told: bool = False) -> str:
+    """Names a list of control keys, and whether standing is told, so that a change is seen: hex SHA-256."""
+    return hashlib.sha256("\n".join([*sorted(keys), *(["told"] if told else [])]).encode()).hexdigest()
 
 
 def near_hours(hour: int) -> range:

@@ -19,6 +19,7 @@ from collector.judging.affected import dirty_hours
 from collector.judging.controls import keys_digest
 from collector.judging.evidence import Gatherer, Parse, TargetFiles
 from collector.judging.judging import Judging, held, outdated
+from collector.judging.kept_standing import KeptStanding
 from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
 from collector.log import Log, Record
@@ -41,7 +42,7 @@ class Stopped(Exception):
 
 
 class Projector:
-    """Keeps `warehouse` up with `log`. `control_keys` are hex; `parse` reads a targets file.
+    """Keeps `warehouse` up with `log`. `control_keys` are hex; `parse` reads a targets file; `told`: everybody counts.
 
     `step` and `rebuild` block, and must not run at the same time; `run` calls them in one thread of its own.
     `lag` is how many batches were not judged when it last looked; `error` is why the last step failed, or None.
@@ -56,20 +57,26 @@ class Projector:
         rules: Rules,
         parse: Parse,
         clock: Callable[[], float] = time.monotonic,
+        told: bool = True,
     ) -> None:
         self.lag = 0
         self.error: str | None = None
         self._log, self._warehouse, self._keys, self._rules = log, warehouse, control_keys, rules
         self._files = TargetFiles(log, parse)
         self._quarantine = Quarantine()
-        gatherer = Gatherer(log, control_keys, self._files, quarantine=self._quarantine)
+        self._standing = KeptStanding(log, told=told)
+        gatherer = Gatherer(log, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
         self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
         self._begun = False
-        self._basis = Basis(rules_version=rules.version, controls=keys_digest(control_keys))
+        self._basis = Basis(rules_version=rules.version, controls=keys_digest(control_keys, told=told))
         self._arrival = asyncio.Event()
         self._stopping = False
         self._clock = clock
         self._waiting_since: float | None = clock()  # when what is not judged yet came, or judging last got on
+
+    def counts(self, record: Record) -> bool:
+        """Whether the line of a record was established when it was received."""
+        return self._standing.who.established(record)
 
     @property
     def quarantined(self) -> Counter[str]:
@@ -91,11 +98,13 @@ class Projector:
         """
         self._settle_basis()
         cursor = self._warehouse.cursor()
+        self._standing.begin(self._warehouse)
         arrived = self._log.records(cursor, limit)
         batches = {record.cursor for record in arrived}
-        dirty = self._dirty(arrived, self._warehouse) | outdated(self._warehouse)
+        dirty = self._dirty([*arrived, *self._standing.see(arrived)], self._warehouse) | outdated(self._warehouse)
         if dirty:
             self._warehouse.replace(self._judging.hours(dirty, self._warehouse), max(batches, default=cursor))
+        self._standing.settled(self._warehouse.cursor())
         self.lag = self._log.cursor() - self._warehouse.cursor()
         return len(batches)
 
@@ -128,6 +137,7 @@ class Projector:
         """Each hour is judged once; the cursor moves at the end, so that what is cut short is never taken up."""
         self._quarantine.begin({})
         self._begun = False  # what is cut short here, the standing file tells anew
+        self._standing.begin(None)
         hours, cursor = self._all_hours()
         warehouse = fresh(path)
         try:
@@ -144,6 +154,7 @@ class Projector:
         cursor = 0
         while arrived := self._log.records(cursor, BATCHES):
             hours.update((record.measurement.target, record.hour) for record in arrived)
+            self._standing.see(arrived)
             cursor = arrived[-1].cursor
         return hours, cursor
 

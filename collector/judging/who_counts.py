@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 from msgspec import Struct
 
-from collector.facts.standing import Standings, day_of
+from collector.facts.standing import day_of
 from collector.log import Record
 
 Source = tuple[int, Hashable]  # day (UTC) since 1970, source bucket
@@ -40,13 +40,10 @@ def _own(record: Record) -> str:
 TOLD = WhoCounts(_everybody, _own)
 
 
-def by_standing(standings: Standings) -> WhoCounts:
+def by_standing(established: Callable[[Record], bool]) -> WhoCounts:
     """By what the collector itself saw. A bucket names a source on the day of its receipt only, and is then made of
     another secret: what was received on another day than it was measured is of an unknown source.
     """
-
-    def established(record: Record) -> bool:
-        return standings.is_established(record.key, record.network.asn, record.received_ms)
 
     def bucket(record: Record) -> str | None:
         return record.bucket if day_of(record.received_ms) == day_of(record.started_ms) else None

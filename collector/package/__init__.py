@@ -2,7 +2,7 @@
 
 Three data sets, and who gets them (design.md, section 5, "Who sees what"):
 
-- `cells`, hourly, for everybody: those of at least three lines, with counts in bands. With the admin token, all of them
+- `cells`, hourly, for everybody: those above the privacy floor, the count as a band. With the admin token, all of them
   and exact counts.
 - `verdicts` and `measurements`, of single lines: with the admin token only. A line seen three times an hour is one
   subscriber to whoever holds the operator's own records.

@@ -98,6 +98,7 @@ def options_for(options: Options, episode: Episode, secret: bytes) -> Options:
         options,
         networks=options.data / NETWORKS_FILE,
         control_keys=control_keys(episode, secret),
+        told=True,
         trusted_proxies=(f"{HERE}/32",),
     )
 

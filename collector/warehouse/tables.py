@@ -7,6 +7,7 @@ from collections.abc import Collection
 import msgspec
 from msgspec import Struct
 
+from collector.facts.standing import sighting
 from collector.log import Record
 from probe.model import Access, AlsoDial, Cell, Network, State, Verdict
 
@@ -43,6 +44,8 @@ VERDICT_COLUMNS = {
     "received_ms": "BIGINT",
     "established": "BOOLEAN",
     "bucket": "VARCHAR",
+    "checked": "BOOLEAN",
+    "consistent": "BOOLEAN",
 }
 
 CELL_COLUMNS = {
@@ -143,6 +146,8 @@ class VerdictRow(Struct, frozen=True, kw_only=True):
     received_ms: int  # when its batch came
     established: bool  # whether its line was, at that time
     bucket: str | None  # keyed hash of its source on the day of its start; None: not known
+    checked: bool  # as a sighting of its key (collector/facts/standing.py)
+    consistent: bool
 
 
 class CellRow(Struct, frozen=True, kw_only=True):
@@ -243,6 +248,7 @@ def verdict_row(
 ) -> VerdictRow:
     measurement, link = record.measurement, record.measurement.link
     service, _, role = measurement.target.partition("/")
+    seen = sighting(record.key, record.network.asn, record.received_ms, measurement)
     return VerdictRow(
         target=measurement.target,
         service=service,
@@ -276,6 +282,8 @@ def verdict_row(
         received_ms=record.received_ms,
         established=established,
         bucket=bucket,
+        checked=seen.checked,
+        consistent=seen.consistent,
     )
 
 

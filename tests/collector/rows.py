@@ -46,6 +46,8 @@ VERDICT = VerdictRow(
     received_ms=HOUR * HOUR_MS + 1000,
     established=True,
     bucket="b1",
+    checked=True,
+    consistent=True,
 )
 CELL = CellRow(
     target="whatsapp/chat",

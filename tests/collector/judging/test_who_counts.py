@@ -14,7 +14,8 @@ WEEK = {day: Day(True, 10) for day in range(TODAY - 7, TODAY)}
 
 
 def test_a_line_counts_from_the_receipt_on_at_which_it_was_established() -> None:
-    who = by_standing(Standings({("k1", MAROC.asn): WEEK}))
+    standings = Standings({("k1", MAROC.asn): WEEK})
+    who = by_standing(lambda one: standings.is_established(one.key, one.network.asn, one.received_ms))
     assert who.established(record(key="k1"))
     assert not who.established(record(key="k2"))
     assert not who.established(record(key="k1", network=MEDI))
@@ -22,7 +23,7 @@ def test_a_line_counts_from_the_receipt_on_at_which_it_was_established() -> None
 
 
 def test_a_bucket_is_of_one_day() -> None:
-    who = by_standing(Standings())
+    who = by_standing(lambda one: False)
     same = replace(record(), bucket="b")
     assert who.source(same) == (TODAY, "b")
     assert who.bucket(replace(same, received_ms=same.received_ms + DAY_MS)) is None

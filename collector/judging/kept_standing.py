@@ -1,0 +1,70 @@
+"""Standing kept up with the warehouse: its verdicts hold what each measurement was as a sighting of its key.
+
+What has arrived and is not judged yet is added in memory, and asked anew of the warehouse after anything went wrong. In
+the order of a log's own clock a key's standing begins after all that was received of it, and nothing has to be judged
+again; where records come late, those are told whose line counts now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collector.facts.standing import DAY_MS, Day, Sighting, Standings, days_of, sighting
+from collector.judging.who_counts import TOLD, WhoCounts, by_standing
+from collector.log import Log, Record
+from collector.warehouse.store import Warehouse
+
+DAYS = f"""
+SELECT key, asn, received_ms // {DAY_MS}, bool_or(checked), count(*) FILTER (consistent)
+FROM verdict WHERE asn <> 0 GROUP BY ALL
+"""
+NEWEST = "SELECT coalesce(max(received_ms), 0) FROM verdict"
+FOR_EVER_MS = 2**53
+
+
+class KeptStanding:
+    """Who counts, by what `log` holds; where it is `told`, everybody does (who_counts.py)."""
+
+    def __init__(self, log: Log, *, told: bool) -> None:
+        self._log, self._told = log, told
+        self._standings = Standings()
+        self._at: int | None = None  # the position up to which the warehouse holds what is known here
+        self._newest_ms = 0
+        self.who: WhoCounts = TOLD if told else by_standing(self.is_established)
+
+    def is_established(self, record: Record) -> bool:
+        return self._standings.is_established(record.key, record.network.asn, record.received_ms)
+
+    def begin(self, warehouse: Warehouse | None) -> None:
+        """Starts from what a warehouse holds, or from nothing, if it is not there already."""
+        cursor = 0 if warehouse is None else warehouse.cursor()
+        if self._told or (warehouse is not None and self._at == cursor):
+            return
+        rows = [] if warehouse is None else warehouse.select(DAYS)
+        days: dict[tuple[str, int], dict[int, Day]] = {}
+        for key, asn, day, checked, consistent in rows:
+            days.setdefault((key, asn), {})[day] = Day(checked, consistent)
+        self._standings = Standings(days)
+        self._newest_ms = 0 if warehouse is None else warehouse.select(NEWEST)[0][0]
+
+    def see(self, arrived: Iterable[Record]) -> list[Record]:
+        """Takes records in; returns those, of before, whose line counts now and did not."""
+        if self._told:
+            return []
+        arrived = list(arrived)
+        self._at = None  # until the warehouse holds them
+        began = self._standings.add(days_of(map(sighting_of, arrived)))
+        self._newest_ms = max([self._newest_ms, *(r.received_ms for r in arrived)])
+        late = {one: day * DAY_MS for one, day in began.items() if day * DAY_MS <= self._newest_ms}
+        if not late:
+            return []
+        found = self._log.by_keys(sorted({key for key, _ in late}), 0, FOR_EVER_MS)
+        return [r for r in found if r.received_ms >= late.get((r.key, r.network.asn), FOR_EVER_MS)]
+
+    def settled(self, cursor: int) -> None:
+        """All that was seen is in the warehouse, which stands at this position."""
+        self._at = cursor
+
+
+def sighting_of(record: Record) -> Sighting:
+    return sighting(record.key, record.network.asn, record.received_ms, record.measurement)

@@ -1,0 +1,109 @@
+"""Standing in the projection: who was seen on seven days counts from the eighth on, in whatever order it arrives."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from collector.facts.standing import DAY_MS
+from collector.instance import Options, opened
+from collector.judging.projector import Projector
+from collector.judging.rules import RULES as REAL
+from collector.log import Record
+from collector.warehouse.store import Warehouse
+from probe.model import Neutral, Transport
+from tests.collector.judging.evidence import MEDI, RULES, START_MS, parse, record
+from tests.collector.judging.test_projector import logged
+from tests.collector.log.memory_log import MemoryLog
+
+NEUTRAL = Neutral(target="baseline/web", handshake="tls", transport=Transport.TCP, port=443, family=4, failure=None)
+DAY = 24 * 60  # minutes
+
+
+def seen(key: str, day: int, number: int) -> Record:
+    """A measurement of a line whose self-check passed, on a day before or after START_MS."""
+    one = record(f"{key}.{day}.{number}", key=key, minute=day * DAY + number, cycle=f"{day}.{number}")
+    measurement = replace(one.measurement, link=replace(one.measurement.link, neutrals=(NEUTRAL,)))
+    return replace(one, measurement=measurement)
+
+
+def history(key: str, first: int, days: int, each: int = 8) -> list[Record]:
+    return [seen(key, day, number) for day in range(first, first + days) for number in range(each)]
+
+
+HONEST = [*history("k1", -7, 9), *history("k2", -6, 8), *history("k3", -1, 3, each=60)]
+
+
+def projector(log: MemoryLog, warehouse: Warehouse) -> Projector:
+    return Projector(log, warehouse, frozenset(), rules=RULES, parse=parse, told=False)
+
+
+def projected(log: MemoryLog, path: Path | None = None) -> Warehouse:
+    warehouse = Warehouse(path)
+    projector(log, warehouse).catch_up()
+    return warehouse
+
+
+def counting(warehouse: Warehouse) -> dict[str, set[int]]:
+    """The days on which what was received of a key counted, since START_MS."""
+    rows = warehouse.select("SELECT key, received_ms FROM verdict WHERE established")
+    found: dict[str, set[int]] = {}
+    for key, received_ms in rows:
+        found.setdefault(key, set()).add((received_ms - START_MS) // DAY_MS)
+    return found
+
+
+def test_a_line_counts_from_the_eighth_day_on() -> None:
+    assert counting(projected(logged(*HONEST))) == {"k1": {0, 1}, "k2": {1}}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_the_order_and_the_stops(seed: int) -> None:
+    chance, log, warehouse = random.Random(seed), logged(), Warehouse(None)
+    arriving = [*HONEST, replace(seen("k4", 0, 1), network=MEDI)]
+    expected = projected(logged(*arriving)).dump()
+    chance.shuffle(arriving)
+    working = projector(log, warehouse)
+    while arriving:
+        batch, arriving = arriving[:40], arriving[40:]
+        log.deliver(batch)
+        if chance.random() < 0.3:
+            working = projector(log, warehouse)
+        working.step()
+    working.catch_up()
+    assert warehouse.dump() == expected
+
+
+def test_a_step_that_failed_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, warehouse = logged(*history("k1", -7, 7, each=4)), Warehouse(None)
+    working, write = projector(log, warehouse), warehouse.replace
+
+    def full(*words: Any) -> Any:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(warehouse, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        working.step()
+    monkeypatch.setattr(warehouse, "replace", write)
+    log.deliver([seen("k1", 0, 1)])
+    working.catch_up()
+    assert counting(warehouse) == {}, "28 results are not fifty"
+
+
+def test_a_rebuild_finds_the_same(tmp_path: Path) -> None:
+    log = logged(*HONEST)
+    warehouse = projected(log, tmp_path / "warehouse.duckdb")
+    before = warehouse.dump()
+    projector(log, warehouse).rebuild()
+    assert warehouse.dump() == before
+    warehouse.close()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_only_an_instance_that_is_told_counts_everybody(tmp_path: Path, told: bool) -> None:
+    with opened(Options(data=tmp_path, told=told), REAL) as parts:
+        assert parts.projector.counts(record()) is told
