@@ -67,6 +67,7 @@ async def test_once_waits_for_the_probe_and_for_the_judge(options: Options, part
     assert parts.log.cursor() == parts.warehouse.cursor() == 1
     assert said == [f"What was measured on this line: {options.data / 'page.html'}"]
     assert "Ringback" in page(options)
+    assert (options.data / "page.html").stat().st_mode & 0o777 == 0o600  # one line's verdicts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
