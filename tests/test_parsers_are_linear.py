@@ -1,7 +1,6 @@
 """What strangers send is read in time that grows with its length: 60 kB in no more than some 50 ms.
 
-The bound is no time by a clock on the wall: it is a number of steps of a plain loop, measured beside each parser in
-the processor's time of this process, so a machine that is slow or busy moves both.
+The bound is no time by a clock on the wall, but a number of steps (tests.steps).
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ import gc
 import importlib
 import pkgutil
 import re
-import time
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -24,11 +22,7 @@ from hypothesis import strategies as st
 import probe.codecs
 from tests.parsers import LONG, PARSERS, Parser
 from tests.source import modules
-
-STEPS = 1_000_000  # of the loop: some 50 ms on an idle machine of today, 16 a byte
-LOOP = 20_000  # steps that are measured
-HOPELESS = 8  # times as long as allowed: no busy machine does that
-TRIES = 4  # a busy machine spoils one, and not all; what is quadratic takes a hundred times too long
+from tests.steps import is_bounded
 
 RUNS = (
     *(bytes([byte]) for byte in b" \t\r\n\0\x7f\xffa01.:;,-_=%&/\\\"'<>()[]{}#"),
@@ -37,40 +31,6 @@ RUNS = (
     *(b'\\"', b'""', b"<a", b"<a>", b"<title", b"<title>", b"</title", b"&amp;"),
     *(b"[1,", b'{"a":', b"{a,", b"- ", b"? ", b"&a ", b"\xc0\x0c", b"\xef\xbb\xbf", b"\x00\x01", b"\x80", b"xn--"),
 )
-
-
-def loop(steps: int) -> int:
-    """The measure: plain Python that keeps to the processor."""
-    number = 1
-    for step in range(steps):
-        number = number * 31 + step & 0xFFFF
-    return number
-
-
-def spent(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
-
-
-@cache
-def usual_step() -> float:
-    return spent(lambda: loop(10 * LOOP)) / (10 * LOOP)
-
-
-def steps_of(work: Callable[[], object]) -> float:
-    """The time of `work`, in steps of the loop, which is measured on either side of it."""
-    before = spent(lambda: loop(LOOP))
-    taken = spent(work)
-    return taken / (max(before, spent(lambda: loop(LOOP))) / LOOP)
-
-
-def is_bounded(work: Callable[[], object], allowance: int = 1) -> bool:
-    most = STEPS * allowance
-    first = spent(work) / usual_step()
-    if first > HOPELESS * most:
-        return False
-    return first <= most or any(steps_of(work) <= most for _ in range(TRIES))
 
 
 def long_one(parser: Parser, frame: tuple[bytes, bytes], run: bytes) -> bytes:
