@@ -1,6 +1,6 @@
 """An instance: a data directory, its lock, and the parts of the collector that works in it.
 
-    DATA/lock  log.sqlite  warehouse.duckdb  admin.token  collector.key
+    DATA/lock  log/  targets/  index.sqlite  warehouse.duckdb  admin.token  collector.key
 
 One process at a time holds a data directory; `lock` says so before any file is touched, and where that one listens.
 """
@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.facts import collector_key
 from collector.facts.collector_key import CollectorKey
+from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import PrefixTable, read_networks
 from collector.facts.own_clock import EARLIEST_MS, OwnClock
 from collector.front.batches import Ingest
@@ -33,9 +34,10 @@ from collector.influx.vitals import Vitals
 from collector.influx.vocabulary import release_of
 from collector.judging.controls import control_keys
 from collector.judging.evidence import TargetFiles
+from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
 from collector.judging.rules import Rules
-from collector.log import Log, soundness
+from collector.log import Log, moving, soundness
 from collector.log.sqlite import SqliteLog
 from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
@@ -52,8 +54,13 @@ CLOCK_BEHIND = (
 )
 
 LOOK_S = 0.2  # between two looks at how far the projection is
-LOCK_FILE, LOG_FILE, WAREHOUSE_FILE = "lock", "log.sqlite", "warehouse.duckdb"
-OURS = ("lock", "log*", "warehouse*", "*.token", "*.secret", "*.key", "networks.csv", "page.html", "probe")
+LOCK_FILE, LOG_DIRECTORY, TARGETS_DIRECTORY = "lock", "log", "targets"
+INDEX_FILE, WAREHOUSE_FILE = "index.sqlite", "warehouse.duckdb"
+OLD_LOG_FILE = "log.sqlite"  # of a directory that was not opened since the log has a file a day
+OURS = (
+    *("lock", "log*", "targets", "index*", "warehouse*", "*.token", "*.secret", "*.key"),
+    *("networks.csv", "page.html", "probe"),
+)
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -73,6 +80,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     """The parts of a collector. `controls` are keys in hex; `targets` is the file that probes are told to use."""
 
     log: Log
+    index: SqliteIndex
+    kept_targets: KeptTargets
     ingest: Ingest
     projector: Projector
     warehouse: Warehouse
@@ -92,10 +101,14 @@ class DirectoryInUse(UserError):
         self.address = address
 
 
+def holds_log(data: Path) -> bool:
+    return (data / LOG_DIRECTORY).exists() or (data / OLD_LOG_FILE).exists()
+
+
 def require_log(data: Path) -> None:
     """Requires a collector's files: what cares for them must not make new ones. Raises UserError."""
-    if not (data / LOG_FILE).exists():
-        raise UserError(f"{data} holds no {LOG_FILE}: give --data, the directory of a collector.")
+    if not holds_log(data):
+        raise UserError(f"{data} holds no log: give --data, the directory of a collector.")
 
 
 @contextmanager
@@ -113,13 +126,16 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
     metrics = Metrics(CollectorRegistry())
     with (
         held(options.data),
-        closing(SqliteLog(options.data / LOG_FILE)) as log,
+        closing(_log(options.data, kept := KeptTargets(options.data / TARGETS_DIRECTORY))) as log,
+        closing(SqliteIndex(options.data / INDEX_FILE, log)) as index,
         closing(Warehouse(options.data / WAREHOUSE_FILE)) as warehouse,
         nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
         key = collector_key.load_or_create(options.data)
-        projector = Projector(log, warehouse, controls, rules=rules, parse=targets_file.parse, told=options.told)
-        files = TargetFiles(log, targets_file.parse)
+        projector = Projector(
+            log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, told=options.told
+        )
+        files = TargetFiles(kept, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
         points = Points(warehouse, rules.cell, files, ids, release_of(__version__))
         vitals = Vitals(log, warehouse, targets, metrics.registry, clock)
@@ -135,6 +151,8 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
 
         yield Parts(
             log=log,
+            index=index,
+            kept_targets=kept,
             ingest=Ingest(log, networks, key, metrics, own.now_ms, stored, proxies),
             projector=projector,
             warehouse=warehouse,
@@ -149,7 +167,13 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
 
 def _newest_ms(log: Log) -> int:
     """When the newest batch was received; 0 where there is none."""
-    return max((record.received_ms for record in log.records(log.cursor() - 1, 1)), default=0)
+    return max((entry.envelope.received_ms for entry in log.read(log.latest() - 1, 1)), default=0)
+
+
+def _log(data: Path, kept: KeptTargets) -> SqliteLog:
+    """The log of a data directory, moved to a file a day where it is an old one's. Raises UserError."""
+    moving.move(data / OLD_LOG_FILE, data / LOG_DIRECTORY, kept.put)
+    return SqliteLog(data / LOG_DIRECTORY)
 
 
 def now_ms() -> int:

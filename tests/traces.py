@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 GZIP = b"\x1f\x8b\x08"
+ZLIB = b"\x78\x9c"
 
 
 class Traces:
@@ -34,8 +35,10 @@ class Traces:
         return traces
 
     def add(self, data: bytes) -> None:
-        """As it is and, where it is a batch, inflated."""
+        """As it is and, where it is a batch or else deflated, inflated."""
         self._chunks.append(data)
+        if data.startswith(ZLIB):
+            self._chunks.append(zlib.decompress(data))
         if data.startswith(GZIP):
             self.batches += 1
             self._chunks.append(inflated(data))

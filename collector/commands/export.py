@@ -12,7 +12,7 @@ import aiohttp
 
 from collector.commands.arguments import add_data, moment, say_aside
 from collector.front.access import TOKEN_FILE, admin_token
-from collector.instance import LOG_FILE, DirectoryInUse, Options, now_ms, opened
+from collector.instance import DirectoryInUse, Options, holds_log, now_ms, opened
 from collector.judging.rules import RULES, Rules
 from collector.package.export import Order, Say, export
 from collector.package.origin import OwnFiles, RunningCollector
@@ -98,13 +98,15 @@ async def _from_files(order: Order, data: Path | None, token: str | None, rules:
 
     Raises UserError.
     """
-    if data is None or not (data / LOG_FILE).exists():
+    if data is None or not holds_log(data):
         raise UserError("Give --data, the directory of a collector, or --collector, the address of one that runs.")
     try:
         with opened(Options(data=data), rules) as parts:
             if token is not None and not hmac.compare_digest(token.encode(), admin_token(data).encode()):
                 raise UserError(f"That is not the admin token of {data}; it is in {data / TOKEN_FILE}.")
-            await export(order, OwnFiles(Source(log=parts.log, warehouse=parts.warehouse)), say)
+            parts.projector.index(parts.warehouse.cursor())
+            source = Source(log=parts.log, index=parts.index, targets=parts.kept_targets, warehouse=parts.warehouse)
+            await export(order, OwnFiles(source), say)
     except DirectoryInUse as held:
         if held.address is None:
             raise

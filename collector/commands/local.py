@@ -122,7 +122,7 @@ async def _end(child: asyncio.subprocess.Process, limit_s: float) -> None:
 
 async def _announce(local: Local, parts: Parts, address: str, say: Say) -> None:
     """Says where the page is once something of this run stands on it."""
-    await judged(parts, parts.log.cursor() + 1)
+    await judged(parts, parts.log.latest() + 1)
     say(f"What was measured on this line: {link_to(address, local.options.data)}")
     say(f"This link opens once; `ringback-collector link --data {local.options.data}` prints another.")
 
@@ -143,7 +143,7 @@ async def _caught_up(parts: Parts) -> None:
     """Waits until all that was received is judged. Raises UserError when that takes too long."""
     try:
         async with asyncio.timeout(PROJECTION_S):
-            await judged(parts, parts.log.cursor())
+            await judged(parts, parts.log.latest())
     except TimeoutError:
         reason = parts.projector.error or "there is too much of it"
         raise UserError(f"What was measured is kept but not yet judged ({reason}): start again to see it.") from None

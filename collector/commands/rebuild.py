@@ -17,9 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Judge the whole log again, into a new warehouse that takes the place of the old one."""
+    """Index and judge the whole log again, into a new warehouse that takes the place of the old one."""
     require_log(arguments.data)
     with opened(options(arguments), RULES) as parts:
+        parts.index.clear()
         parts.projector.rebuild()
         say(f"Judged again, up to batch {parts.warehouse.cursor()}.")
     return 0

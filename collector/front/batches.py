@@ -1,8 +1,8 @@
 """Batches: an upload is accepted, or refused with a reason (design.md, section 6).
 
 What arrives is written by strangers: the body is read in bounded memory and time, and checked whole before anything
-is kept. 2xx means that it is on the disk. A refusal of 400, 409, 413 or 422 is for good: the probe sets the batch
-aside; after 408 and 503 it tries again.
+is kept. 2xx means that it is on the disk. A refusal of 400, 413 or 422 is for good: the probe sets the batch aside;
+after 408 and 503 it tries again.
 
 The source address is looked up and forgotten: it reaches neither the log nor a message.
 """
@@ -22,7 +22,7 @@ from collector.facts.networks import Networks, Prefix, lookup_prefix
 from collector.facts.own_clock import ClockBehind
 from collector.front.refusals import Refused, refusal
 from collector.front.source import source_address
-from collector.log import Appended, Conflict, Log, LogFull
+from collector.log import Envelope, Log, LogFull
 from collector.metrics import Metrics
 from probe.addresses import is_public, prefix_of
 from probe.codecs.receipt import Receipt, issue
@@ -106,18 +106,21 @@ class Ingest:
             batch = await asyncio.to_thread(unseal, data)
         except SealError as error:
             raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
-        appended = await self._append(batch, data, received_ms, self._origin(request))
+        is_new = await self._append(batch, data, received_ms, self._origin(request))
         self._gaps.hear(batch.header)
-        return issue(data, appended.stored, appended.known, received_ms, self._key.key, self._key.sign)
+        lines = len(batch.measurements)
+        stored, known = (lines, 0) if is_new else (0, lines)
+        return issue(data, stored, known, received_ms, self._key.key, self._key.sign)
 
-    async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, network: Network) -> Appended:
+    async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, network: Network) -> bool:
+        """Whether it was new. What it repeats of other batches is seen later, by the index."""
         named = {prefix: lookup_prefix(self._networks, prefix) for prefix in prefixes(batch.measurements)}
+        envelope = Envelope(received_ms=received_ms, network=network, named=named, body=data)
         try:
-            return await self._log.append(batch, data, received_ms, network, named)
-        except Conflict as error:
-            raise Refused(409, "conflict", str(error)) from error
+            appended = await self._log.append(envelope, batch.header.sealed_ms)
         except LogFull as error:
             raise Refused(503, "log_full", "The collector cannot keep more at the moment; try again later.") from error
+        return appended.is_new
 
     def _received_ms(self) -> int:
         try:

@@ -23,6 +23,7 @@ TARGETS_MAX_AGE_S = 300
 AT_ONCE = 8  # answers of some size, for strangers
 BUSY = "Others are being told; try again in a minute."
 MOST_ADDRESSES = 500
+JUST_RECEIVED = 100  # batches that are indexed for an answer; the projector may not have come to them
 MOST_OF_ENDPOINT = 4  # and family: a probe dials no more
 
 
@@ -69,7 +70,8 @@ class Feeds:
         return given.span(self._parts.now_ms(), DEFAULT_SPAN_MS, MAX_SPAN_MS)
 
     def _seen_by_controls(self, since_ms: int, until_ms: int) -> bytes:
-        records = self._parts.log.by_keys(self._parts.controls, since_ms, until_ms)
+        self._parts.index.extend(JUST_RECEIVED)
+        records = self._parts.index.by_keys(self._parts.controls, since_ms, until_ms)
         seen = [
             ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement, started_ms=r.started_ms)
             for r in records

@@ -17,7 +17,6 @@ from collector.front.access import OwnerAccess, admin_token
 from collector.front.server import create_app, runner
 from collector.front.source import is_loopback
 from collector.instance import LOCK_FILE, Options, Parts, now_ms
-from collector.log import LogFull
 from probe.failure import UserError
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # what stands for all addresses → this machine's own
@@ -39,11 +38,11 @@ async def listening(parts: Parts, options: Options, sock: socket.socket) -> Asyn
 
 
 async def _keep_targets(parts: Parts) -> None:
-    """Keeps the targets file in the log: what probes are told to measure is judged by the file that told them."""
+    """Keeps the targets file: what probes are told to measure is judged by the file that told them."""
     try:
-        await parts.log.put_targets(parts.targets.digest, parts.targets.body)
-    except LogFull as error:
-        raise UserError(f"The log cannot be written ({error}): free the disk that holds --data.") from error
+        await asyncio.to_thread(parts.kept_targets.put, parts.targets.digest, parts.targets.body)
+    except OSError as error:
+        raise UserError(f"--data cannot be written ({error.strerror}): free the disk that holds it.") from error
 
 
 def open_socket(host: str, port: int) -> socket.socket:

@@ -61,4 +61,4 @@ class Operations:
     def _cursors(self) -> tuple[int, int]:
         """The positions of log and projection, the projection's read first: the lag is never less than it is."""
         projection = self._warehouse.cursor()
-        return self._log.cursor(), projection
+        return self._log.latest(), projection

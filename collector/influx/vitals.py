@@ -31,7 +31,7 @@ class Vitals(Struct, frozen=True):
     def lines(self) -> list[str]:
         """The point of now. Counters are since this process began."""
         counted = counters(self.registry)
-        projected, cursor, now_ms = self.warehouse.cursor(), self.log.cursor(), self.now_ms()
+        projected, cursor, now_ms = self.warehouse.cursor(), self.log.latest(), self.now_ms()
         fields: dict[str, Value | None] = {
             "accepted": counted["ringback_measurements_total", "stored"],
             "refused": sum(

@@ -1,6 +1,6 @@
 """Which hours have to be judged again when records arrive: their own, and those on whose evidence they bear.
 
-A measurement that is not consumed yet needs no care: it is judged when it is, and finds all this in the log. So the
+A measurement that is not consumed yet needs no care: it is judged when it is, and finds all this in the index. So the
 hours to look for are among those that the warehouse holds.
 """
 
@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 
 from collector.judging.controls import calibrated_hours, near_hours
 from collector.judging.evidence import TargetFiles
+from collector.judging.index import Index
 from collector.judging.neighbours import tried_addresses
 from collector.judging.resolver_lines import resolver_prefixes
-from collector.log import Log, Record
+from collector.log import Record
 from collector.warehouse.store import Hour, Warehouse
 
 # Asked with bounds over all windows, so that only the hours in question are read and not the target's history.
@@ -45,14 +46,14 @@ SELECT DISTINCT target, hour FROM verdict WHERE NOT targets_known AND targets IN
 
 
 def dirty_hours(
-    arrived: Sequence[Record], log: Log, warehouse: Warehouse, control_keys: frozenset[str], files: TargetFiles
+    arrived: Sequence[Record], index: Index, warehouse: Warehouse, control_keys: frozenset[str], files: TargetFiles
 ) -> set[Hour]:
     """The (target, hour) to judge again because these records arrived, or because their targets file did."""
     controls = [r for r in arrived if r.key in control_keys]
     lines = [r for r in arrived if r.key not in control_keys]
     return {
         *((r.measurement.target, r.hour) for r in arrived),
-        *_of_siblings(arrived, log),
+        *_of_siblings(arrived, index),
         *_of_controls(controls, warehouse, files),
         *_of_neighbours(lines, warehouse),
         *_of_resolvers(lines, warehouse),
@@ -60,10 +61,10 @@ def dirty_hours(
     }
 
 
-def _of_siblings(arrived: Iterable[Record], log: Log) -> set[Hour]:
+def _of_siblings(arrived: Iterable[Record], index: Index) -> set[Hour]:
     """A first round that comes late changes the second, and any target of a cycle what the cycle is known to reach."""
     cycles = {(r.key, r.measurement.cycle) for r in arrived}
-    return {(r.measurement.target, r.hour) for key, cycle in sorted(cycles) for r in log.siblings(key, cycle)}
+    return {(r.measurement.target, r.hour) for key, cycle in sorted(cycles) for r in index.siblings(key, cycle)}
 
 
 def _of_controls(controls: Iterable[Record], warehouse: Warehouse, files: TargetFiles) -> set[Hour]:

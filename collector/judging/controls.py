@@ -10,7 +10,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from collector.log import Log, Record
+from collector.judging.index import Index
+from collector.log import Record
 from probe.failure import UserError
 from probe.judge.controls import Controls
 from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
@@ -84,10 +85,10 @@ class Witnesses:
         return self._bearing[own, simulated]
 
 
-def witnesses(log: Log, keys: frozenset[str], target: str, hour: int, calibrate: bool) -> list[Record]:
+def witnesses(index: Index, keys: frozenset[str], target: str, hour: int, calibrate: bool) -> list[Record]:
     """All that can bear on the measurements of `target` in `hour`; a day back too where it is to `calibrate`."""
     if not keys:
         return []
     back = CALIBRATION_MS if calibrate else NEAR_MS
     since, until = hour * HOUR_MS - back, (hour + 1) * HOUR_MS + NEAR_MS
-    return log.by_keys(keys, since, until, target)
+    return index.by_keys(keys, since, until, target)

@@ -1,6 +1,6 @@
 """The evidence for every measurement of one target in one hour: itself, its earlier round, controls, neighbours.
 
-All of it is read from the log and put in an order of its own, so that it follows from the set of records alone.
+All of it is read from the index and put in an order of its own, so that it follows from the set of records alone.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from collector.facts.kept_targets import TargetBodies
 from collector.facts.standing import DAY_MS
 from collector.isolation import RETRIED
 from collector.judging.controls import Witnesses, near_hours, witnesses
+from collector.judging.index import Index
 from collector.judging.neighbours import Tried, reached_addresses
 from collector.judging.quarantine import Quarantine
 from collector.judging.resolver_lines import ResolverLines
 from collector.judging.who_counts import TOLD, WhoCounts
-from collector.log import Log, Record
+from collector.log import Record
 from probe.failure import UserError
 from probe.judge.controls import Controls
 from probe.judge.evidence import Evidence, failure_span
@@ -31,14 +33,14 @@ Parse = Callable[[bytes, str], Targets]  # a targets file and the name that its 
 
 
 class TargetFiles:
-    """The targets files of the log, read once each. A measurement is judged with the file that it was made by."""
+    """The targets files that are kept, read once each. A measurement is judged with the file that it was made by."""
 
-    def __init__(self, log: Log, parse: Parse) -> None:
-        self._log, self._parse = log, parse
+    def __init__(self, kept: TargetBodies, parse: Parse) -> None:
+        self._kept, self._parse = kept, parse
         self._files: dict[str, dict[str, Target]] = {}
 
     def known(self, digest: str) -> bool:
-        """Whether the log has this file. One that it lacks may still come."""
+        """Whether this file is kept. One that is not may still come."""
         return self._file(digest) is not None
 
     def target(self, digest: str, name: str) -> Target | None:
@@ -55,7 +57,7 @@ class TargetFiles:
 
     def _file(self, digest: str) -> dict[str, Target] | None:
         if digest not in self._files:
-            body = self._log.targets(digest)
+            body = self._kept.targets(digest)
             if body is None:
                 return None
             self._files[digest] = self._read(digest, body)
@@ -81,26 +83,26 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 class Gatherer:
-    """Gathers evidence from the log. `control_keys` says who is a control, `who` which lines count.
+    """Gathers evidence from the index. `control_keys` says who is a control, `who` which lines count.
 
     Nothing of those that `quarantine` holds bears on others.
     """
 
     def __init__(
         self,
-        log: Log,
+        index: Index,
         control_keys: frozenset[str],
         files: TargetFiles,
         who: WhoCounts = TOLD,
         quarantine: Quarantine | None = None,
     ) -> None:
-        self._log, self._keys, self._files, self._who = log, control_keys, files, who
+        self._index, self._keys, self._files, self._who = index, control_keys, files, who
         self._quarantine = quarantine or Quarantine()
 
     def hour(self, target: str, hour: int) -> list[Case]:
         """All measurements of `target` whose hour is `hour`, in order of (start, key, uid)."""
         near = near_hours(hour)
-        around = self._log.measurements(target, near[0], near[-1])
+        around = self._index.measurements(target, near[0], near[-1])
         records = sorted((r for r in around if r.hour == hour), key=_in_order)
         if not records:
             return []
@@ -108,7 +110,7 @@ class Gatherer:
         # Asked before anything is looked up in a file: one that comes meanwhile makes this hour be judged again.
         known = {digest: self._files.known(digest) for digest in {r.targets for r in records}}
         calibrate = any(self._files.uncalibrated(r.targets, target) for r in records)
-        seen = Witnesses(self._bearing(witnesses(self._log, self._keys, target, hour, calibrate)))
+        seen = Witnesses(self._bearing(witnesses(self._index, self._keys, target, hour, calibrate)))
         tried, users = self._by_simulated(around, Tried), self._by_simulated(around, ResolverLines)
         return [
             self._case(
@@ -121,7 +123,7 @@ class Gatherer:
 
     def bare(self, target: str, hour: int, fault: str) -> list[Case]:
         """The same measurements, none of which can be judged."""
-        records = sorted(self._log.measurements(target, hour, hour), key=_in_order)
+        records = sorted(self._index.measurements(target, hour, hour), key=_in_order)
         return [replace(self._unjudgeable(r, targets_known=True), fault=fault) for r in records]
 
     def _case(self, record: Record, targets_known: bool, gather: Callable[[], Evidence]) -> Case:
@@ -186,7 +188,7 @@ class Gatherer:
     def _reached_in_cycle(self, record: Record) -> frozenset[str]:
         """At any target: it shows which prefixes this line has a way to."""
         measurement = record.measurement
-        cycle = self._bearing(self._log.siblings(record.key, measurement.cycle))
+        cycle = self._bearing(self._index.siblings(record.key, measurement.cycle))
         return reached_addresses(r for r in cycle if r.measurement.simulated == measurement.simulated)
 
     def _earlier(self, record: Record) -> Measurement | None:
@@ -194,7 +196,7 @@ class Gatherer:
         measurement = record.measurement
         if measurement.round != 2:
             return None
-        siblings = self._bearing(self._log.siblings(record.key, measurement.cycle, measurement.target))
+        siblings = self._bearing(self._index.siblings(record.key, measurement.cycle, measurement.target))
         first = [r for r in siblings if r.measurement.round == 1 and r.measurement.simulated == measurement.simulated]
         first.sort(key=lambda r: (r.started_ms, r.measurement.uid))
         return first[0].measurement if first else None

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collector.facts.standing import DAY_MS, Day, Sighting, Standings, days_of, sighting
+from collector.judging.index import Index
 from collector.judging.who_counts import TOLD, WhoCounts, by_standing
-from collector.log import Log, Record
+from collector.log import Record
 from collector.warehouse.store import Warehouse
 
 DAYS = f"""
@@ -23,10 +24,10 @@ FOR_EVER_MS = 2**53
 
 
 class KeptStanding:
-    """Who counts, by what `log` holds; where it is `told`, everybody does (who_counts.py)."""
+    """Who counts, by what `index` holds; where it is `told`, everybody does (who_counts.py)."""
 
-    def __init__(self, log: Log, *, told: bool) -> None:
-        self._log, self._told = log, told
+    def __init__(self, index: Index, *, told: bool) -> None:
+        self._index, self._told = index, told
         self._standings = Standings()
         self._at: int | None = None  # the position up to which the warehouse holds what is known here
         self._newest_ms = 0
@@ -58,7 +59,7 @@ class KeptStanding:
         late = {one: day * DAY_MS for one, day in began.items() if day * DAY_MS <= self._newest_ms}
         if not late:
             return []
-        found = self._log.by_keys(sorted({key for key, _ in late}), 0, FOR_EVER_MS)
+        found = self._index.by_keys(sorted({key for key, _ in late}), 0, FOR_EVER_MS)
         return [r for r in found if r.received_ms >= late.get((r.key, r.network.asn), FOR_EVER_MS)]
 
     def settled(self, cursor: int) -> None:

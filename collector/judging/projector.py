@@ -1,7 +1,7 @@
-"""The projector: log → judge → warehouse. What it makes follows from the set of records in the log and nothing else.
+"""The projector: log → index → judge → warehouse. What it makes follows from the set of envelopes and nothing else.
 
 Not from their order, not from how often they were received, nor from when this ran or was stopped: each arrival makes
-hours dirty, a dirty hour is judged as a whole from the log, and its content and the cursor change in one transaction.
+hours dirty, a dirty hour is judged as a whole from the index, and its content and the cursor change in one transaction.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+from collector.facts.kept_targets import TargetBodies
 from collector.judging.affected import dirty_hours
 from collector.judging.controls import keys_digest
 from collector.judging.evidence import Gatherer, Parse, TargetFiles
+from collector.judging.index import Index
 from collector.judging.judging import Judging, held, outdated
 from collector.judging.kept_standing import KeptStanding
 from collector.judging.quarantine import Quarantine
@@ -42,7 +44,8 @@ class Stopped(Exception):
 
 
 class Projector:
-    """Keeps `warehouse` up with `log`. `control_keys` are hex; `parse` reads a targets file; `told`: everybody counts.
+    """Keeps `index` and `warehouse` up with `log`. `control_keys` are hex; `parse` reads a file of `targets`; `told`:
+    everybody counts.
 
     `step` and `rebuild` block, and must not run at the same time; `run` calls them in one thread of its own.
     `lag` is how many batches were not judged when it last looked; `error` is why the last step failed, or None.
@@ -51,6 +54,8 @@ class Projector:
     def __init__(
         self,
         log: Log,
+        index: Index,
+        targets: TargetBodies,
         warehouse: Warehouse,
         control_keys: frozenset[str],
         *,
@@ -61,14 +66,14 @@ class Projector:
     ) -> None:
         self.lag = 0
         self.error: str | None = None
-        self._log, self._warehouse, self._keys, self._rules = log, warehouse, control_keys, rules
-        self._files = TargetFiles(log, parse)
+        self._log, self._index, self._warehouse, self._keys, self._rules = log, index, warehouse, control_keys, rules
+        self._files = TargetFiles(targets, parse)
         self._quarantine = Quarantine()
-        self._standing = KeptStanding(log, told=told)
-        gatherer = Gatherer(log, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
+        self._standing = KeptStanding(index, told=told)
+        gatherer = Gatherer(index, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
         self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
         self._begun = False
-        self._basis = Basis(rules_version=rules.version, controls=keys_digest(control_keys, told=told))
+        self._basis = Basis(rules_version=rules.version, controls=keys_digest(control_keys, told=told), log=log.id)
         self._arrival = asyncio.Event()
         self._stopping = False
         self._clock = clock
@@ -94,19 +99,21 @@ class Projector:
     def step(self, limit: int = BATCHES) -> int:
         """Judge what at most `limit` batches changed; returns how many batches were consumed, 0 when caught up.
 
-        A warehouse that was judged by other rules, or with other controls, is first made again from the start.
+        A warehouse that was judged by other rules, with other controls, or from another log, is first made again.
         """
         self._settle_basis()
         cursor = self._warehouse.cursor()
         self._standing.begin(self._warehouse)
-        arrived = self._log.records(cursor, limit)
-        batches = {record.cursor for record in arrived}
-        dirty = self._dirty([*arrived, *self._standing.see(arrived)], self._warehouse) | outdated(self._warehouse)
-        if dirty:
-            self._warehouse.replace(self._judging.hours(dirty, self._warehouse), max(batches, default=cursor))
-        self._standing.settled(self._warehouse.cursor())
-        self.lag = self._log.cursor() - self._warehouse.cursor()
-        return len(batches)
+        self.index(cursor + limit)
+        arrived = self._index.arrived(cursor, limit)
+        touched = [*arrived.records, *self._standing.see(arrived.counting)]
+        dirty = self._dirty(touched, self._warehouse) | outdated(self._warehouse)
+        if dirty or arrived.position > cursor:
+            self._warehouse.replace(self._judging.hours(dirty, self._warehouse), arrived.position)
+        if len(arrived.counting) == len(arrived.records):  # else it is asked anew what counted before counts no more
+            self._standing.settled(self._warehouse.cursor())
+        self.lag = self._log.latest() - self._warehouse.cursor()
+        return arrived.position - cursor
 
     def catch_up(self) -> None:
         """Judge all that the log holds."""
@@ -120,6 +127,11 @@ class Projector:
             raise ValueError("a warehouse in memory cannot be rebuilt; make a new one")
         self._warehouse.adopt(self._made_again(path.with_name(path.name + ".new")))
 
+    def index(self, position: int | None = None) -> None:
+        """Take into the index what it lacks, up to a position or to the end of the log."""
+        while (position is None or self._index.position() < position) and self._index.extend(BATCHES):
+            self._go_on()
+
     def _settle_basis(self) -> None:
         if self._warehouse.is_damaged:
             self._warehouse.start_again()
@@ -127,7 +139,10 @@ class Projector:
         if basis is None:
             self._warehouse.begin(self._basis)
         elif basis != self._basis:
-            logger.info("The rules or the controls have changed: judging all measurements again.")
+            logger.info("The rules, the controls or the log have changed: judging all measurements again.")
+            self.rebuild()
+        elif self._warehouse.cursor() > self._log.latest():  # restored from an older backup
+            logger.warning("The log holds less than was judged: judging again what it holds.")
             self.rebuild()
         if not self._begun:
             self._quarantine.begin(held(self._warehouse))
@@ -135,10 +150,12 @@ class Projector:
 
     def _made_again(self, path: Path) -> Path:
         """Each hour is judged once; the cursor moves at the end, so that what is cut short is never taken up."""
+        self.index()
         self._quarantine.begin({})
         self._begun = False  # what is cut short here, the standing file tells anew
         self._standing.begin(None)
-        hours, cursor = self._all_hours()
+        hours, cursor = self._index.hours(), self._index.position()
+        self._see_all()
         warehouse = fresh(path)
         try:
             warehouse.begin(self._basis)
@@ -149,17 +166,15 @@ class Projector:
             warehouse.close()
         return path
 
-    def _all_hours(self) -> tuple[set[Hour], int]:
-        hours: set[Hour] = set()
-        cursor = 0
-        while arrived := self._log.records(cursor, BATCHES):
-            hours.update((record.measurement.target, record.hour) for record in arrived)
-            self._standing.see(arrived)
-            cursor = arrived[-1].cursor
-        return hours, cursor
+    def _see_all(self) -> None:
+        position = 0
+        while (arrived := self._index.arrived(position, BATCHES)).position > position:
+            self._go_on()
+            self._standing.see(arrived.counting)
+            position = arrived.position
 
     def _dirty(self, arrived: Sequence[Record], warehouse: Warehouse) -> set[Hour]:
-        return dirty_hours(arrived, self._log, warehouse, self._keys, self._files)
+        return dirty_hours(arrived, self._index, warehouse, self._keys, self._files)
 
     def _go_on(self) -> None:
         if self._stopping:

@@ -1,18 +1,75 @@
-"""The log: batches as received, durable, the only truth. Whatever else the collector shows is rebuilt from it."""
+"""The log: batches as received, durable, the only truth. Whatever else the collector shows is rebuilt from it.
+
+It appends and reads envelopes, and nothing else: what can be asked of measurements is an index's to answer, which is
+made of the log (collector/judging/index.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
 from typing import Protocol
 
 from msgspec import Struct
 
-from probe.codecs.seal import SealedBatch
 from probe.model import HOUR_MS, Measurement, Network
 
 
+class Envelope(Struct, frozen=True, kw_only=True):
+    """A batch as received, and the only facts that the collector adds to it; all else is derived."""
+
+    received_ms: int  # by the collector's clock as it was
+    network: Network  # of the source's address, which is forgotten
+    named: dict[str, Network]  # prefix → network: of resolvers, of routers on the path, of what was dialled
+    bucket: bytes | None = None  # keyed hash of the source; None: received before there were buckets
+    body: bytes  # exactly as received
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the body: the identity of a batch."""
+        return hashlib.sha256(self.body).digest()
+
+
+class Entry(Struct, frozen=True):
+    """An envelope at its place in the log. Later ones have greater positions; nothing else follows from a position."""
+
+    position: int
+    envelope: Envelope
+
+
+class Appended(Struct, frozen=True):
+    """Where a batch stands in the log; `is_new` is False when it stood there before."""
+
+    position: int
+    is_new: bool
+
+
+class LogFull(Exception):
+    """The disk refuses to keep more."""
+
+
+class Log(Protocol):
+    """The log's interface. `append` returns only after the envelope is on disk; the others are asked by any thread."""
+
+    @property
+    def id(self) -> str:
+        """Names the log: a projection of another one is made again."""
+        ...
+
+    async def append(self, envelope: Envelope, sealed_ms: int) -> Appended:
+        """Keeps an envelope, unless the same body is known; `sealed_ms`, of its header, says how far back to look."""
+        ...
+
+    def read(self, after: int, limit: int) -> list[Entry]:
+        """At most `limit` envelopes whose positions are greater than `after`, in order."""
+        ...
+
+    def latest(self) -> int:
+        """The position of the latest envelope; 0 when there is none."""
+        ...
+
+
 class Record(Struct, frozen=True, kw_only=True):
-    """One measurement as it stands in the log, with what the collector added at ingest."""
+    """One measurement as it follows from its envelope."""
 
     cursor: int  # position of its batch in the log
     key: str
@@ -32,51 +89,3 @@ class Record(Struct, frozen=True, kw_only=True):
     def hour(self) -> int:
         """The hour of the start, since 1970, UTC."""
         return self.started_ms // HOUR_MS
-
-
-class Appended(Struct, frozen=True):
-    stored: int
-    known: int
-
-
-class Conflict(Exception):
-    """The same (key, uid) was received before with other bytes."""
-
-
-class LogFull(Exception):
-    """The disk refuses to keep more."""
-
-
-class Log(Protocol):
-    """`append` returns only after the batch is on disk. Everything else may be called from any one other thread."""
-
-    async def append(
-        self,
-        batch: SealedBatch,
-        data: bytes,
-        received_ms: int,
-        network: Network,
-        resolver_networks: dict[str, Network],
-    ) -> Appended: ...
-
-    def cursor(self) -> int: ...
-
-    def records(self, after: int, limit: int) -> list[Record]:
-        """The measurements of at most `limit` batches that follow the cursor `after`, in the order of arrival."""
-        ...
-
-    def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
-        """The measurements of one target with first_hour ≤ hour ≤ last_hour."""
-        ...
-
-    def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
-        """The rounds of one target, or of all, in one cycle of one probe."""
-        ...
-
-    def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
-        """The measurements of these keys with since_ms ≤ started_ms < until_ms."""
-        ...
-
-    async def put_targets(self, digest: str, body: bytes) -> None: ...
-
-    def targets(self, digest: str) -> bytes | None: ...

@@ -2,7 +2,7 @@
 
 One thread owns the only writing connection. It takes everything that waits, runs each piece of work inside a
 savepoint of one transaction, and commits; with `synchronous=FULL` the COMMIT returns after the disk has it. Only
-then are the coroutines told. One refused piece of work (a Conflict, say) rolls back to its own savepoint and leaves
+then are the coroutines told. One refused piece of work rolls back to its own savepoint and leaves
 the others standing; a disk that refuses fails them all, and the next group begins with a fresh connection, since
 nothing is promised of a connection after an I/O error.
 """
@@ -35,12 +35,19 @@ class _Pending(Struct, frozen=True):
     future: Future[Any]
 
 
+class _Alone(Struct, frozen=True):
+    """Work between two transactions, while no connection is open."""
+
+    work: Callable[[], Any]
+    future: Future[Any]
+
+
 class Committer:
     """Owns a writing thread. `connect` opens the connection; it must be in autocommit (isolation_level None)."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._waiting: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Pending | _Alone | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -54,30 +61,51 @@ class Committer:
         self._waiting.put(_Pending(work, future))
         return await asyncio.wrap_future(future)
 
+    async def alone(self, work: Callable[[], T]) -> T:
+        """Runs `work` in the writing thread, between two transactions; the next one has a connection of its own.
+
+        Raises what `work` raises, and LogFull when the disk keeps nothing.
+        """
+        future: Future[T] = Future()
+        self._waiting.put(_Alone(work, future))
+        return await asyncio.wrap_future(future)
+
     def close(self) -> None:
         """Writes what waits and ends the thread."""
         self._waiting.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        group: list[_Pending] | None = []
-        while (group := self._next_group()) is not None:
-            self._write(group)
+        while (first := self._waiting.get()) is not None:
+            if isinstance(first, _Alone):
+                self._do_alone(first)
+            else:
+                self._write(self._group(first))
         self._disconnect()
 
-    def _next_group(self) -> list[_Pending] | None:
-        """The work that waits, at least one piece that somebody still wants; None when it is time to end."""
-        first = self._waiting.get()
-        if first is None:
-            return None
+    def _group(self, first: _Pending) -> list[_Pending]:
+        """The work that waits, as far as somebody still wants it."""
         group = [first]
         while len(group) < MAX_GROUP and not self._waiting.empty():
             pending = self._waiting.get()
-            if pending is None:
-                self._waiting.put(None)
+            if not isinstance(pending, _Pending):
+                self._waiting.put(pending)
                 break
             group.append(pending)
         return [pending for pending in group if pending.future.set_running_or_notify_cancel()]
+
+    def _do_alone(self, alone: _Alone) -> None:
+        self._disconnect()
+        if not alone.future.set_running_or_notify_cancel():
+            return
+        try:
+            _tell(alone.future, alone.work())
+        except (sqlite3.OperationalError, OSError) as error:
+            log.warning("The log cannot be written (%s): free the disk that holds the data directory.", error)
+            alone.future.set_exception(LogFull(str(error)))
+        except Exception as error:
+            log.exception("The log cannot be written.")
+            alone.future.set_exception(error)
 
     def _write(self, group: list[_Pending]) -> None:
         try:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
+from collector.facts.kept_targets import TargetBodies
 from collector.judging.evidence import TargetFiles
+from collector.judging.index import Index
 from collector.log import Log, Record
 from collector.package import ooni
 from collector.package.tables import cell_row, verdict_row
@@ -55,6 +57,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 class Source(Struct, frozen=True, kw_only=True):
     log: Log
+    index: Index
+    targets: TargetBodies
     warehouse: Warehouse
 
 
@@ -70,7 +74,7 @@ def about(source: Source) -> About:
     basis = source.warehouse.basis()
     if basis is None or basis.schema != SCHEMA:
         raise UserError("Nothing is judged yet, or by another version: start the collector on this directory first.")
-    unjudged = source.log.cursor() - source.warehouse.cursor()
+    unjudged = source.log.latest() - source.warehouse.cursor()
     return About(rules_version=basis.rules_version, unjudged=unjudged)
 
 
@@ -94,10 +98,10 @@ def verdicts(source: Source, wanted: Wanted) -> Iterator[bytes]:
 
 def measurements(source: Source, wanted: Wanted) -> Iterator[bytes]:
     """Measurements that start in the interval, with their verdicts, in OONI's format; of single lines."""
-    files = TargetFiles(source.log, targets_file.parse)
+    files = TargetFiles(source.targets, targets_file.parse)
     for hour, target, rows in _verdicts(source, wanted):
         judged = {(row.key, row.uid): row for row in rows}
-        records = [record for record in source.log.measurements(target, hour, hour) if record.damage is None]
+        records = [record for record in source.index.measurements(target, hour, hour) if record.damage is None]
 
         def line(pair: tuple[Record, VerdictRow]) -> bytes:
             record, verdict = pair

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from collector.facts.networks import COLUMNS
 from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
 from collector.influx.forwarder import Forwarder
-from collector.instance import LOG_FILE, Options, Parts, judged
+from collector.instance import Options, Parts, holds_log, judged
 from collector.replay.episode import Episode
 from collector.replay.play import Pace, Played, Reached, play
 from collector.replay.sending import Uploads, control_keys
@@ -73,7 +73,7 @@ def _write_networks(path: Path, episode: Episode) -> None:
 def _secret(directory: Path) -> bytes:
     path = directory / SECRET_FILE
     if not path.exists():
-        if (directory / LOG_FILE).exists():
+        if holds_log(directory):
             raise UserError(f"{directory} is a collector's own: simulated measurements get a directory of theirs.")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(os.urandom(SECRET_BYTES))
@@ -151,7 +151,7 @@ async def _play(playback: Playback, url: str, parts: Parts, clock: StoryClock) -
 
 async def _caught_up(parts: Parts) -> None:
     """Waits until all is judged, for as long as nothing stands in its way. Raises UserError."""
-    while (before := parts.warehouse.cursor()) < parts.log.cursor():
+    while (before := parts.warehouse.cursor()) < parts.log.latest():
         with suppress(TimeoutError):
             async with asyncio.timeout(STALLED_S):
                 await judged(parts, before + 1)

@@ -37,7 +37,7 @@ from collector.warehouse.tables import (
 )
 from probe.failure import UserError
 
-SCHEMA = 7  # of the tables; a file of another one is remade
+SCHEMA = 8  # of the tables, and of how records follow from envelopes; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
@@ -109,6 +109,7 @@ class Basis(Struct, frozen=True, kw_only=True):
 
     rules_version: int
     controls: str  # digest of the list of control keys
+    log: str  # the id of the log
     schema: int = SCHEMA
 
 
@@ -130,6 +131,7 @@ META_COLUMNS = {
     "cursor": "BIGINT",
     "rules_version": "BIGINT",
     "controls": "VARCHAR",
+    "log": "VARCHAR",
     **outbox.META,
 }
 
@@ -169,8 +171,11 @@ class Warehouse:
 
     def basis(self) -> Basis | None:
         """What the content was judged by; None for a new file."""
-        ((schema, version, controls),) = self.select("SELECT schema, rules_version, controls FROM meta")
-        return None if version is None else Basis(schema=schema, rules_version=version, controls=controls)
+        ((schema,),) = self.select("SELECT schema FROM meta")
+        if schema != SCHEMA:  # its other columns are not ours to read
+            return Basis(schema=schema, rules_version=0, controls="", log="")
+        ((version, controls, log),) = self.select("SELECT rules_version, controls, log FROM meta")
+        return None if version is None else Basis(rules_version=version, controls=controls, log=log)
 
     def dump(self) -> dict[str, list[Values]]:
         """All content in one canonical order, without the cursor: table → rows."""
@@ -184,8 +189,8 @@ class Warehouse:
     def begin(self, basis: Basis) -> None:
         """Notes what an empty warehouse is going to be judged by."""
         with self._lock:
-            said = [basis.rules_version, basis.controls]
-            self._connection.execute("UPDATE meta SET rules_version = $1, controls = $2", said)
+            said = [basis.rules_version, basis.controls, basis.log]
+            self._connection.execute("UPDATE meta SET rules_version = $1, controls = $2, log = $3", said)
 
     def feed(self, name: str | None) -> None:
         """Marks changes for the InfluxDB of this name from now on (outbox.py), or for none any more."""
@@ -379,5 +384,5 @@ def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     for table in TABLES:
         connection.execute(_create(table.name, table.columns))
     outbox.lay_out(connection)
-    connection.execute("INSERT INTO meta VALUES ($1, 0, NULL, NULL, NULL, 0)", [SCHEMA])
+    connection.execute("INSERT INTO meta VALUES ($1, 0, NULL, NULL, NULL, NULL, 0)", [SCHEMA])
     connection.commit()

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from collector.log import Envelope
 from probe.codecs.said_once import say
-from probe.codecs.seal import SealedBatch, encode, seal, unseal
+from probe.codecs.seal import encode, seal, unseal
 from probe.model import (
     BatchHeader,
     Context,
     DnsFacts,
     Link,
     Measurement,
+    Network,
     Observation,
     Resolution,
     Step,
@@ -22,6 +24,8 @@ from probe.model import (
 
 NOW_MS = 1_772_000_000_000
 DIGEST = "d" * 64
+NETWORK = Network(country="MA", asn=36903, operator="Maroc Telecom")
+NAMED = {"212.217.0.0/16": NETWORK}
 
 
 class Volunteer:
@@ -86,6 +90,9 @@ class Volunteer:
         return seal(header, lines, self._private.sign)
 
 
-def opened(data: bytes) -> tuple[SealedBatch, bytes]:
-    """The first two arguments of `Log.append`."""
-    return unseal(data), data
+def enveloped(
+    body: bytes, received_ms: int = NOW_MS, network: Network = NETWORK, named: dict[str, Network] = NAMED
+) -> tuple[Envelope, int]:
+    """The arguments of `Log.append`."""
+    envelope = Envelope(received_ms=received_ms, network=network, named=named, body=body)
+    return envelope, unseal(body).header.sealed_ms

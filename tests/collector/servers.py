@@ -13,15 +13,18 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from collector.facts.collector_key import CollectorKey
+from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import Prefix, PrefixTable
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
 from collector.front.server import create_app, runner
 from collector.instance import Parts
+from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
 from collector.judging.rules import Rules
-from collector.log.committer import Connect
-from collector.log.sqlite import SqliteLog
+from collector.log import Record
+from collector.log.segment import writing_connection
+from collector.log.sqlite import Open, SqliteLog
 from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
 from probe.codecs.receipt import Receipt, is_for
@@ -76,15 +79,20 @@ class Serving:
     def counted(self, outcome: str) -> float:
         return self.parts.metrics.registry.get_sample_value("ringback_batches_total", {"outcome": outcome}) or 0
 
+    def records(self) -> list[Record]:
+        """All that the log holds, in the order of arrival."""
+        self.parts.projector.index()
+        return self.parts.index.arrived(0, 100_000).records
+
     def is_empty(self) -> bool:
-        return self.log.cursor() == 0
+        return self.log.latest() == 0
 
 
 @asynccontextmanager
 async def serving(
     directory: Path,
     *,
-    connect: Connect | None = None,
+    connect: Open = writing_connection,
     limits: IngestLimits = INGEST_LIMITS,
     networks: Sequence[tuple[Prefix, Network]] = (),
     proxies: tuple[Prefix, ...] = (),
@@ -95,13 +103,20 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """Files in `directory`; the clock stands at NOW_MS. The session is the owner's, or anybody's."""
     metrics = Metrics(CollectorRegistry())
-    with closing(SqliteLog(directory / "log.sqlite", connect)) as log, closing(Warehouse(None)) as warehouse:
-        projector = Projector(log, warehouse, controls, rules=rules, parse=parse)
+    kept = KeptTargets(directory / "targets")
+    with (
+        closing(SqliteLog(directory / "log", connect)) as log,
+        closing(SqliteIndex(directory / "index.sqlite", log)) as index,
+        closing(Warehouse(None)) as warehouse,
+    ):
+        projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=parse)
         key = CollectorKey(bytes(32))
         table, now_ms = PrefixTable(networks), lambda: NOW_MS
         ingest = Ingest(log, table, key, metrics, now_ms, projector.announce, proxies, limits)
         parts = Parts(
             log=log,
+            index=index,
+            kept_targets=kept,
             ingest=ingest,
             projector=projector,
             warehouse=warehouse,

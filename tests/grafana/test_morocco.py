@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from collector.facts.kept_targets import KeptTargets
 from collector.influx.client import Client, Server
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import Points
+from collector.instance import TARGETS_DIRECTORY, WAREHOUSE_FILE
 from collector.judging.evidence import TargetFiles
 from collector.judging.rules import RULES
-from collector.log.sqlite import SqliteLog
 from collector.metrics import Metrics
 from collector.replay import load, moment_ms
 from collector.warehouse.store import Warehouse
@@ -57,13 +58,13 @@ def stores(influxd_server: Influxd, tmp_path_factory: pytest.TempPathFactory) ->
 def forward(directory: Path, server: Influxd, database: str) -> None:
     """Writes all that the warehouse holds, through the collector's own client."""
     targets = frozenset(target.id for target in targets_file.packaged().targets)
+    kept = KeptTargets(directory / TARGETS_DIRECTORY)
     with (
-        closing(SqliteLog(directory / "log.sqlite")) as log,
-        closing(Warehouse(directory / "warehouse.duckdb")) as warehouse,
+        closing(Warehouse(directory / WAREHOUSE_FILE)) as warehouse,
         closing(Client(Server(url=server.url, api="v1", database=database))) as client,
     ):
         warehouse.feed("grafana")
-        points = Points(warehouse, RULES.cell, TargetFiles(log, targets_file.parse), targets, (0, 1), 500)
+        points = Points(warehouse, RULES.cell, TargetFiles(kept, targets_file.parse), targets, (0, 1), 500)
         clock, metrics = Clock(), Metrics(CollectorRegistry())
         drained(Forwarder(warehouse, points, client.write, metrics, lambda: YEAR.until_ms, clock=clock), clock)
 

@@ -87,7 +87,7 @@ async def _write_pages(parts: Parts, path: Path) -> None:
 
 async def _judged(parts: Parts) -> None:
     while True:
-        if await asyncio.to_thread(parts.warehouse.cursor) >= parts.log.cursor():
+        if await asyncio.to_thread(parts.warehouse.cursor) >= parts.log.latest():
             return
         await asyncio.sleep(LOOK_S)
 

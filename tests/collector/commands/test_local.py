@@ -17,9 +17,7 @@ from collector.commands.local import Local, measure, next_free_socket, probe_com
 from collector.front.listening import address_of, open_socket
 from collector.instance import Options, Parts, opened
 from probe.failure import UserError
-from probe.model import Network
-from tests.collector.batches import NOW_MS, Volunteer
-from tests.collector.batches import opened as unsealed
+from tests.collector.batches import Volunteer, enveloped
 from tests.collector.judging.evidence import RULES
 from tests.collector.servers import eventually
 
@@ -64,7 +62,7 @@ async def test_once_waits_for_the_probe_and_for_the_judge(options: Options, part
     local = Local(options=options, once=True, port=0)
     said: list[str] = []
     assert await measure(local, parts, said.append, stand_in(POST + "sys.exit(7)", batch)) == 7
-    assert parts.log.cursor() == parts.warehouse.cursor() == 1
+    assert parts.log.latest() == parts.warehouse.cursor() == 1
     assert said == [f"What was measured on this line: {options.data / 'page.html'}"]
     assert "Ringback" in page(options)
     assert (options.data / "page.html").stat().st_mode & 0o777 == 0o600  # one line's verdicts
@@ -168,14 +166,13 @@ def test_an_unknown_option_is_passed_on_to_nobody(capsys: pytest.CaptureFixture[
 
 def test_a_slip_makes_no_collector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["rebuild", "--data", str(tmp_path / "slip")]) == 2
-    assert capsys.readouterr().err.endswith("slip holds no log.sqlite: give --data, the directory of a collector.\n")
+    assert capsys.readouterr().err.endswith("slip holds no log: give --data, the directory of a collector.\n")
     assert not (tmp_path / "slip").exists()
 
 
 def test_rebuild(options: Options, capsys: pytest.CaptureFixture[str]) -> None:
     with opened(options, RULES) as parts:
         volunteer = Volunteer()
-        batch, data = unsealed(volunteer.seal([volunteer.measure()]))
-        asyncio.run(parts.log.append(batch, data, NOW_MS, Network(), {}))
+        asyncio.run(parts.log.append(*enveloped(volunteer.seal([volunteer.measure()]))))
     assert commands.main(["rebuild", "--data", str(options.data)]) == 0
     assert capsys.readouterr().out == "Judged again, up to batch 1.\n"

@@ -13,9 +13,7 @@ from collector.facts.own_clock import EARLIEST_MS, STEP_BACK_MS, ClockBehind, Ow
 from collector.front.batches import CONTENT_TYPE
 from collector.front.listening import address_of, listening, open_socket
 from collector.instance import Options, opened
-from probe.model import Network
-from tests.collector.batches import Volunteer
-from tests.collector.batches import opened as unsealed
+from tests.collector.batches import Volunteer, enveloped
 from tests.collector.judging.evidence import RULES
 
 NEWEST_MS = EARLIEST_MS + 10**9
@@ -75,8 +73,8 @@ def test_a_collector_whose_log_is_of_the_future_receives_nothing(
                     return answer.status, generate_latest(parts.metrics.registry).decode()
 
     with opened(options, RULES) as parts:
-        batch, data = unsealed(volunteer.seal([volunteer.measure()]))
-        asyncio.run(parts.log.append(batch, data, parts.now_ms() + 10 * STEP_BACK_MS, Network(), {}))
+        batch = enveloped(volunteer.seal([volunteer.measure()]), parts.now_ms() + 10 * STEP_BACK_MS)
+        asyncio.run(parts.log.append(*batch))
     status, metrics = asyncio.run(sent(options))
     assert status == 503
     assert 'ringback_batches_total{outcome="clock_behind"} 1.0' in metrics

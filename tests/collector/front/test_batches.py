@@ -20,7 +20,7 @@ import pytest
 from msgspec.structs import replace
 
 from collector.front.batches import CONTENT_TYPE, MOST_PREFIXES, IngestLimits
-from collector.log import schema
+from collector.log import segment
 from probe.codecs.seal import LIMITS, encode
 from probe.model import Hop, Network, ReplyKind, Step, Sweep, Transport
 from tests.collector.batches import NOW_MS, Volunteer
@@ -53,7 +53,7 @@ async def test_a_batch_is_stored_and_then_known(collector: Serving, volunteer: V
     data = volunteer.seal([volunteer.measure(), volunteer.measure()])
     assert await collector.post(data) == (200, {"stored": 2, "known": 0})
     assert await collector.post(data) == (200, {"stored": 0, "known": 2})
-    assert collector.log.cursor() == 1
+    assert collector.log.latest() == 1
     assert (collector.counted("stored"), collector.counted("known")) == (1, 1)
 
 
@@ -62,7 +62,7 @@ async def test_a_batch_of_format_2_is_kept_and_its_gaps_are_shown(collector: Ser
         seen = [volunteer.measure(), volunteer.measure()]
         data = volunteer.seal_2(seen, sequence=number, lost_batches=number)
         assert await collector.post(data) == (200, {"stored": 2, "known": 0})
-    assert [each.measurement for each in collector.log.records(1, 1)] == seen
+    assert [each.measurement for each in collector.records() if each.cursor == 2] == seen
     _, said = await collector.get("/metrics", Authorization=f"Bearer {TOKEN}")
     assert "ringback_missing_batches 2.0" in said
     assert "ringback_probe_dropped_batches 4.0" in said
@@ -127,10 +127,12 @@ async def test_a_bad_batch(collector: Serving, volunteer: Volunteer, how: str, s
 async def test_other_content_under_a_known_uid(collector: Serving, volunteer: Volunteer) -> None:
     seen = volunteer.measure()
     await collector.post(volunteer.seal([seen]))
-    answered, body = await collector.post(volunteer.seal_lines([b'{"later":1,' + encode(seen)[1:]]))
-    assert (answered, body["error"]) == (409, "conflict")
-    assert collector.log.cursor() == 1
-    assert collector.counted("conflict") == 1
+    other = volunteer.seal_lines([b'{"later":1,' + encode(seen)[1:]])
+    assert await collector.post(other) == (200, {"stored": 1, "known": 0})
+    assert collector.log.latest() == 2
+    collector.records()
+    (conflict,) = collector.parts.index.conflicts()
+    assert (conflict.key, conflict.uid) == (volunteer.key, seen.uid)
 
 
 @pytest.mark.parametrize(
@@ -204,10 +206,10 @@ async def test_too_many_at_once(tmp_path: Path, volunteer: Volunteer) -> None:
 
 
 async def test_a_full_disk(tmp_path: Path, volunteer: Volunteer) -> None:
-    pages = [40]
+    pages = [20]
 
-    def connect() -> sqlite3.Connection:
-        connection = schema.writing_connection(tmp_path / "log.sqlite")
+    def connect(path: Path) -> sqlite3.Connection:
+        connection = segment.writing_connection(path)
         connection.execute(f"PRAGMA max_page_count = {pages[0]}")
         return connection
 
@@ -221,7 +223,7 @@ async def test_a_full_disk(tmp_path: Path, volunteer: Volunteer) -> None:
         async with collector.session.post(f"{collector.url}/v1/batches", data=sent[kept], headers=headers) as answer:
             assert (answer.status, (await answer.json())["error"]) == (503, "log_full")
             assert int(answer.headers["Retry-After"]) > 0
-        assert collector.log.cursor() == kept
+        assert collector.log.latest() == kept
         pages[0] = 10_000
         assert await collector.post(sent[kept]) == (200, {"stored": 50, "known": 0})
 
@@ -262,7 +264,7 @@ async def test_the_network_of_a_line(
     async with serving(tmp_path, networks=NETWORKS, proxies=trusted) as collector:
         seen = volunteer.measure(resolver_prefix="212.217.0.0/16")
         assert await post_from("127.9.8.7", collector, volunteer.seal([seen]), headers) == 200
-        (record,) = collector.log.records(0, 10)
+        (record,) = collector.records()
     assert record.network == network
     assert record.resolver_networks == {"212.217.0.0/16": IAM}
     assert record.received_ms == NOW_MS
@@ -274,7 +276,7 @@ async def test_the_networks_of_routers_are_named(collector: Serving, volunteer: 
     crowd = [f"10.{number >> 8}.{number & 255}.0/24" for number in range(MOST_PREFIXES)]
     seen = [replace(volunteer.measure(), sweeps=swept(prefixes)) for prefixes in (some, some, crowd)]
     assert (await collector.post(volunteer.seal(seen)))[0] == 200
-    (record, *_) = collector.log.records(0, 10)
+    (record, *_) = collector.records()
     assert [record.resolver_networks[prefix] for prefix in some] == [IAM] * 3
     assert len(record.resolver_networks) == MOST_PREFIXES
 
@@ -293,7 +295,7 @@ def swept(prefixes: Sequence[str]) -> tuple[Sweep, ...]:
 
 
 def contents(directory: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in directory.iterdir())
+    return b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())
 
 
 async def test_the_address_is_forgotten(tmp_path: Path, volunteer: Volunteer, caplog: pytest.LogCaptureFixture) -> None:
@@ -314,7 +316,7 @@ async def test_the_address_is_forgotten(tmp_path: Path, volunteer: Volunteer, ca
         await writer.drain()
         writer.close()
         await collector.get("/metrics")
-        bodies = [gzip.decompress(body) for (body,) in collector.log._read("SELECT body FROM batches").fetchall()]
+        bodies = [gzip.decompress(entry.envelope.body) for entry in collector.log.read(0, 10)]
         kept = contents(tmp_path)
     assert len(bodies) == 2
     said = (caplog.text + str([vars(record) for record in caplog.records])).encode()

@@ -52,7 +52,8 @@ async def listening(app: web.Application) -> AsyncIterator[Client]:
 
 def public(parts: Parts) -> web.Application:
     """As strangers meet it."""
-    projector = Projector(parts.log, parts.warehouse, parts.controls, rules=RULES, parse=targets_file.parse)
+    kept = (parts.log, parts.index, parts.kept_targets)
+    projector = Projector(*kept, parts.warehouse, parts.controls, rules=RULES, parse=targets_file.parse)
     return create_app(msgspec.structs.replace(parts, projector=projector), OwnerAccess(TOKEN, lambda: UNTIL))
 
 

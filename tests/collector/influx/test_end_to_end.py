@@ -12,12 +12,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from collector.facts.kept_targets import KeptTargets
+from collector.front.access import TOKEN_FILE
 from collector.front.batches import CONTENT_TYPE
 from collector.influx.points import Points
 from collector.influx.vocabulary import release_of
+from collector.instance import TARGETS_DIRECTORY, WAREHOUSE_FILE
 from collector.judging.evidence import TargetFiles
 from collector.judging.rules import RULES
-from collector.log.sqlite import SqliteLog
 from collector.warehouse import outbox
 from collector.warehouse.store import Warehouse
 from probe import __version__
@@ -59,9 +61,10 @@ async def post(url: str, bodies: Sequence[bytes]) -> list[int]:
         return statuses
 
 
-async def until(url: str, name: str, value: float) -> None:
+async def until(data: Path, url: str, name: str, value: float) -> None:
     """Waits for a number among the collector's own."""
-    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+    headers = {"Authorization": f"Bearer {(data / TOKEN_FILE).read_text().strip()}"}
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession(headers=headers) as session:
         while True:
             async with session.get(f"{url}/metrics") as answer:
                 if f"\n{name} {value}\n" in await answer.text():
@@ -87,11 +90,12 @@ def batches(volunteer: Volunteer, number: int) -> list[bytes]:
 def expected(data: Path) -> set[frozenset[tuple[str, object]]]:
     """What a dictionary is told of everything in the warehouse of a collector that has ended."""
     sink, clock = Sink(), Clock()
-    with closing(SqliteLog(data / "log.sqlite")) as log, closing(Warehouse(data / "warehouse.duckdb")) as warehouse:
+    kept = KeptTargets(data / TARGETS_DIRECTORY)
+    with closing(Warehouse(data / WAREHOUSE_FILE)) as warehouse:
         warehouse.change(outbox.mark_all)
         ids = frozenset(target.id for target in targets_file.packaged().targets)
-        points = Points(warehouse, RULES.cell, TargetFiles(log, targets_file.parse), ids, release_of(__version__))
-        forwarding = forwarder(warehouse, log, sink.write, clock)
+        points = Points(warehouse, RULES.cell, TargetFiles(kept, targets_file.parse), ids, release_of(__version__))
+        forwarding = forwarder(warehouse, kept, sink.write, clock)
         forwarding._points = points
         drained(forwarding, clock)
     return said_to_sink(sink)
@@ -116,11 +120,11 @@ async def test_kills_and_failures_lose_nothing_and_double_nothing(
         async with collector(data, *words) as (_, url):
             for volunteer in volunteers:
                 assert await post(url, batches(volunteer, ROUNDS)) == [200, 200]
-            await until(url, "ringback_projection_cursor", 6.0 * (ROUNDS + 1))
+            await until(data, url, "ringback_projection_cursor", 6.0 * (ROUNDS + 1))
             shim.always = None
         async with collector(data, *words) as (process, url):
-            await until(url, "ringback_influx_broken", 0.0)
-            await until(url, "ringback_influx_waiting", 0.0)
+            await until(data, url, "ringback_influx_broken", 0.0)
+            await until(data, url, "ringback_influx_waiting", 0.0)
         assert process.returncode == 0
         said = await asyncio.to_thread(said_by_influx, influxd_server, influx_database)
     influxd_server.drop(f"{influx_database}_rollup")

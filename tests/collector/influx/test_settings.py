@@ -93,9 +93,7 @@ def test_refill_and_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == "2026-02-25T06:13:20Z raw 400 no reason\n    a line\n"
     for action in ("refill", "refused"):
         assert commands.main(["influx", action, "--data", str(tmp_path / "slip")]) == 2
-        assert capsys.readouterr().err.endswith(
-            "slip holds no log.sqlite: give --data, the directory of a collector.\n"
-        )
+        assert capsys.readouterr().err.endswith("slip holds no log: give --data, the directory of a collector.\n")
     assert not (tmp_path / "slip").exists()
     assert commands.main(["influx", "refused"]) == 2
     assert capsys.readouterr().err == "`influx refused` needs --data, of a collector that does not run.\n"

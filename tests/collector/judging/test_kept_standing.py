@@ -39,7 +39,7 @@ HONEST = [*history("k1", -7, 9), *history("k2", -6, 8), *history("k3", -1, 3, ea
 
 
 def projector(log: MemoryLog, warehouse: Warehouse) -> Projector:
-    return Projector(log, warehouse, frozenset(), rules=RULES, parse=parse, told=False)
+    return Projector(log, log, log, warehouse, frozenset(), rules=RULES, parse=parse, told=False)
 
 
 def projected(log: MemoryLog, path: Path | None = None) -> Warehouse:

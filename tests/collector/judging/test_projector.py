@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from collector.judging.evidence import Gatherer, TargetFiles
 from collector.judging.hours import judge_hour
+from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
 from collector.judging.rules import Rules
 from collector.judging.who_counts import TOLD, WhoCounts
@@ -30,7 +31,7 @@ from collector.warehouse.tables import (
 )
 from probe.judge.evidence import Neighbours
 from probe.model import Access, Network, Observation, Resolution, State, Step, Void
-from tests.collector.batches import NOW_MS, Volunteer, opened
+from tests.collector.batches import NOW_MS, Volunteer, enveloped
 from tests.collector.judging.evidence import (
     BODIES,
     BROKEN,
@@ -74,13 +75,13 @@ record_sets = st.lists(records, min_size=6, max_size=14).map(
 
 
 def projector(log: Any, warehouse: Warehouse, controls: frozenset[str] = CONTROLS, rules: Rules = RULES) -> Projector:
-    return Projector(log, warehouse, controls, rules=rules, parse=parse)
+    return Projector(log, log, log, warehouse, controls, rules=rules, parse=parse)
 
 
 def oracle(log: MemoryLog) -> dict[str, list[Any]]:
     """What must stand in the warehouse, made without one."""
     gatherer = Gatherer(log, CONTROLS, TargetFiles(log, parse))
-    hours = sorted({(r.measurement.target, r.hour) for r in log.records(0, 10_000)})
+    hours = sorted({(r.measurement.target, r.hour) for r in log.all()})
     contents = [judge_hour(RULES, target, hour, gatherer.hour(target, hour)) for target, hour in hours]
     return {
         "verdict": [verdict_values(row) for content in contents for row in content.verdicts],
@@ -172,13 +173,16 @@ async def test_the_sqlite_log_and_the_memory_log_project_alike(tmp_path: Path) -
     memory, sqlite = MemoryLog(), SqliteLog(tmp_path / "log")
     for log, sent in ((memory, bodies), (sqlite, [*reversed(bodies), *bodies])):
         for body in sent:
-            await log.append(*opened(body), NOW_MS, MAROC, {})
+            await log.append(*enveloped(body, network=MAROC))
+    index = SqliteIndex(tmp_path / "index", sqlite)
     dumps = []
-    for log in (memory, sqlite):
+    for log, own in ((memory, memory), (sqlite, index)):
         warehouse = Warehouse(None)
-        projector(log, warehouse, frozenset({control.key})).catch_up()
+        keys = frozenset({control.key})
+        Projector(log, own, memory, warehouse, keys, rules=RULES, parse=parse).catch_up()
         dumps.append(warehouse.dump())
         warehouse.close()
+    index.close()
     sqlite.close()
     assert dumps[0] == dumps[1]
     assert len(dumps[0]["verdict"]) == 36
@@ -429,13 +433,12 @@ def test_what_says_nothing_of_a_service_is_not_for_others_to_dial(changed: dict[
 
 def test_steps_are_counted_by_place_and_not_those_of_controls() -> None:
     log = logged(
-        record("m", failing=["192.0.2.3", "192.0.2.4"], reached=["192.0.2.1"]),
+        with_resolution(record("m", failing=["192.0.2.3", "192.0.2.4"], reached=["192.0.2.1"])),
         record("n", key="k2", failing=["192.0.2.3"]),
         record("o", key="k2", failing=["192.0.2.3"], network=MEDI, simulated=True),
         *(record("c", key="c1", failing=["192.0.2.3"]), record("v", failing=["192.0.2.3"], void=Void.VPN)),
         record("u", failing=["192.0.2.3"], clock_known=False),
     )
-    log.batches[0][0] = with_resolution(log.batches[0][0])
     warehouse = Warehouse(None)
     projector(log, warehouse).catch_up()
     assert warehouse.select("SELECT asn, simulated, step, passed, failed FROM step ORDER BY ALL") == [

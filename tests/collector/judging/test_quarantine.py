@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
 from collector.judging.quarantine import VERSION, Quarantine, TooSlow
 from collector.judging.rules import Rules
-from collector.log import Log, Record
+from collector.log import Record
 from collector.log.sqlite import SqliteLog
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import VerdictRow, verdict_from
 from probe.judge.evidence import Evidence
 from probe.model import State, Verdict
-from tests.collector.batches import NOW_MS, Volunteer, opened
-from tests.collector.judging.evidence import BODIES, HOUR, MAROC, MEDI, RULES, parse, record
+from tests.collector.batches import NOW_MS, Volunteer, enveloped
+from tests.collector.judging.evidence import BODIES, HOUR, MEDI, RULES, parse, record
 from tests.collector.log.memory_log import MemoryLog
 
 ADDRESS, POISON = "192.0.2.1", "192.0.2.66"
@@ -49,8 +50,8 @@ def warehouse() -> Iterator[Warehouse]:
         yield one
 
 
-def projector(log: Log, warehouse: Warehouse, rules: Rules = MISTAKEN) -> Projector:
-    return Projector(log, warehouse, CONTROLS, rules=rules, parse=parse)
+def projector(log: MemoryLog, warehouse: Warehouse, rules: Rules = MISTAKEN) -> Projector:
+    return Projector(log, log, log, warehouse, CONTROLS, rules=rules, parse=parse)
 
 
 def logged(*batches: Iterable[Record]) -> MemoryLog:
@@ -239,12 +240,16 @@ async def test_a_body_that_rots_takes_its_own_measurements_only(
     for number in (1, 2, 3):
         volunteer = Volunteer(number)
         batch = volunteer.seal([volunteer.measure(started_ms=NOW_MS + number), volunteer.measure("viber/call")])
-        await log.append(*opened(batch), NOW_MS, MAROC, {})
-    with sqlite3.connect(tmp_path / "log") as connection:
-        ((body,),) = connection.execute("SELECT body FROM batches WHERE id = 2").fetchall()
-        connection.execute("UPDATE batches SET body = ? WHERE id = 2", [rot(body)])
-    working = projector(log, warehouse, RULES)
-    working.catch_up()
+        await log.append(*enveloped(batch))
+    with closing(SqliteIndex(tmp_path / "index", log)) as index:
+        index.extend(10)
+    (segment,) = (tmp_path / "log").glob("*.sqlite")
+    with sqlite3.connect(segment) as connection:
+        ((body,),) = connection.execute("SELECT body FROM envelope WHERE position = 2").fetchall()
+        connection.execute("UPDATE envelope SET body = ? WHERE position = 2", [rot(body)])
+    with closing(SqliteIndex(tmp_path / "index", log)) as index:
+        working = Projector(log, index, MemoryLog(), warehouse, CONTROLS, rules=RULES, parse=parse)
+        working.catch_up()
     log.close()
     assert warehouse.cursor() == 3
     rotten = Volunteer(2).key

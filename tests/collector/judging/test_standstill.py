@@ -63,7 +63,9 @@ async def test_it_stands_still_while_a_step_fails_and_until_one_passes(warehouse
     log = MemoryLog()
     log.files.update(BODIES)
     log.deliver([record("a")])
-    working = Projector(log, warehouse, frozenset(), rules=replace(RULES, judge=judge), parse=parse, clock=clock)
+    working = Projector(
+        log, log, log, warehouse, frozenset(), rules=replace(RULES, judge=judge), parse=parse, clock=clock
+    )
     assert working.standstill_s is None
     await ran(working, 2)
     assert working.error == "OSError: disk"
@@ -74,7 +76,8 @@ async def test_it_stands_still_while_a_step_fails_and_until_one_passes(warehouse
 
 async def test_it_stands_still_when_what_came_long_ago_is_not_judged(warehouse: Warehouse) -> None:
     clock = Clock()
-    working = Projector(MemoryLog(), warehouse, frozenset(), rules=RULES, parse=parse, clock=clock)
+    log = MemoryLog()
+    working = Projector(log, log, log, warehouse, frozenset(), rules=RULES, parse=parse, clock=clock)
     await ran(working, 1)
     clock.seconds += 10 * STANDSTILL_S
     assert working.standstill_s is None  # nothing is to do

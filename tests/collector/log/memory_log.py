@@ -1,4 +1,4 @@
-"""A Log in memory, to which tests deliver records in any order, as often as they like."""
+"""A Log in memory, and an Index of it, to which tests deliver records in any order, as often as they like."""
 
 from __future__ import annotations
 
@@ -6,85 +6,101 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from collector.log import Appended, Record
-from probe.codecs.seal import SealedBatch
-from probe.model import HOUR_MS, Network
+from collector.judging import records
+from collector.judging.index import Arrived, Hour
+from collector.log import Appended, Entry, Envelope, Record
+
+Identity = tuple[str, str]  # key, uid
+Rank = tuple[int, bytes]  # of receipt, digest: the least counts
 
 
 class MemoryLog:
+    """The log, its index at any time complete, and the targets files, in one."""
+
+    id = "memory"
+
     def __init__(self) -> None:
         self.batches: list[list[Record]] = []
         self.files: dict[str, bytes] = {}
-        self._known: set[tuple[str, str]] = set()
+        self._entries: dict[int, Entry] = {}
+        self._positions: dict[bytes, int] = {}
+        self._ranks: dict[Identity, Rank] = {}
+        self._counting: dict[Identity, Record] = {}
+        self._noticed: list[tuple[int, Record]] = []  # where there turned out to be two, and both
 
-    def deliver(self, records: Iterable[Record]) -> Appended:
-        """What `append` does with what it made of a batch."""
-        cursor, fresh, known = len(self.batches) + 1, [], 0
-        for record in records:
+    def deliver(self, records: Iterable[Record], rank: Rank | None = None) -> None:
+        """What `append` does with what it made of a batch. Without a rank, what comes first counts."""
+        cursor = len(self.batches) + 1
+        self.batches.append([])
+        for given in records:
+            record = msgspec.structs.replace(given, cursor=cursor)
             identity = (record.key, record.measurement.uid)
-            if identity in self._known:
-                known += 1
-                continue
-            self._known.add(identity)
-            fresh.append(msgspec.structs.replace(record, cursor=cursor))
-        if fresh:
-            self.batches.append(fresh)
-        return Appended(len(fresh), known)
+            own = rank or (cursor, b"")
+            if identity not in self._ranks or own < self._ranks[identity]:
+                if identity in self._ranks:
+                    self._noticed += [(cursor, self._counting[identity]), (cursor, record)]
+                self._ranks[identity], self._counting[identity] = own, record
+            else:
+                self._noticed += [(cursor, self._counting[identity]), (cursor, record)]
+            self.batches[-1].append(record)
 
-    async def append(
-        self,
-        batch: SealedBatch,
-        data: bytes,
-        received_ms: int,
-        network: Network,
-        resolver_networks: dict[str, Network],
-    ) -> Appended:
-        header = batch.header
-        return self.deliver(
-            Record(
-                cursor=0,
-                key=header.key,
-                measurement=measurement,
-                started_ms=measurement.started_ms,
-                clock_known=True,
-                received_ms=received_ms,
-                network=network,
-                resolver_networks=resolver_networks,
-                targets=header.targets,
-                software=header.software,
-            )
-            for measurement in batch.measurements
-        )
+    async def append(self, envelope: Envelope, sealed_ms: int) -> Appended:
+        if (known := self._positions.get(envelope.digest)) is not None:
+            return Appended(known, is_new=False)
+        entry = Entry(len(self.batches) + 1, envelope)
+        self._entries[entry.position] = entry
+        self._positions[envelope.digest] = entry.position
+        batch = records.opened(entry)
+        read = [records.record(batch, number) for number in batch.numbers]
+        self.deliver(read, (envelope.received_ms, envelope.digest))
+        return Appended(entry.position, is_new=True)
 
-    async def put_targets(self, digest: str, body: bytes) -> None:
-        self.files[digest] = body
-
-    def targets(self, digest: str) -> bytes | None:
-        return self.files.get(digest)
-
-    def cursor(self) -> int:
+    def latest(self) -> int:
         return len(self.batches)
 
-    def records(self, after: int, limit: int) -> list[Record]:
-        return [record for batch in self.batches[after : after + limit] for record in batch]
+    def read(self, after: int, limit: int) -> list[Entry]:
+        return [self._entries[position] for position in range(after + 1, len(self.batches) + 1)][:limit]
+
+    def close(self) -> None: ...
+
+    # --- The index
+
+    def position(self) -> int:
+        return len(self.batches)
+
+    def extend(self, limit: int) -> int:
+        return 0
+
+    def arrived(self, after: int, limit: int) -> Arrived:
+        upto = min(len(self.batches), after + limit)
+        lines = [record for batch in self.batches[after:upto] for record in batch]
+        competing = [record for noticed, record in self._noticed if after < noticed <= upto]
+        counting = [r for r in lines if self._counting[r.key, r.measurement.uid] is r]
+        return Arrived(upto, lines + competing, counting)
 
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
-        return [r for r in self._all() if r.measurement.target == target and first_hour <= r.hour <= last_hour]
+        return [r for r in self.all() if r.measurement.target == target and first_hour <= r.hour <= last_hour]
 
     def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
-        same = [r for r in self._all() if (r.key, r.measurement.cycle) == (key, cycle)]
-        return [r for r in same if target in (None, r.measurement.target)]
+        same = [r for r in self.all() if (r.key, r.measurement.cycle) == (key, cycle)]
+        found = [r for r in same if target in (None, r.measurement.target)]
+        return sorted(found, key=lambda r: (r.measurement.round, r.measurement.uid))
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
         return [
             r
-            for r in self._all()
+            for r in self.all()
             if r.key in keys and since_ms <= r.started_ms < until_ms and target in (None, r.measurement.target)
         ]
 
-    def _all(self) -> list[Record]:
-        return [record for batch in self.batches for record in batch]
+    def hours(self) -> set[Hour]:
+        return {(r.measurement.target, r.hour) for r in self.all()}
 
+    def all(self) -> list[Record]:
+        """The measurements that count."""
+        return sorted(self._counting.values(), key=lambda r: (r.started_ms, r.key, r.measurement.uid))
 
-def hour_start(hour: int) -> int:
-    return hour * HOUR_MS
+    # --- Targets files
+
+    def targets(self, digest: str) -> bytes | None:
+        return self.files.get(digest)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import aiohttp
 
+from collector.instance import LOG_DIRECTORY
+from collector.judging import records
 from collector.log.sqlite import SqliteLog
 from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool
@@ -87,8 +89,10 @@ async def collector(data: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proces
 
 def kept(data: Path) -> Counter[tuple[str, str]]:
     """(key, uid) → how often a record of it stands in the log."""
-    with closing(SqliteLog(data / "log.sqlite")) as log:
-        return Counter((record.key, record.measurement.uid) for record in log.records(0, 100_000))
+    with closing(SqliteLog(data / LOG_DIRECTORY)) as log:
+        batches = [records.opened(entry) for entry in log.read(0, 100_000)]
+        each = [(batch.header.key, records.brief(batch, n)) for batch in batches for n in batch.numbers]
+        return Counter((key, one.uid) for key, one in each)
 
 
 def identities(uploader: Uploader, uids: set[str]) -> set[tuple[str, str]]:

@@ -3,192 +3,102 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from collector.log import Appended, Conflict, Log, LogFull, schema
-from collector.log.inflated import InflatedBodies
+from collector.log import Appended, Entry, Envelope, Log, LogFull, segment
+from collector.log.segment import DAY_MS
 from collector.log.sqlite import SqliteLog
-from probe.codecs.seal import encode
 from probe.failure import UserError
-from probe.model import HOUR_MS, Measurement, Network
-from tests.collector.batches import NOW_MS, Volunteer, opened
+from probe.model import Measurement
+from tests.collector.batches import NAMED, NETWORK, NOW_MS, Volunteer, enveloped
+from tests.collector.log.memory_log import MemoryLog
 
-HOUR = NOW_MS // HOUR_MS
-NETWORK = Network(country="MA", asn=36903, operator="Maroc Telecom")
-RESOLVERS = {"212.217.0.0/16": NETWORK}
-OTHER_BYTES = b'{"later":"field",'  # in place of the opening brace: other bytes, the same meaning
+TODAY, TOMORROW = "2026-02-25.sqlite", "2026-02-26.sqlite"
 
 
 class ClosableLog(Log, Protocol):
     def close(self) -> None: ...
 
 
-LOGS: dict[str, Callable[[Path], ClosableLog]] = {"sqlite": lambda directory: SqliteLog(directory / "log.sqlite")}
+LOGS: dict[str, Callable[[Path], ClosableLog]] = {
+    "memory": lambda directory: MemoryLog(),
+    "sqlite": lambda directory: SqliteLog(directory / "log"),
+}
 
 
 @pytest.fixture(params=LOGS)
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], ClosableLog]]:
-    """Closes the log, if it was open, and opens it again."""
-    current: list[ClosableLog] = []
-
-    def opens() -> ClosableLog:
-        if current:
-            current.pop().close()
-        current.append(LOGS[request.param](tmp_path))
-        return current[-1]
-
-    yield opens
-    if current:
-        current.pop().close()
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
+    with closing(LOGS[request.param](tmp_path)) as log:
+        yield log
 
 
-@pytest.fixture
-def log(reopen: Callable[[], ClosableLog]) -> Log:
-    return reopen()
+async def append(log: Log, body: bytes, received_ms: int = NOW_MS) -> Appended:
+    return await log.append(*enveloped(body, received_ms))
 
 
-async def append(log: Log, data: bytes, received_ms: int = NOW_MS) -> Appended:
-    return await log.append(*opened(data), received_ms, NETWORK, RESOLVERS)
+def bodies(log: Log) -> list[bytes]:
+    return [entry.envelope.body for entry in log.read(0, 1000)]
 
 
-async def test_a_record_is_what_was_sent_and_what_the_collector_added(log: Log) -> None:
+async def test_an_envelope_is_what_was_received_and_what_the_collector_added(log: Log) -> None:
     one = Volunteer()
-    seen = one.measure("whatsapp/chat", started_ms=NOW_MS - 500)
-    assert await append(log, one.seal([seen]), received_ms=NOW_MS + 7) == Appended(stored=1, known=0)
-    (record,) = log.records(0, 10)
-    assert record.measurement == seen
-    assert (record.key, record.cursor, record.software, record.targets) == (one.key, 1, "ringback 0.1", "d" * 64)
-    assert (record.started_ms, record.clock_known, record.received_ms) == (NOW_MS - 500, True, NOW_MS + 7)
-    assert (record.network, record.resolver_networks) == (NETWORK, RESOLVERS)
+    body = one.seal([one.measure()])
+    envelope = Envelope(received_ms=NOW_MS + 7, network=NETWORK, named=NAMED, bucket=b"\x01" * 16, body=body)
+    assert await log.append(envelope, NOW_MS) == Appended(1, is_new=True)
+    assert log.read(0, 10) == [Entry(1, envelope)]
 
 
-async def test_unknown_clock_stands_under_its_receipt(log: Log) -> None:
+async def test_an_envelope_may_have_no_bucket(log: Log) -> None:
     one = Volunteer()
-    await append(log, one.seal([one.measure(started_ms=5, clock_offset_ms=None)], sealed_ms=9))
-    (record,) = log.measurements("whatsapp/chat", HOUR, HOUR)
-    assert (record.started_ms, record.clock_known, record.measurement.started_ms) == (NOW_MS, False, 5)
-
-
-async def test_records_come_by_batches_in_the_order_of_arrival(log: Log) -> None:
-    one, other = Volunteer(1), Volunteer(2)
-    assert log.cursor() == 0
-    assert log.records(0, 10) == []
-    for volunteer in (one, other, one):
-        await append(log, volunteer.seal([volunteer.measure(), volunteer.measure("signal/call")]))
-    assert log.cursor() == 3
-    assert [(record.cursor, record.measurement.target) for record in log.records(1, 1)] == [
-        (2, "whatsapp/chat"),
-        (2, "signal/call"),
-    ]
-    assert [record.cursor for record in log.records(1, 10)] == [2, 2, 3, 3]
-    assert log.records(3, 10) == []
-
-
-async def test_what_is_kept_is_there_after_opening_again(reopen: Callable[[], ClosableLog]) -> None:
-    one = Volunteer()
-    data = one.seal([one.measure()])
-    await append(reopen(), data)
-    log = reopen()
-    assert log.cursor() == 1
-    assert await append(log, data) == Appended(stored=0, known=1)
     await append(log, one.seal([one.measure()]))
-    assert [record.cursor for record in log.records(0, 10)] == [1, 2]
+    (entry,) = log.read(0, 10)
+    assert entry.envelope.bucket is None
 
 
-async def test_a_batch_received_again_is_known(log: Log) -> None:
+async def test_envelopes_come_in_the_order_of_arrival(log: Log) -> None:
+    volunteers = [Volunteer(number) for number in (1, 2, 1)]
+    assert (log.latest(), log.read(0, 10)) == (0, [])
+    sent = [one.seal([one.measure(cycle=f"{number:032x}")]) for number, one in enumerate(volunteers)]
+    positions = [(await append(log, body)).position for body in sent]
+    assert positions == sorted(set(positions))
+    assert log.latest() == positions[-1]
+    assert bodies(log) == sent
+    assert [entry.position for entry in log.read(positions[0], 1)] == positions[1:2]
+    assert [entry.position for entry in log.read(positions[0], 10)] == positions[1:]
+    assert log.read(positions[-1], 10) == []
+
+
+async def test_a_body_received_again_is_known(log: Log) -> None:
     one = Volunteer()
     first, second = one.measure(), one.measure()
-    await append(log, one.seal([first]))
-    assert await append(log, one.seal([first])) == Appended(stored=0, known=1)
-    assert log.cursor() == 1
-    assert await append(log, one.seal([first, second])) == Appended(stored=1, known=1)
-    assert [record.measurement for record in log.records(0, 10)] == [first, second]
+    body = one.seal([first])
+    await append(log, body)
+    assert await append(log, body, NOW_MS + 5) == Appended(1, is_new=False)
+    assert await append(log, body, NOW_MS + 5 * DAY_MS) == Appended(1, is_new=False)
+    assert (log.latest(), bodies(log)) == (1, [body])
+    assert (await append(log, one.seal([first, second]))).is_new  # other bytes: what they repeat is the index's to see
 
 
-async def test_two_keys_may_use_one_uid(log: Log) -> None:
-    one, other = Volunteer(1), Volunteer(2)
-    await append(log, one.seal([one.measure()]))
-    assert await append(log, other.seal([other.measure()])) == Appended(stored=1, known=0)
-
-
-async def test_other_bytes_under_a_known_uid_are_a_conflict_and_nothing_is_kept(log: Log) -> None:
-    one = Volunteer()
-    seen, fresh = one.measure(), one.measure()
-    await append(log, one.seal([seen]))
-    altered = OTHER_BYTES + encode(seen)[1:]
-    with pytest.raises(Conflict, match=seen.uid):
-        await append(log, one.seal_lines([encode(fresh), altered]))
-    assert [record.measurement for record in log.records(0, 10)] == [seen]
-    assert await append(log, one.seal([fresh])) == Appended(stored=1, known=0)
-
-
-async def test_measurements_of_a_target_by_hour(log: Log) -> None:
-    one = Volunteer()
-    edges = [HOUR * HOUR_MS - 1, HOUR * HOUR_MS, (HOUR + 1) * HOUR_MS - 1, (HOUR + 1) * HOUR_MS]
-    seen = [one.measure(started_ms=started) for started in reversed(edges)]
-    await append(log, one.seal([*seen, one.measure("signal/call")]), received_ms=NOW_MS + 2 * HOUR_MS)
-    found = log.measurements("whatsapp/chat", HOUR, HOUR)
-    assert [record.started_ms for record in found] == edges[1:3]
-    assert len(log.measurements("whatsapp/chat", HOUR - 1, HOUR + 1)) == 4
-
-
-async def test_siblings_are_the_rounds_of_one_cycle(log: Log) -> None:
-    one, other = Volunteer(1), Volunteer(2)
-    second, first = one.measure(round=2), one.measure(round=1)
-    await append(log, one.seal([second, one.measure("signal/call"), one.measure(cycle="e" * 32)]))
-    await append(log, one.seal([first]))
-    await append(log, other.seal([other.measure()]))
-    assert [record.measurement for record in log.siblings(one.key, "c" * 32, "whatsapp/chat")] == [first, second]
-
-
-async def test_by_keys(log: Log) -> None:
-    volunteers = [Volunteer(number) for number in (1, 2, 3)]
-    for volunteer in volunteers:
-        await append(
-            log, volunteer.seal([volunteer.measure(), volunteer.measure("signal/call", started_ms=NOW_MS - 1)])
-        )
-    keys = {volunteer.key for volunteer in volunteers[:2]}
-    assert {record.key for record in log.by_keys(keys, NOW_MS - 1, NOW_MS + 1)} == keys
-    assert {record.measurement.target for record in log.by_keys(keys, NOW_MS, NOW_MS + 1)} == {"whatsapp/chat"}
-    assert len(log.by_keys(keys, NOW_MS - 1, NOW_MS + 1, "signal/call")) == 2
-    assert log.by_keys([], 0, 2 * NOW_MS) == []
-    assert log.by_keys(keys, NOW_MS - 1, NOW_MS - 1) == []
-
-
-async def test_targets_files_are_kept_by_digest(log: Log) -> None:
-    assert log.targets("a" * 64) is None
-    await log.put_targets("a" * 64, b"targets: []\n")
-    await log.put_targets("a" * 64, b"targets: []\n")
-    assert log.targets("a" * 64) == b"targets: []\n"
-
-
-async def test_many_at_once_are_all_kept_and_one_refused_harms_no_other(log: Log) -> None:
-    volunteers = [Volunteer(number) for number in range(1, 41)]
-    liar = Volunteer(99)
-    seen = liar.measure()
-    await append(log, liar.seal([seen]))
-    batches = [volunteer.seal([volunteer.measure(), volunteer.measure()]) for volunteer in volunteers]
-    batches.insert(7, liar.seal_lines([OTHER_BYTES + encode(seen)[1:]]))
-    outcomes = await asyncio.gather(*(append(log, data) for data in batches), return_exceptions=True)
-    assert isinstance(outcomes.pop(7), Conflict)
-    assert outcomes == [Appended(stored=2, known=0)] * 40
-    assert len(log.records(0, 100)) == 81
+async def test_many_at_once_are_all_kept(log: Log) -> None:
+    sent = [one.seal([one.measure()]) for one in map(Volunteer, range(1, 41))]
+    outcomes = await asyncio.gather(*(append(log, body) for body in [*sent, *sent]))
+    assert sum(one.is_new for one in outcomes) == 40
+    assert sorted(bodies(log)) == sorted(sent)
 
 
 async def test_reading_from_another_thread_while_it_is_written(log: Log) -> None:
     one = Volunteer()
     for expected in range(1, 6):
         await append(log, one.seal([one.measure()]))
-        assert await asyncio.to_thread(log.cursor) == expected
-        assert len(await asyncio.to_thread(log.records, 0, 10)) == expected
+        assert await asyncio.to_thread(log.latest) == expected
+        assert len(await asyncio.to_thread(log.read, 0, 10)) == expected
 
 
 async def test_one_who_gives_up_waiting_disturbs_nobody(log: Log) -> None:
@@ -197,26 +107,29 @@ async def test_one_who_gives_up_waiting_disturbs_nobody(log: Log) -> None:
     await asyncio.sleep(0)
     tasks[2].cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(outcomes.pop(2), asyncio.CancelledError)
-    assert outcomes == [Appended(stored=1, known=0)] * 4
+    kept = [each for each in outcomes if isinstance(each, Appended)]
+    assert len(kept) >= 4
+    assert len({each.position for each in kept}) == len(kept)
 
 
 # --- SQLite -----------------------------------------------------------------------------------------------------
 
 
 class Disk:
-    """Opens the log's writing connections, with room for so many pages of 4 kB; 0 is no limit."""
+    """Opens the log's writing connections, with room for so many pages; 0 is no limit."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self) -> None:
         self.pages = 0
+        self.failing: list[OSError | sqlite3.OperationalError] = []
         self.open = threading.Event()
         self.open.set()
         self.statements: list[str] = []
 
-    def connect(self) -> sqlite3.Connection:
+    def connect(self, path: Path) -> sqlite3.Connection:
         self.open.wait()
-        connection = schema.writing_connection(self.path)
+        if self.failing:
+            raise self.failing.pop()
+        connection = segment.writing_connection(path)
         if self.pages:
             connection.execute(f"PRAGMA max_page_count = {self.pages}")
         connection.set_trace_callback(self.statements.append)
@@ -228,123 +141,205 @@ def bulky(volunteer: Volunteer) -> list[Measurement]:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Disk:
-    return Disk(tmp_path / "log.sqlite")
+def disk() -> Disk:
+    return Disk()
 
 
 @pytest.fixture
-def small_log(disk: Disk) -> Iterator[SqliteLog]:
-    disk.pages = 40
-    log = SqliteLog(disk.path, disk.connect)
-    yield log
-    log.close()
+def sqlite_log(tmp_path: Path, disk: Disk) -> Iterator[SqliteLog]:
+    with closing(SqliteLog(tmp_path / "log", disk.connect)) as log:
+        yield log
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir() if path.suffix == ".sqlite")
+
+
+async def test_what_is_kept_is_there_after_opening_again(tmp_path: Path) -> None:
+    one = Volunteer()
+    body = one.seal([one.measure()])
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        await append(log, body)
+        id = log.id
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        assert (log.latest(), log.id) == (1, id)
+        assert await append(log, body) == Appended(1, is_new=False)
+        assert await append(log, one.seal([one.measure()])) == Appended(2, is_new=True)
+
+
+def test_two_logs_have_two_names(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "one")) as one, closing(SqliteLog(tmp_path / "other")) as other:
+        assert one.id != other.id
+
+
+async def test_a_day_has_a_file_and_what_was_closed_is_only_read(tmp_path: Path, sqlite_log: SqliteLog) -> None:
+    one = Volunteer()
+    sent = [one.seal([one.measure()]) for _ in range(4)]
+    for number, body in enumerate(sent):
+        await append(sqlite_log, body, NOW_MS + (number // 2) * DAY_MS)
+    assert files(tmp_path / "log") == [TODAY, TOMORROW]
+    assert not (tmp_path / "log" / f"{TODAY}-wal").exists()
+    assert (tmp_path / "log" / TODAY).stat().st_mode & 0o777 == 0o400
+    assert bodies(sqlite_log) == sent
+    assert [entry.position for entry in sqlite_log.read(1, 2)] == [2, 3]
+    assert [entry.position for entry in sqlite_log.read(2, 2)] == [3, 4]
+
+
+async def test_days_never_go_back(tmp_path: Path, sqlite_log: SqliteLog) -> None:
+    one = Volunteer()
+    sent = [one.seal([one.measure()]) for _ in range(3)]
+    for body, received_ms in zip(sent, (NOW_MS + DAY_MS, NOW_MS, 5), strict=True):
+        await append(sqlite_log, body, received_ms)
+    assert files(tmp_path / "log") == [TOMORROW]
+    assert [entry.envelope.received_ms for entry in sqlite_log.read(0, 10)] == [NOW_MS + DAY_MS, NOW_MS, 5]
+
+
+async def test_a_batch_is_looked_for_from_the_day_before_its_sealing_on(sqlite_log: SqliteLog) -> None:
+    """An old one is found however long it took; of a clock that is days ahead, what came yesterday."""
+    one = Volunteer()
+    for sealed_ms in (NOW_MS, NOW_MS - DAY_MS, NOW_MS + 9 * DAY_MS, 0):
+        body = one.seal([one.measure()], sealed_ms)
+        received_ms = NOW_MS + sqlite_log.latest() * 20 * DAY_MS
+        first = await append(sqlite_log, body, received_ms)
+        assert first.is_new
+        assert await append(sqlite_log, body, received_ms + DAY_MS) == Appended(first.position, is_new=False)
+    body = one.seal([one.measure()], sealed_ms=0)
+    first = await append(sqlite_log, body, NOW_MS + 100 * DAY_MS)
+    assert await append(sqlite_log, body, NOW_MS + 200 * DAY_MS) == Appended(first.position, is_new=False)
+
+
+async def test_a_day_that_another_process_reads_is_closed_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment, "BUSY_S", 0.01)
+    one = Volunteer()
+    today = tmp_path / "log" / TODAY
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        await append(log, one.seal([one.measure()]))
+        with closing(sqlite3.connect(today, isolation_level=None)) as reading:
+            reading.execute("BEGIN")
+            reading.execute("SELECT * FROM digest").fetchall()
+            await append(log, one.seal([one.measure()]), NOW_MS + DAY_MS)
+        assert today.stat().st_mode & 0o777 == 0o600
+        assert len(bodies(log)) == 2
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        assert today.stat().st_mode & 0o777 == 0o400
+        assert len(bodies(log)) == 2
+
+
+async def test_what_a_kill_left_of_a_new_file_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / f"{TODAY}.part").write_text("half")
+    one = Volunteer()
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        await append(log, one.seal([one.measure()]))
+    assert files(tmp_path / "log") == [TODAY]
+    assert not list((tmp_path / "log").glob("*.part"))
 
 
 async def test_a_full_disk_keeps_nothing_of_a_batch_and_the_next_is_kept_when_there_is_room(
-    disk: Disk, small_log: SqliteLog
+    disk: Disk, sqlite_log: SqliteLog
 ) -> None:
     one = Volunteer()
+    disk.pages = 40
 
     async def fill() -> None:
         while True:
-            await append(small_log, one.seal(bulky(one)))
+            await append(sqlite_log, one.seal(bulky(one)))
 
     with pytest.raises(LogFull, match="full"):
         await fill()
-    kept = small_log.cursor()
+    kept = sqlite_log.latest()
     assert kept > 0
-    assert len(small_log.records(0, 100)) == 50 * kept
+    assert len(bodies(sqlite_log)) == kept
     disk.pages = 0
-    assert await append(small_log, one.seal(bulky(one))) == Appended(stored=50, known=0)
-    assert small_log.cursor() == kept + 1
+    assert await append(sqlite_log, one.seal(bulky(one))) == Appended(kept + 1, is_new=True)
 
 
-async def test_a_file_that_cannot_be_opened_is_a_full_disk_too(disk: Disk) -> None:
-    openers = [partial(sqlite3.connect, "/nowhere/log.sqlite"), disk.connect]
-    log = SqliteLog(disk.path, lambda: openers.pop(0)())
+async def test_a_file_that_cannot_be_opened_is_a_full_disk_too(disk: Disk, sqlite_log: SqliteLog) -> None:
+    one = Volunteer()
+    disk.failing.append(sqlite3.OperationalError("unable to open"))
     with pytest.raises(LogFull):
-        await log.put_targets("a" * 64, b"")
-    await log.put_targets("a" * 64, b"")
-    log.close()
+        await append(sqlite_log, one.seal([one.measure()]))
+    assert (await append(sqlite_log, one.seal([one.measure()]))).position == 1
 
 
-async def test_appends_that_wait_share_one_commit(disk: Disk) -> None:
+async def test_a_day_that_cannot_begin_is_a_full_disk_too(
+    tmp_path: Path, sqlite_log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Volunteer()
+    await append(sqlite_log, one.seal([one.measure()]))
+    full = OSError(28, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(segment, "sync_directory", lambda path: (_ for _ in ()).throw(full))
+        with pytest.raises(LogFull):
+            await append(sqlite_log, one.seal([one.measure()]), NOW_MS + DAY_MS)
+    assert (await append(sqlite_log, one.seal([one.measure()]), NOW_MS + DAY_MS)).position == 2
+    assert files(tmp_path / "log") == [TODAY, TOMORROW]
+
+
+async def test_appends_that_wait_share_one_commit(disk: Disk, sqlite_log: SqliteLog) -> None:
+    one = Volunteer()
+    await append(sqlite_log, one.seal([one.measure()]))
     disk.open.clear()
-    log = SqliteLog(disk.path, disk.connect)
-    volunteers = [Volunteer(number) for number in range(1, 31)]
-    batches = [volunteer.seal([volunteer.measure()]) for volunteer in volunteers]
-    tasks = [asyncio.ensure_future(append(log, data)) for data in batches]
+    sent = [one.seal([one.measure()]) for one in map(Volunteer, range(1, 31))]
+    holding = asyncio.ensure_future(sqlite_log._committer.alone(lambda: None))  # the next one connects anew, and waits
+    tasks = [asyncio.ensure_future(append(sqlite_log, body)) for body in sent]
     await asyncio.sleep(0)
+    before = disk.statements.count("COMMIT")
     disk.open.set()
-    await asyncio.gather(*tasks)
-    assert disk.statements.count("COMMIT") <= 2  # the writer may have taken the first before the others came
-    log.close()
+    await asyncio.gather(holding, *tasks)
+    assert disk.statements.count("COMMIT") - before <= 2  # the writer may have taken the first before the others came
 
 
-def test_commits_are_synced_to_the_disk(disk: Disk) -> None:
-    connection = disk.connect()
-    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
-    connection.close()
+async def test_commits_are_synced_to_the_disk(tmp_path: Path, disk: Disk, sqlite_log: SqliteLog) -> None:
+    one = Volunteer()
+    await append(sqlite_log, one.seal([one.measure()]))
+    with closing(disk.connect(tmp_path / "log" / TODAY)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_the_name_of_a_new_file_is_synced_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(segment, "sync_directory", synced.append)
+    segment.create(tmp_path, 0, "id", 1)
+    assert synced == [tmp_path]
 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "log.sqlite").write_text("not a database, and long enough to be told from one" * 40)
-    with pytest.raises(UserError, match=r"log\.sqlite cannot be opened"):
-        SqliteLog(tmp_path / "log.sqlite")
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / TODAY).write_text("not a database, and long enough to be told from one" * 40)
+    with pytest.raises(UserError, match=rf"{TODAY} cannot be opened"):
+        SqliteLog(tmp_path / "log")
 
 
 def test_a_later_log_is_refused(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "log.sqlite")
-    connection.execute("PRAGMA user_version = 2")
-    connection.close()
+    (tmp_path / "log").mkdir()
+    with closing(sqlite3.connect(tmp_path / "log" / TODAY)) as connection:
+        connection.execute("PRAGMA user_version = 3")
     with pytest.raises(UserError, match="written by a later Ringback"):
-        SqliteLog(tmp_path / "log.sqlite")
+        SqliteLog(tmp_path / "log")
 
 
-async def test_no_question_reads_the_whole_log(tmp_path: Path) -> None:
-    log = SqliteLog(tmp_path / "log.sqlite")
+async def test_a_part_of_another_log_is_refused(tmp_path: Path) -> None:
     one = Volunteer()
-    await append(log, one.seal([one.measure()]))
-    asked: list[str] = []
-    log.cursor()  # opens this thread's connection
-    (connection,) = log._readers
-    connection.set_trace_callback(asked.append)
-    log.records(0, 10)
-    log.measurements("whatsapp/chat", HOUR, HOUR)
-    log.siblings(one.key, "c" * 32, "whatsapp/chat")
-    log.by_keys([one.key], 0, 2 * NOW_MS)
-    log.by_keys([one.key], 0, 2 * NOW_MS, "whatsapp/chat")
-    connection.set_trace_callback(None)
-    steps = [
-        step
-        for statement in asked
-        if not statement.startswith("--")
-        for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
-    ]
-    log.close()
-    assert {step.split(" INDEX ")[1] for step in steps if step.startswith("SEARCH m")} == {
-        "measurements_by_batch (batch=?)",
-        "measurements_by_target (target=? AND started_ms>? AND started_ms<?)",
-        "measurements_by_cycle (probe=? AND cycle=? AND target=?)",
-        "measurements_by_probe (probe=? AND started_ms>? AND started_ms<?)",
-    }
-    assert {step.split()[1] for step in steps if step.startswith("SCAN")} <= {"json_each"}
+    with closing(SqliteLog(tmp_path / "one")) as log:
+        await append(log, one.seal([one.measure()]))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "one" / TODAY).rename(tmp_path / "other" / TODAY)
+    with pytest.raises(UserError, match="part of another log"):
+        SqliteLog(tmp_path / "other")
 
 
-def test_bodies_are_kept_within_bounds() -> None:
-    read: list[int] = []
-
-    def body(batch: int) -> bytes:
-        read.append(batch)
-        return gzip.compress(b"x" * 39 + b"\n")
-
-    bodies = InflatedBodies(body, limit_bytes=100)
-    for batch in (1, 2, 1, 3, 1, 2):  # there is room for two; 3 drives out 2, which was used longest ago
-        assert bodies.lines(batch) == [b"x" * 39, b""]
-    assert read == [1, 2, 3, 2]
-
-
-def test_a_body_that_exceeds_the_bound_alone_is_not_kept() -> None:
-    bodies = InflatedBodies(lambda batch: gzip.compress(b"x" * 200), limit_bytes=100)
-    assert bodies.lines(1) == bodies.lines(1) == [b"x" * 200]
+async def test_no_question_reads_the_whole_log(tmp_path: Path, sqlite_log: SqliteLog) -> None:
+    one = Volunteer()
+    await append(sqlite_log, one.seal([one.measure()]))
+    with closing(segment.reading_connection(tmp_path / "log" / TODAY)) as connection:
+        asked = [
+            "SELECT * FROM envelope WHERE position > 1 ORDER BY position LIMIT 1",
+            "SELECT max(position) FROM envelope",
+            "SELECT position FROM digest WHERE sha256 = x'00'",
+        ]
+        plans = [connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall() for statement in asked]
+    assert [step[-1].split()[0] for plan in plans for step in plan] == ["SEARCH"] * 3

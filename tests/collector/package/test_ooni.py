@@ -221,7 +221,7 @@ def test_what_was_not_tried_says_why() -> None:
 
 
 def test_a_whole_story_is_in_the_format_and_names_nobody(source: Source, parts: Parts) -> None:
-    records = parts.log.records(0, 1000)
+    records = parts.index.arrived(0, 1000).records
     lines = b"".join(measurements(source, wanted())).splitlines()
     assert len(lines) == len(records)
     for line in lines:

@@ -26,7 +26,7 @@ async def test_oonis_parser_understands_it(source: Source, parts: Parts, tmp_pat
     done = subprocess.run([PYTHON, READS, path], capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: ASYNC221
     assert done.returncode == 0, done.stderr
     found = {one["uid"]: one for one in map(json.loads, done.stdout.splitlines())}
-    records = {record.measurement.uid: record for record in parts.log.records(0, 1000)}
+    records = {record.measurement.uid: record for record in parts.index.arrived(0, 1000).records}
     assert set(found) == set(records)
     for uid, one in found.items():
         record = records[uid]

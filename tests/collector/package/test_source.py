@@ -121,7 +121,7 @@ def test_cells_are_exported_a_day_at_a_time() -> None:
     """So much is in memory at once, however long the interval is."""
     first, days, networks = HOURS[0] // 24 * 24, 20, 20
     warehouse = Warehouse(None)
-    warehouse.begin(Basis(rules_version=1, controls=""))
+    warehouse.begin(Basis(rules_version=1, controls="", log=""))
     contents = [
         HourContent(target="viber/call", hour=hour, cells=tuple(cell(hour, asn) for asn in range(1, networks + 1)))
         for hour in range(first, first + days * 24)
@@ -130,7 +130,7 @@ def test_cells_are_exported_a_day_at_a_time() -> None:
     asked: list[str] = []
     select = warehouse.select
     warehouse.select = lambda *words: (asked.append(words[0]), select(*words))[1]  # type: ignore[method-assign, assignment]
-    pieces = cells(Source(log=MemoryLog(), warehouse=warehouse), wanted(simulated=False, full=False, until_ms=2**50))
+    pieces = cells(source_of(MemoryLog(), warehouse), wanted(simulated=False, full=False, until_ms=2**50))
     sizes = []
     for number, piece in enumerate(pieces, start=1):
         sizes.append(piece.count(b"\n"))
@@ -139,13 +139,17 @@ def test_cells_are_exported_a_day_at_a_time() -> None:
     warehouse.close()
 
 
+def source_of(log: MemoryLog, warehouse: Warehouse) -> Source:
+    return Source(log=log, index=log, targets=log, warehouse=warehouse)
+
+
 def test_a_warehouse_that_was_never_judged_is_no_source() -> None:
     from collector.package.source import about
     from probe.failure import UserError
 
     warehouse, log = Warehouse(None), MemoryLog()
     with pytest.raises(UserError, match="start the collector"):
-        about(Source(log=log, warehouse=warehouse))
-    Projector(log, warehouse, frozenset(), rules=RULES, parse=parse).step()
-    assert about(Source(log=log, warehouse=warehouse)).unjudged == 0
+        about(source_of(log, warehouse))
+    Projector(log, log, log, warehouse, frozenset(), rules=RULES, parse=parse).step()
+    assert about(source_of(log, warehouse)).unjudged == 0
     warehouse.close()

@@ -89,7 +89,7 @@ def test_the_congress_keeps_its_calls(parts: Parts) -> None:
 def test_everything_is_marked_simulated(parts: Parts) -> None:
     assert parts.warehouse.select("SELECT DISTINCT simulated FROM verdict") == [(True,)]
     assert parts.warehouse.select("SELECT DISTINCT simulated FROM cell") == [(True,)]
-    batch = parts.log.records(0, 1)
+    batch = parts.index.arrived(0, 1).records
     assert batch
     assert all(record.measurement.simulated for record in batch)
     lines = questions.verdicts(parts.warehouse, VerdictQuery(since_ms=0, until_ms=2**53, limit=1))

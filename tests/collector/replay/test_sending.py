@@ -47,11 +47,11 @@ async def sent_to(collector: Serving, **more: object) -> Played:
 async def test_what_is_sent_stands_in_the_log_once(tmp_path: Path) -> None:
     async with serving(tmp_path, **PREPARED) as collector:  # type: ignore[arg-type]
         first = await sent_to(collector)
-        records = collector.log.records(0, 1000)
+        records = collector.records()
         assert first.moments == 2
         assert first.measurements == len(records) > 2 * (len(EPISODE.lines) + 2)
         assert (await sent_to(collector)).measurements == 0
-        assert collector.log.records(0, 1000) == records
+        assert collector.records() == records
     hours = {moment // 3_600_000 for moment in WHEN}
     assert {record.hour for record in records} <= hours | {hour + 1 for hour in hours}
     assert all(record.clock_known and record.measurement.simulated for record in records)
@@ -165,7 +165,7 @@ def test_a_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_real_collectors_directory_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "log.sqlite").touch()
+    (tmp_path / "log").mkdir()
     with pytest.raises(UserError, match="a directory of theirs"):
         prepare(tmp_path, EPISODE)
 
@@ -174,7 +174,7 @@ def test_a_replay_can_be_told_twice_into_its_own_directory(tmp_path: Path) -> No
     for _ in range(2):
         with told(tmp_path / "replay", EPISODE, WHEN) as parts:
             found = parts.warehouse.select("SELECT count(*), count(DISTINCT hour) FROM verdict")
-            assert found == [(len(parts.log.records(0, 1000)), 2)]
+            assert found == [(len(parts.index.arrived(0, 1000).records), 2)]
 
 
 def test_the_command_says_how_to_start_another_collector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
