@@ -245,6 +245,15 @@ def check(line: bytes, shape: type[Struct]) -> None:
     _decoder(shape).decode(line)
 
 
+def prepared(*shapes: type[Struct]) -> tuple[type[Struct], ...]:
+    """These shapes, ready: msgspec makes what it knows of a struct at its first use, and crashes when two threads are
+    the first. So it is used while modules are imported."""
+    for shape in shapes:
+        msgspec.json.Decoder(shape)
+        _decoder(shape)
+    return shapes
+
+
 @cache
 def _decoder(shape: type[Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(form_of(shape), dec_hook=_spelled)

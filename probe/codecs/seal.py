@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from probe.codecs import ed25519, salted
+from probe.codecs import ed25519, forms, salted
 from probe.codecs.said_once import MeasurementLine, context_of, whole
 from probe.codecs.strict_json import LIMITS, Limits, SealError, decode, decode_all
 from probe.model import BatchHeader, Context, Measurement
@@ -52,6 +52,7 @@ __all__ = [
 ]
 
 FORMAT = 2  # that is written; all are read
+SHAPES = forms.prepared(BatchHeader, Context, Measurement, MeasurementLine)  # of lines
 CONTEXTS = {1: b"ringback-batch-1\n", 2: b"ringback-batch-2\n"}  # of the signature, by format
 
 
