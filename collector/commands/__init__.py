@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from collector.commands import export, influx, link, local, rebuild, replay, rotate_key, serve, sip_echo, verify
+from collector.commands import (
+    backup,
+    export,
+    influx,
+    link,
+    local,
+    rebuild,
+    replay,
+    restore,
+    rotate_key,
+    serve,
+    sip_echo,
+    verify,
+)
 from probe import durable
 from probe.codecs.text import speak_plainly
 from probe.failure import UserError
@@ -30,6 +43,8 @@ COMMANDS: dict[str, Command] = {
     "serve": serve,
     "rebuild": rebuild,
     "verify": verify,
+    "backup": backup,
+    "restore": restore,
     "local": local,
     "link": link,
     "replay": replay,

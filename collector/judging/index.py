@@ -219,7 +219,7 @@ class SqliteIndex:
         lines += [line for line in self._competing(after, upto) if line not in there]
         found = list(self._records(lines))
         idle = set(self._lines("FROM again WHERE line >= ? AND line < ?", (after + 1) * LINES, (upto + 1) * LINES))
-        counting = [r for r in found if after < r.cursor and r.cursor * LINES + r.line not in idle]
+        counting = [r for r in found if after < r.cursor <= upto and r.cursor * LINES + r.line not in idle]
         return Arrived(upto, found, counting)
 
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:

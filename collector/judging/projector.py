@@ -74,6 +74,8 @@ class Projector:
         self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
         self._begun = False
         self._basis = Basis(rules_version=rules.version, controls=keys_digest(control_keys, told=told), log=log.id)
+        # As after an older backup was restored. Asked before more is received, which would hide it.
+        self._is_ahead = warehouse.cursor() > log.latest()
         self._arrival = asyncio.Event()
         self._stopping = False
         self._clock = clock
@@ -141,9 +143,10 @@ class Projector:
         elif basis != self._basis:
             logger.info("The rules, the controls or the log have changed: judging all measurements again.")
             self.rebuild()
-        elif self._warehouse.cursor() > self._log.latest():  # restored from an older backup
+        elif self._is_ahead:
             logger.warning("The log holds less than was judged: judging again what it holds.")
             self.rebuild()
+        self._is_ahead = False
         if not self._begun:
             self._quarantine.begin(held(self._warehouse))
             self._begun = True
