@@ -83,7 +83,7 @@ def test_what_cannot_be_judged_is_set_aside_and_the_others_are_judged(warehouse:
 def test_it_stands_in_its_cell_and_adds_no_step_and_no_address(warehouse: Warehouse) -> None:
     projector(logged([POISONED]), warehouse).catch_up()
     dump = warehouse.dump()
-    assert [row[14] for row in dump["cell"]] == ['{"insufficient":1}']
+    assert warehouse.select("SELECT states FROM cell") == [('{"insufficient":1}',)]
     assert (dump["step"], dump["failing"]) == ([], [])
 
 
