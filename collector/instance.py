@@ -20,13 +20,15 @@ from pathlib import Path
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from collector.facts import collector_key
+from collector.facts import buckets, collector_key
+from collector.facts.buckets import Buckets
 from collector.facts.collector_key import CollectorKey
 from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import PrefixTable, read_networks
 from collector.facts.own_clock import EARLIEST_MS, OwnClock
 from collector.front.batches import Ingest
 from collector.front.source import read_prefixes
+from collector.front.tickets import Tickets
 from collector.influx.client import Client, Server
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import Points
@@ -88,6 +90,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     targets: Targets
     controls: frozenset[str]
     key: CollectorKey
+    tickets: Tickets
     metrics: Metrics
     now_ms: Callable[[], int]
     forwarder: Forwarder | None = None  # where there is an InfluxDB
@@ -145,6 +148,8 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         if own.behind_ms():
             logger.warning(CLOCK_BEHIND)
 
+        tickets = Tickets(networks, Buckets(options.data / buckets.FILE, clock), key, own.now_ms, proxies)
+
         def stored() -> None:
             own.kept()
             projector.announce()
@@ -153,12 +158,13 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             log=log,
             index=index,
             kept_targets=kept,
-            ingest=Ingest(log, networks, key, metrics, own.now_ms, stored, proxies),
+            ingest=Ingest(log, networks, key, tickets, metrics, own.now_ms, stored, proxies),
             projector=projector,
             warehouse=warehouse,
             targets=targets,
             controls=controls,
             key=key,
+            tickets=tickets,
             metrics=metrics,
             now_ms=clock,
             forwarder=forwarder,

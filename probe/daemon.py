@@ -31,7 +31,7 @@ from probe.local_verdicts import (
 from probe.measuring import extra_addresses
 from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.session import Settings
-from probe.model import ControlMeasurement, Targets
+from probe.model import ControlMeasurement, Targets, Ticket
 from probe.net.dialer import SocketDialer
 from probe.net.platform import HERE, Platform
 from probe.net.system_names import system_addresses
@@ -41,9 +41,10 @@ from probe.secure.trust import load_trust
 from probe.submit.fetch import is_url
 from probe.submit.identity import Identity, load_or_create
 from probe.submit.pins import Collector, Pins
-from probe.submit.sealing import Sealer, seal_measurements
+from probe.submit.sealing import Belonging, Sealer, seal_measurements
 from probe.submit.spool import Spool
 from probe.submit.target_updates import renew
+from probe.submit.tickets import ask
 from probe.submit.upload import upload
 from probe.targets import chosen
 
@@ -91,12 +92,13 @@ async def check(options: Options) -> None:
         options = replace(
             options, targets=await renew(options.collector.url, options.data_dir / "targets.yaml", shipped)
         )
+    ticket = await _ticket(options, identity)
     settings = replace(options.settings, extra_addresses=extra_addresses.chosen(dials, options.targets))
     cycle = await _measure(replace(options, settings=settings), chosen(options.targets, options.services))
     try:
         await _print(options, cycle, files)
     finally:
-        await _submit(options, cycle, identity)
+        await _submit(options, cycle, identity, Belonging(ticket=ticket))
 
 
 async def run(options: Options) -> None:
@@ -194,13 +196,20 @@ async def _fetch(url: str, now_ms: int) -> list[ControlMeasurement]:
         return []
 
 
-async def _submit(options: Options, cycle: Cycle, identity: Identity | None) -> None:
+async def _ticket(options: Options, identity: Identity | None) -> Ticket | None:
+    """The ticket for the cycle that begins: by it the measurements belong to a network, whenever they arrive."""
+    if options.collector is None or identity is None:
+        return None
+    return await ask(options.collector, identity.key, Pins(options.data_dir), options.secret_bytes)
+
+
+async def _submit(options: Options, cycle: Cycle, identity: Identity | None, belonging: Belonging) -> None:
     """Keeps it, then sends what waits, which makes room where there was none. Raises NotKept."""
     if identity is None:
         return
     try:
         spool = Spool(options.data_dir / "spool")
-        unkept = _keep(spool, _sealed(options, cycle, identity, spool))
+        unkept = _keep(spool, _sealed(options, cycle, identity, spool, belonging))
         if options.collector is not None and options.upload:
             await _send(spool, options.collector, Pins(options.data_dir))
     except OSError as error:
@@ -209,12 +218,15 @@ async def _submit(options: Options, cycle: Cycle, identity: Identity | None) -> 
         raise NotKept(f"What was measured cannot be kept in the spool: {unkept.strerror}.") from unkept
 
 
-def _sealed(options: Options, cycle: Cycle, identity: Identity, spool: Spool) -> Iterator[tuple[str, bytes]]:
+def _sealed(
+    options: Options, cycle: Cycle, identity: Identity, spool: Spool, belonging: Belonging
+) -> Iterator[tuple[str, bytes]]:
     sealer = Sealer(
         identity=identity,
         software=SOFTWARE,
         targets=options.targets.digest,
         random_bytes=options.secret_bytes,
+        belonging=belonging,
     )
     return seal_measurements(sealer, cycle.measurements, time.time_ns() // 1_000_000, spool)
 

@@ -47,6 +47,7 @@ from probe.codecs import (
     strict_json,
     stun,
     threema,
+    ticket,
     viber,
     webex,
     whatsapp,
@@ -58,7 +59,7 @@ from probe.codecs import text as words
 from probe.codecs.dns_query import query_of
 from probe.handshakes.http import Http1Response
 from probe.measuring import extra_addresses
-from probe.model import Fingerprint, Measurement, Step, Transport
+from probe.model import Fingerprint, Measurement, Network, Step, Ticket, Transport
 from probe.net.dialer import Counters
 from probe.net.record import StepRecord
 from probe.secure import dtls, h2, trust
@@ -191,6 +192,15 @@ def read_receipt(data: bytes) -> None:
     receipt.succeeds("a" * 64, said, [receipt.HandOver(old=said, new="a" * 64, signature=said)])
 
 
+def read_ticket(data: bytes) -> None:
+    """A ticket whose every text is this."""
+    said = text(data)
+    seen = Network(country=said, operator=said)
+    texts = {"key": said, "bucket": said, "bucket_before": said, "nonce": said, "signature": said}
+    given = Ticket(by="5a" * 32, network=seen, minute=0, family=4, **texts)
+    ticket.is_genuine(given, {"5a" * 32})
+
+
 def read_forms(data: bytes) -> None:
     with suppress(msgspec.MsgspecError, RecursionError):
         forms.check(data, Measurement)
@@ -229,6 +239,7 @@ CODECS = (
     Parser(seal, "batch", seal.unseal),
     Parser(seal, "batch, inflated", lambda data: seal.unseal(gzip.compress(data, 1)), ((b"{}\n{}\n", b"\n{}\n"),)),
     Parser(receipt, "receipt", read_receipt),
+    Parser(ticket, "ticket", read_ticket),
     Parser(ed25519, "signature", lambda data: ed25519.verifies("5a" * 32, text(data), b"")),
     Parser(forms, "measurement, its forms", read_forms, ((b"", b""), (b'{"uid":"', b'"}'))),
     Parser(salted, "line of a batch, its leaf", leaves_of_lines, ((b"", b""), (b'{"a":', b"}"), (b'{"a":"', b'"}'))),

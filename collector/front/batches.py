@@ -22,6 +22,7 @@ from collector.facts.networks import Networks, Prefix, lookup_prefix
 from collector.facts.own_clock import ClockBehind
 from collector.front.refusals import Refused, refusal
 from collector.front.source import source_address
+from collector.front.tickets import Tickets
 from collector.log import Envelope, Log, LogFull
 from collector.metrics import Metrics
 from probe.addresses import is_public, prefix_of
@@ -63,6 +64,7 @@ class Ingest:
         log: Log,
         networks: Networks,
         key: CollectorKey,
+        tickets: Tickets,
         metrics: Metrics,
         now_ms: Callable[[], int],
         stored: Callable[[], None],
@@ -72,6 +74,7 @@ class Ingest:
         self._log = log
         self._networks = networks
         self._key = key
+        self._tickets = tickets
         self._metrics = metrics
         self._now_ms = now_ms
         self._stored = stored
@@ -106,7 +109,7 @@ class Ingest:
             batch = await asyncio.to_thread(unseal, data)
         except SealError as error:
             raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
-        is_new = await self._append(batch, data, received_ms, self._origin(request))
+        is_new = await self._append(batch, data, received_ms, self._network(request, batch, received_ms))
         self._gaps.hear(batch.header)
         lines = len(batch.measurements)
         stored, known = (lines, 0) if is_new else (0, lines)
@@ -129,6 +132,15 @@ class Ingest:
             raise Refused(
                 503, "clock_behind", "The collector's clock is wrong at the moment; try again later."
             ) from error
+
+    def _network(self, request: web.Request, batch: SealedBatch, received_ms: int) -> Network:
+        """The network of a batch: by its ticket, and without one none.
+
+        Format 1 has no tickets: there, as in what is simulated, the source counts as before.
+        """
+        if batch.header.format == 1 or all(seen.simulated for seen in batch.measurements):
+            return self._origin(request)
+        return self._tickets.network(batch, received_ms) or Network()
 
     def _origin(self, request: web.Request) -> Network:
         forwarded = request.headers.getall("X-Forwarded-For", ())

@@ -12,6 +12,7 @@ from aiohttp import ETag, web
 from collector.front.access import is_full
 from collector.front.parameters import Parameters
 from collector.front.streaming import NDJSON, Turns, stream
+from collector.front.tickets import HEADER as TICKET
 from collector.instance import Parts
 from collector.warehouse import questions
 from probe.judge.cells import SOURCES
@@ -47,14 +48,17 @@ class Feeds:
         return web.Response(body=msgspec.json.encode(self._parts.key.public), content_type="application/json")
 
     async def targets(self, request: web.Request) -> web.Response:
-        """The targets file, YAML as read; its digest is the ETag."""
+        """The targets file, YAML as read; its digest is the ETag. Who names a key and a nonce gets a ticket with it."""
         tag = ETag(self._parts.targets.digest)
         if any(known.value in (tag.value, "*") for known in request.if_none_match or ()):
             response = web.Response(status=304)
         else:
             response = web.Response(body=self._parts.targets.body, content_type="application/yaml")
         response.etag = tag
-        response.headers["Cache-Control"] = f"max-age={TARGETS_MAX_AGE_S}"
+        ticket = self._parts.tickets.issue(request)
+        if ticket is not None:
+            response.headers[TICKET] = ticket
+        response.headers["Cache-Control"] = "no-store" if ticket is not None else f"max-age={TARGETS_MAX_AGE_S}"
         return response
 
     async def controls(self, request: web.Request) -> web.StreamResponse:

@@ -12,12 +12,14 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from collector.facts.buckets import Buckets
 from collector.facts.collector_key import CollectorKey
 from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import Prefix, PrefixTable
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
 from collector.front.server import create_app, runner
+from collector.front.tickets import Tickets
 from collector.instance import Parts
 from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
@@ -112,7 +114,8 @@ async def serving(
         projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=parse)
         key = CollectorKey(bytes(32))
         table, now_ms = PrefixTable(networks), lambda: NOW_MS
-        ingest = Ingest(log, table, key, metrics, now_ms, projector.announce, proxies, limits)
+        tickets = Tickets(table, Buckets(directory / "buckets.key", now_ms), key, now_ms, proxies)
+        ingest = Ingest(log, table, key, tickets, metrics, now_ms, projector.announce, proxies, limits)
         parts = Parts(
             log=log,
             index=index,
@@ -123,6 +126,7 @@ async def serving(
             targets=targets,
             controls=controls,
             key=key,
+            tickets=tickets,
             metrics=metrics,
             now_ms=now_ms,
         )

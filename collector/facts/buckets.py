@@ -1,0 +1,99 @@
+"""Source buckets: which lines share a source, without a word about which source it is (design.md, section 1).
+
+    DATA/buckets.key   {"day":…,"secret":"<32 hex digits>","before":"<32 hex digits>"}, for its owner alone
+
+A bucket is a keyed hash of the source's /24 or /48; where a carrier's NAT puts thousands behind one address, with the
+block of 1,024 ports. Its secret is another each UTC day. That of the day before is kept too, so that two days can be
+compared within 24 hours, and then none can be made again, by anybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from collector.facts.networks import parse_address
+from probe import durable
+from probe.failure import UserError
+
+FILE = "buckets.key"
+SECRET_BYTES, BUCKET_BYTES = 16, 16
+DAY_MS = 86_400_000
+PORTS = 1_024  # of a block that a carrier's NAT gives one line
+BITS = {4: 24, 6: 48}
+NOWHERE = "0" * 32
+
+
+class Bucket(Struct, frozen=True):
+    """A source's bucket under the day's secret and under that of the day before, 32 hex digits each."""
+
+    bucket: str = NOWHERE
+    before: str = NOWHERE
+
+
+class _Secrets(Struct, frozen=True, kw_only=True):
+    day: int
+    secret: str
+    before: str
+
+
+class Buckets:
+    """`now_ms` is the wall clock. Raises UserError when the secrets cannot be read or kept."""
+
+    def __init__(
+        self, path: Path, now_ms: Callable[[], int], random_hex: Callable[[int], str] = secrets.token_hex
+    ) -> None:
+        self._path, self._now_ms, self._random_hex = path, now_ms, random_hex
+        self._lock = threading.Lock()
+        self._secrets = _read(path)
+        self._today()
+
+    def of(self, address: str, port: int | None = None) -> Bucket:
+        """The bucket of a source; `port` where its network is behind a carrier's NAT."""
+        parsed, today = parse_address(address), self._today()
+        if parsed is None:
+            return Bucket()
+        length = BITS[parsed.version]
+        prefix = int(parsed) >> (parsed.max_prefixlen - length)
+        block = b"" if port is None else (port // PORTS).to_bytes(2)
+        named = bytes([parsed.version]) + prefix.to_bytes(6) + block
+        return Bucket(_hash(named, today.secret), _hash(named, today.before))
+
+    def _today(self) -> _Secrets:
+        """The secrets of now; at midnight others, and the oldest is gone. A clock that goes back changes nothing."""
+        day = self._now_ms() // DAY_MS
+        with self._lock:
+            kept = self._secrets
+            if kept is None or kept.day < day:
+                before = kept.secret if kept is not None and kept.day == day - 1 else self._random_hex(SECRET_BYTES)
+                kept = _Secrets(day=day, secret=self._random_hex(SECRET_BYTES), before=before)
+                _write(self._path, kept)
+                self._secrets = kept
+            return kept
+
+
+def _hash(named: bytes, secret: str) -> str:
+    return hashlib.blake2s(named, key=bytes.fromhex(secret), digest_size=BUCKET_BYTES).hexdigest()
+
+
+def _read(path: Path) -> _Secrets | None:
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Secrets)
+        return kept if all(len(bytes.fromhex(each)) == SECRET_BYTES for each in (kept.secret, kept.before)) else None
+    except (FileNotFoundError, ValueError, msgspec.MsgspecError):
+        return None  # of a day's secret nothing depends but that day
+    except OSError as error:
+        raise UserError(f"The buckets' secrets {path} cannot be read: {error.strerror}.") from error
+
+
+def _write(path: Path, kept: _Secrets) -> None:
+    try:
+        durable.write(path, msgspec.json.encode(kept) + b"\n")
+    except OSError as error:
+        raise UserError(f"The buckets' secrets {path} cannot be kept: {error.strerror}.") from error
