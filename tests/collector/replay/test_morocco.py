@@ -99,8 +99,21 @@ def test_everything_is_marked_simulated(parts: Parts) -> None:
 @pytest.mark.parametrize("full", [True, False])
 def test_the_page_says_that_it_is_simulated(parts: Parts, full: bool) -> None:
     """On the story's own clock, the page shows the day that was told last."""
-    page = render(parts.warehouse, parts.now_ms(), full)
+    page = render(parts.warehouse, parts.now_ms() + (0 if full else 2 * HOUR_MS), full)
     assert "<title>Ringback: do calls get through? (simulated)</title>" in page
     assert "They say nothing about any real network" in page
     assert "18 Nov" in page
     assert page.count('<span class="mark">simulated</span>') == 12
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_strangers_are_told_the_same_bans(parts: Parts, day: str) -> None:
+    """Of lines that the instance is told are established, each from a source of its own; never more, and where a
+    finding would not stand without one of them, less.
+    """
+    for target in CALLS:
+        public = {
+            (c.operator, c.access) for c in cells(parts, day) if c.target == target and c.public_state in INTERFERED
+        }
+        assert public <= banned(parts, day, target)
+        assert len(banned(parts, day, target) - public) <= 1
