@@ -1,7 +1,8 @@
 """The same runs three ways: forked here, by the installed `ringback check --control FILE`, and by a real collector.
 
 The scoreboard's cells are made in children of one process, for speed. That these say what a volunteer and a collector
-would say is shown by runs that go all three ways: states and mechanisms of every target must be the same.
+would say is shown by runs that go all three ways: states and mechanisms of every target must be those that are
+concluded here with as much knowledge.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ BIN = Path(sys.executable).parent
 PORT = 8321
 Json = dict[str, Any]
 Told = Mapping[str, tuple[str, str | None]]  # target → state, mechanism
+By = Mapping[Run, Told]
 ASK = (
     "import sys, urllib.request as r;"
     "q = r.Request(sys.argv[1], headers={'Authorization': 'Bearer ' + sys.argv[2]});"
@@ -146,20 +148,20 @@ class Collector:
         return {verdict["uid"]: verdict for verdict in self.get("/v1/verdicts?limit=10000")["verdicts"]}
 
 
-def compare(forked: Mapping[Run, Told], probe: Mapping[Run, Told], collector: Mapping[Run, Told]) -> Json:
-    """How many cells were told three ways, and those that were not told alike."""
-    cells = [(run, target) for run in forked for target in sorted(forked[run])]
+def compare(forked: By, collector: By, alone: By, probe: By) -> Json:
+    """How many cells were told three ways, and those that were not told alike.
+
+    A collector has a table of networks and a probe alone has none, so it says less: each is held against what is said
+    here with as much knowledge (`forked`, `alone`).
+    """
     differ = [
-        {"entry": run.entry, "access": run.access, "target": target}
-        | {name: list(told[run].get(target, ())) for name, told in _named(forked, probe, collector)}
-        for run, target in cells
-        if len({told[run].get(target) for _, told in _named(forked, probe, collector)}) > 1
+        {"entry": run.entry, "access": run.access, "target": target, "by": by, "forked": [*here], "said": [*there]}
+        for by, ours, theirs in (("collector", forked, collector), ("probe", alone, probe))
+        for run in ours
+        for target, here in sorted(ours[run].items())
+        if (there := theirs[run].get(target, ())) != here
     ]
-    return {"runs": len(forked), "cells": len(cells), "differ": differ}
-
-
-def _named(*told: Mapping[Run, Told]) -> Iterator[tuple[str, Mapping[Run, Told]]]:
-    return zip(("forked", "probe", "collector"), told, strict=True)
+    return {"runs": len(forked), "cells": sum(map(len, forked.values())), "differ": differ}
 
 
 def _verdicts(lines: Sequence[Json]) -> list[Json]:

@@ -34,6 +34,7 @@ class LabBench:
     def __init__(self, lab: Any, entries: Mapping[str, Entry], directory: Path, *, scale: float = 1.0) -> None:
         self.lab, self._entries, self._directory, self._scale = lab, entries, directory, scale
         self.keep = False  # all measurements, not only those of controls
+        self.alone = False  # what a probe concludes without a table of networks, too
         self.met: dict[str, Counter[str]] = {}  # entry → filter → packets that it did something to
         self._device_root = cache(self._laid_out)
         self._networks = read_networks(lab.networks_file)
@@ -84,6 +85,7 @@ class LabBench:
             elsewhere=run.operator in plan.CONTROLS,
             network=network_of(settings.egress or run.operator),
             networks=self._networks,
+            alone=self.alone,
         )
 
     def told(self, control: Run, result: Result) -> list[ControlMeasurement]:

@@ -67,12 +67,14 @@ class Order(Struct, frozen=True, kw_only=True):
     elsewhere: bool = False  # it stands for a machine of its own, which is not the one that is busy
     network: Network = Network()  # whose the line is, and
     networks: Networks | None = None  # the table by which a collector names networks; None judges as a probe does
+    alone: bool = False  # judge as a probe does, too
 
 
 class Result(Struct, frozen=True, kw_only=True):
     """What came of it; `error` is a traceback when nothing did."""
 
     verdicts: tuple[Verdict, ...] = ()  # the latest of each target
+    alone: tuple[Verdict, ...] = ()  # the latest of each target, without a table of networks
     measurements: tuple[Measurement, ...] = ()
     rtts_us: tuple[int, ...] = ()  # of neutral STUN, answered at the first request
     up: bool = False
@@ -119,11 +121,13 @@ def run(order: Order) -> Result:
         cycle = asyncio.run(measured(order))
         os.nice(BEHIND)
         verdicts = judge_all(cycle.measurements, order.targets, order.controls, whereabouts(order, cycle))
+        alone = judge_all(cycle.measurements, order.targets, order.controls, NetworkTable()) if order.alone else []
     except Exception:
         return Result(error=traceback.format_exc())
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return Result(
         verdicts=tuple(latest(verdicts)),
+        alone=tuple(latest(alone)),
         measurements=cycle.measurements if order.keep else (),
         rtts_us=tuple(rtts(cycle)),
         up=cycle.link.up,

@@ -10,6 +10,7 @@ from typing import Any
 
 from probe import __version__
 from probe.judge.verdict import RULES_VERSION
+from probe.model import Verdict
 from tests.lab import runs as chosen
 from tests.lab.agreement import Installed, Told, compare
 from tests.lab.bench import LabBench
@@ -65,9 +66,12 @@ class Session:
 
     def agreement(self, directory: Path) -> dict[str, Any]:
         """Of what is forked here with the installed programs."""
-        forked = {run: told(result) for run, result in self.results(chosen.THREE_WAYS).items()}
+        self.bench.alone = True
+        results = self.results(chosen.THREE_WAYS)
+        self.bench.alone = False
         probe, collector = Installed(self.bench, directory).tell(chosen.THREE_WAYS)
-        return compare(forked, probe, collector)
+        alone = {run: told(result.alone) for run, result in results.items()}
+        return compare({run: told(result.verdicts) for run, result in results.items()}, collector, alone, probe)
 
     def without_effect(self) -> dict[str, list[str]]:
         """Entry → filters that no packet ever met: then its score means nothing."""
@@ -96,8 +100,8 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def told(result: Result) -> Told:
-    return {each.target: (str(each.state), each.mechanism) for each in result.verdicts}
+def told(verdicts: Iterable[Verdict]) -> Told:
+    return {each.target: (str(each.state), each.mechanism) for each in verdicts}
 
 
 def rtts(results: dict[Run, Result]) -> dict[str, list[float]]:

@@ -96,11 +96,14 @@ def test_the_board_has_every_access_and_operator_and_enough_harmless_runs() -> N
 def test_three_ways_agree_or_are_told() -> None:
     run = Run("sni", "iam", "adsl", 1)
     here = {run: {"signal/chat": ("likely_blocked", "tls.sni.drop"), "viber/chat": ("ok", None)}}
-    assert compare(here, here, here) == {"runs": 1, "cells": 2, "differ": []}
-    other = {run: {"signal/chat": ("ok", None), "viber/chat": ("ok", None)}}
-    [difference] = compare(here, here, other)["differ"]
-    assert (difference["target"], difference["probe"], difference["collector"]) == (
-        "signal/chat",
-        ["likely_blocked", "tls.sni.drop"],
-        ["ok", None],
-    )
+    alone = {run: {"signal/chat": ("impaired", None), "viber/chat": ("ok", None)}}
+    assert compare(here, here, alone, alone) == {"runs": 1, "cells": 2, "differ": []}
+    lost = {run: {"viber/chat": ("ok", None)}}
+    assert [
+        (row["by"], row["target"], row["forked"], row["said"])
+        for told in ((here, lost, alone, alone), (here, here, alone, here))
+        for row in compare(*told)["differ"]
+    ] == [
+        ("collector", "signal/chat", ["likely_blocked", "tls.sni.drop"], []),
+        ("probe", "signal/chat", ["impaired", None], ["likely_blocked", "tls.sni.drop"]),
+    ]
