@@ -158,6 +158,9 @@ async def _caught_up(parts: Parts) -> None:
         reason = parts.projector.error
         if reason is not None and parts.warehouse.cursor() == before:
             raise UserError(f"What was simulated is kept but not judged ({reason}): replay again to go on.")
+    if held := parts.projector.quarantined:  # of a story every measurement can be judged, or a rule is broken
+        reasons = ", ".join(f"{count} × {fault}" for fault, count in sorted(held.items()))
+        raise UserError(f"Of what was simulated, some cannot be judged ({reasons}): report it, with the log.")
 
 
 async def send(
