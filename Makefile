@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run link setup test pythons lab lab-loaded demo bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
+.PHONY: run link setup test pythons lab lab-loaded demo torture bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -58,6 +58,10 @@ oonidata: setup
 	test -x $(VENV)-oonidata/bin/pip || $(PYTHON) -m venv $(VENV)-oonidata
 	$(VENV)-oonidata/bin/pip install --quiet --disable-pip-version-check -r tests/collector/package/oonidata.txt
 	$(BIN)/pytest tests/collector/package/test_oonidata.py $(ARGS)
+
+# What a collector must survive, each line with its figure and mark: some minutes. ARGS="--only mutants --seed 2".
+torture: setup
+	$(BIN)/python -m tests.torture $(ARGS)
 
 # How fast an InfluxDB is caught up with, on a real one: some minutes. ARGS="--probes 2000" for less.
 bench-influx: setup
