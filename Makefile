@@ -8,6 +8,9 @@ READY := $(VENV)/ready
 # A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel. The longest are
 # begun first (tests/order.py), and half as many workers again as cores, for those wait more than they work.
 WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+# Bytecode is kept, whatever the environment says: else each worker rewrites all assertions again, and each of the hundreds
+# of programs that the tests start compiles itself first.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run link setup test pythons lab lab-loaded demo torture bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
