@@ -1,6 +1,6 @@
 """An instance: a data directory, its lock, and the parts of the collector that works in it.
 
-    DATA/lock  log/  targets/  index.sqlite  warehouse.duckdb  admin.token  collector.key
+    DATA/lock  log/  targets/  index.sqlite  warehouse.duckdb  admin.token  collector.key  pseudonyms.key
 
 One process at a time holds a data directory; `lock` says so before any file is touched, and where that one listens.
 """
@@ -20,12 +20,13 @@ from pathlib import Path
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from collector.facts import buckets, collector_key
+from collector.facts import buckets, collector_key, pseudonyms
 from collector.facts.buckets import Buckets
 from collector.facts.collector_key import CollectorKey
 from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import PrefixTable, read_networks
 from collector.facts.own_clock import EARLIEST_MS, OwnClock
+from collector.facts.pseudonyms import Pseudonyms
 from collector.front.batches import Ingest
 from collector.front.source import read_prefixes
 from collector.front.tickets import Tickets
@@ -90,6 +91,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     targets: Targets
     controls: frozenset[str]
     key: CollectorKey
+    pseudonyms: Pseudonyms
     tickets: Tickets
     metrics: Metrics
     now_ms: Callable[[], int]
@@ -134,13 +136,13 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         closing(Warehouse(options.data / WAREHOUSE_FILE)) as warehouse,
         nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
-        key = collector_key.load_or_create(options.data)
+        key, lines = collector_key.load_or_create(options.data), pseudonyms.load_or_create(options.data)
         projector = Projector(
             log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, told=options.told
         )
         files = TargetFiles(kept, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
-        points = Points(warehouse, rules.cell, files, ids, release_of(__version__))
+        points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__))
         vitals = Vitals(log, warehouse, targets, metrics.registry, clock)
         forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
         own = OwnClock(clock, 0 if trusted else _newest_ms(log), 0 if trusted else EARLIEST_MS)
@@ -164,6 +166,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             targets=targets,
             controls=controls,
             key=key,
+            pseudonyms=lines,
             tickets=tickets,
             metrics=metrics,
             now_ms=clock,

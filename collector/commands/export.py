@@ -105,7 +105,13 @@ async def _from_files(order: Order, data: Path | None, token: str | None, rules:
             if token is not None and not hmac.compare_digest(token.encode(), admin_token(data).encode()):
                 raise UserError(f"That is not the admin token of {data}; it is in {data / TOKEN_FILE}.")
             parts.projector.index(parts.warehouse.cursor())
-            source = Source(log=parts.log, index=parts.index, targets=parts.kept_targets, warehouse=parts.warehouse)
+            source = Source(
+                log=parts.log,
+                index=parts.index,
+                targets=parts.kept_targets,
+                warehouse=parts.warehouse,
+                pseudonyms=parts.pseudonyms,
+            )
             await export(order, OwnFiles(source), say)
     except DirectoryInUse as held:
         if held.address is None:

@@ -42,7 +42,13 @@ def create_app(parts: Parts, access: OwnerAccess) -> web.Application:
     app.add_routes([*owner_routes(), *routes_for_programs(parts)])
     cells.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
     page.add_routes(app, parts.warehouse, parts.now_ms)
-    source = Source(log=parts.log, index=parts.index, targets=parts.kept_targets, warehouse=parts.warehouse)
+    source = Source(
+        log=parts.log,
+        index=parts.index,
+        targets=parts.kept_targets,
+        warehouse=parts.warehouse,
+        pseudonyms=parts.pseudonyms,
+    )
     exports.add_routes(app, source, parts.now_ms)
     app.on_response_prepare.append(_add_headers)
     app.cleanup_ctx.append(lambda _: _running(parts.projector))

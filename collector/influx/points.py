@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
+from collector.facts.pseudonyms import Pseudonyms
 from collector.influx import verdicts
 from collector.influx.coverage import coverage
 from collector.influx.events import events
@@ -45,12 +46,13 @@ class Points:
         warehouse: Warehouse,
         make_cell: MakeCell,
         files: TargetFiles,
+        pseudonyms: Pseudonyms,
         targets: frozenset[str],
         release: tuple[int, int],
         new_networks: int = NEW_NETWORKS,
     ) -> None:
         self.warehouse, self.rollups = warehouse, Rollups(warehouse, make_cell)
-        self._files, self._targets = files, targets
+        self._files, self._targets, self.pseudonyms = files, targets, pseudonyms
         self._release, self._new_networks = release, new_networks
 
     def vocabulary(self) -> Vocabulary:
@@ -64,7 +66,7 @@ class Points:
 
     def single(self, marks: Sequence[tuple[str, int, str, str]]) -> list[str]:
         """The points of verdicts (target, hour, key, uid), for the database of raw points."""
-        return verdicts.single(self.warehouse, self.vocabulary(), marks)
+        return verdicts.single(self.warehouse, self.vocabulary(), self.pseudonyms, marks)
 
     def lines(self, kind: Kind, marks: Sequence[Mark]) -> list[str]:
         return list(MAKERS[kind].lines(self, self.vocabulary(), marks))
@@ -79,7 +81,7 @@ def _coverage(span: Span) -> Lines:
 
 
 def _verdicts(points: Points, words: Vocabulary, marks: Sequence[Mark]) -> Iterable[str]:
-    return verdicts.of_hours(points.warehouse, words, marks)
+    return verdicts.of_hours(points.warehouse, words, points.pseudonyms, marks)
 
 
 def _events(points: Points, words: Vocabulary, marks: Sequence[Mark]) -> Iterable[str]:

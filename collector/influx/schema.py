@@ -48,7 +48,7 @@ VERDICT = Measurement(
     {
         **dict.fromkeys(("state", "mechanism", "step", "rule", "depth"), str),
         **dict.fromkeys(("round", "interfered", "simulated", "control"), int),
-        **dict.fromkeys(("uid", "key"), str),
+        **dict.fromkeys(("uid", "line"), str),
     },
 )
 COLLECTOR = Measurement(

@@ -1,4 +1,7 @@
-"""Single verdicts as points: lean, for what explains a verdict is in the collector's own store."""
+"""Single verdicts as points: lean, for what explains a verdict is in the collector's own store.
+
+Whose they are, no point says: a line goes by its pseudonym, in the field `line` and in the digits of the time.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from collector.facts.pseudonyms import Pseudonyms
 from collector.influx.line import MS_NS, Value, line, series
 from collector.influx.schema import NOTHING, VERDICT
 from collector.influx.vocabulary import OTHER, Place, Vocabulary, elsewhere
@@ -53,42 +57,63 @@ class VerdictPoint(Struct, frozen=True):
     depth: str | None = None
 
 
-def single(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, int, str, str]]) -> list[str]:
+def single(
+    warehouse: Warehouse, words: Vocabulary, pseudonyms: Pseudonyms, marks: Sequence[tuple[str, int, str, str]]
+) -> list[str]:
     """The lines of those verdicts (target, hour, key, uid) that are there."""
     if not marks:
         return []
     columns = [list(column) for column in zip(*marks, strict=True)]
     hours = [hour for _, hour, _, _ in marks]
     rows = warehouse.select(SINGLE, [*columns, min(hours), max(hours)])
-    return list(warehouse.faults.each(POINTS, lambda row: _line(words, VerdictPoint(*row)), rows))
+    says = _Says(words, pseudonyms)
+    return list(warehouse.faults.each(POINTS, lambda row: says.line(VerdictPoint(*row)), rows))
 
 
-def of_hours(warehouse: Warehouse, words: Vocabulary, marks: Sequence[tuple[str, int]]) -> list[str]:
+def of_hours(
+    warehouse: Warehouse, words: Vocabulary, pseudonyms: Pseudonyms, marks: Sequence[tuple[str, int]]
+) -> list[str]:
     """The lines of all verdicts of each (target, hour); those that moved away are withdrawn where they stood."""
     if not marks:
         return []
     columns = [list(column) for column in zip(*marks, strict=True)]
     bounds = [*columns, min(columns[1]), max(columns[1])]
-    said = [VerdictPoint(*row) for row in warehouse.select(OF_HOURS.format(said=_SAID, table="verdict"), bounds)]
+    stand = [VerdictPoint(*row) for row in warehouse.select(OF_HOURS.format(said=_SAID, table="verdict"), bounds)]
     moved = [VerdictPoint(*row[:-1]) for row in warehouse.select(OF_HOURS.format(said="NULL", table="vacated"), bounds)]
-    written = dict(warehouse.faults.each(POINTS, lambda one: (_identity(words, one), _line(words, one)), said))
-    withdrawn = warehouse.faults.each(POINTS, lambda one: (_identity(words, one), _line(words, one)), moved)
+    says = _Says(words, pseudonyms)
+    written = dict(warehouse.faults.each(POINTS, lambda one: (says.identity(one), says.line(one)), stand))
+    withdrawn = warehouse.faults.each(POINTS, lambda one: (says.identity(one), says.line(one)), moved)
     return [*written.values(), *(text for name, text in withdrawn if name not in written)]
 
 
-def _identity(words: Vocabulary, one: VerdictPoint) -> tuple[str, int]:
-    """Series and time: of two points with the same, the later takes the earlier's place."""
-    return series(VERDICT, _tags(words, one)), time_ns(one)
+class _Says(Struct, frozen=True):
+    """What the point of a verdict says, in these words and by these pseudonyms."""
+
+    words: Vocabulary
+    pseudonyms: Pseudonyms
+
+    def identity(self, one: VerdictPoint) -> tuple[str, int]:
+        """Series and time: of two points with the same, the later takes the earlier's place."""
+        return series(VERDICT, _tags(self.words, one)), time_ns(one, self._name(one))
+
+    def line(self, one: VerdictPoint) -> str:
+        name = self._name(one)
+        return line(VERDICT, _tags(self.words, one), _fields(one, name), time_ns(one, name))
+
+    def _name(self, one: VerdictPoint) -> str:
+        return self.pseudonyms.line(one.key, one.country, one.asn, one.access)
 
 
-def time_ns(one: VerdictPoint) -> int:
-    """The start, and in the digits below its milliseconds what tells the verdicts of a series apart."""
-    digest = hashlib.blake2b(f"{one.key}{one.uid}".encode(), digest_size=8).digest()
+def time_ns(one: VerdictPoint, name: str) -> int:
+    """The start, and in the digits below its milliseconds what tells the verdicts of a series apart: made of the
+    line's pseudonym, for made of a key they would say whose it is to anybody who guesses.
+    """
+    digest = hashlib.blake2b(f"{name}{one.uid}".encode(), digest_size=8).digest()
     return one.started_ms * MS_NS + int.from_bytes(digest) % MS_NS
 
 
-def _line(words: Vocabulary, one: VerdictPoint) -> str:
-    fields: dict[str, Value | None] = {
+def _fields(one: VerdictPoint, name: str) -> dict[str, Value | None]:
+    return {
         "state": one.state,
         "mechanism": one.mechanism or "",
         "step": one.step or "",
@@ -99,9 +124,8 @@ def _line(words: Vocabulary, one: VerdictPoint) -> str:
         "simulated": int(one.simulated),
         "control": int(one.is_control),
         "uid": one.uid,
-        "key": one.key,
+        "line": name,
     }
-    return line(VERDICT, _tags(words, one), fields, time_ns(one))
 
 
 def _tags(words: Vocabulary, one: VerdictPoint) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """A backup of a data directory: what cannot be made again from anything else. The collector may run meanwhile.
 
-    OUT/log/…  targets/…  *.key  *.secret
+    OUT/log/…  targets/…  collector.key  pseudonyms.key  *.secret
 
-Index and warehouse are made again of the log. Of a running collector the backup holds all that was acknowledged before
+Index and warehouse are made again of the log, the secrets of source buckets never: they are for a day, and then nobody
+is to have them. Of a running collector the backup holds all that was acknowledged before
 it began, and of what came later a beginning: the parts are taken from the oldest to the newest, each at one moment.
 """
 
@@ -14,11 +15,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from collector.facts import collector_key, pseudonyms
 from collector.log import segment
 from probe import durable
 from probe.failure import UserError
 
-PLAIN = ("log/id", "targets/*.yaml", "*.key", "*.secret")
+PLAIN = ("log/id", "targets/*.yaml", collector_key.KEY_FILE, pseudonyms.FILE, "*.secret")
 
 
 def backup(data: Path, out: Path) -> int:

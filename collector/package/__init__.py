@@ -8,5 +8,5 @@ Three data sets, and who gets them (design.md, section 5, "Who sees what"):
   subscriber to whoever holds the operator's own records.
 
 What is exported is handed on, so even then nothing in it names a probe: its key becomes a pseudonym of one network and
-access (collector/exports/line.py), and a resolver's prefix becomes its network.
+access (collector/facts/pseudonyms.py), and a resolver's prefix becomes its network.
 """

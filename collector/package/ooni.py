@@ -17,8 +17,8 @@ import dns.rcode
 import msgspec
 from msgspec import Struct
 
+from collector.facts.pseudonyms import Pseudonyms
 from collector.log import Record
-from collector.package.line import pseudonym
 from collector.warehouse.tables import VerdictRow
 from probe.model import (
     Access,
@@ -82,10 +82,10 @@ class _Seen(Struct, frozen=True, kw_only=True):
         return self.attempt is not None and self.attempt.transport is Transport.UDP
 
 
-def measurement(record: Record, verdict: VerdictRow, target: Target | None) -> dict[str, Json]:
+def measurement(record: Record, verdict: VerdictRow, target: Target | None, pseudonyms: Pseudonyms) -> dict[str, Json]:
     """One measurement as OONI's consumers read it. `target` as in the file that was measured; None: not known."""
     network, seen = record.network, record.measurement
-    line = pseudonym(record.key, network.country, network.asn, verdict.access)
+    line = pseudonyms.line(record.key, network.country, network.asn, verdict.access)
     moment = datetime.fromtimestamp(record.started_ms // 1000, UTC)
     start, name = f"{moment:%Y-%m-%d %H:%M:%S}", f"{moment:%Y%m%d%H%M%S}"
     return {

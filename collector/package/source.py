@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from collector.facts.kept_targets import TargetBodies
+from collector.facts.pseudonyms import Pseudonyms
 from collector.judging.evidence import TargetFiles
 from collector.judging.index import Index
 from collector.log import Log, Record
@@ -60,6 +61,7 @@ class Source(Struct, frozen=True, kw_only=True):
     index: Index
     targets: TargetBodies
     warehouse: Warehouse
+    pseudonyms: Pseudonyms
 
 
 class About(Struct, frozen=True, kw_only=True):
@@ -93,7 +95,10 @@ def cells(source: Source, wanted: Wanted) -> Iterator[bytes]:
 def verdicts(source: Source, wanted: Wanted) -> Iterator[bytes]:
     """Verdicts of measurements that start in the interval; of single lines."""
     for _, _, rows in _verdicts(source, wanted):
-        yield b"".join(source.warehouse.faults.each("exported verdicts", lambda row: _line(verdict_row(row)), rows))
+        made = source.warehouse.faults.each(
+            "exported verdicts", lambda row: _line(verdict_row(row, source.pseudonyms)), rows
+        )
+        yield b"".join(made)
 
 
 def measurements(source: Source, wanted: Wanted) -> Iterator[bytes]:
@@ -105,7 +110,8 @@ def measurements(source: Source, wanted: Wanted) -> Iterator[bytes]:
 
         def line(pair: tuple[Record, VerdictRow]) -> bytes:
             record, verdict = pair
-            return _line(ooni.measurement(record, verdict, files.target(record.targets, record.measurement.target)))
+            target = files.target(record.targets, record.measurement.target)
+            return _line(ooni.measurement(record, verdict, target, source.pseudonyms))
 
         pairs = ((record, judged.get((record.key, record.measurement.uid))) for record in records)
         known = [(record, verdict) for record, verdict in pairs if verdict is not None]

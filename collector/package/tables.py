@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from collector.package.line import pseudonym
+from collector.facts.pseudonyms import Pseudonyms
 from collector.warehouse import privacy_floor
 from collector.warehouse.tables import CellRow, VerdictRow
 from probe.model import HOUR_MS, Json, State
@@ -100,9 +100,9 @@ def cell_row(cell: CellRow, full: bool) -> Row:
     return {name: special[name] if name in special else getattr(shown, name) for name in names}
 
 
-def verdict_row(verdict: VerdictRow) -> Row:
+def verdict_row(verdict: VerdictRow, pseudonyms: Pseudonyms) -> Row:
     """A verdict's row, with the line's pseudonym for the probe's key."""
-    line = pseudonym(verdict.key, verdict.country, verdict.asn, verdict.access)
+    line = pseudonyms.line(verdict.key, verdict.country, verdict.asn, verdict.access)
     special: Row = {"line": line, **_times(verdict.started_ms, "started")}
     return {each.name: special[each.name] if each.name in special else getattr(verdict, each.name) for each in VERDICTS}
 

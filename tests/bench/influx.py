@@ -28,6 +28,7 @@ from collector.warehouse.store import Warehouse
 from probe.judge.cells import cell
 from probe.model import Targets
 from tests.collector.log.memory_log import MemoryLog
+from tests.collector.rows import PSEUDONYMS
 from tests.servers.influxd import influxd
 
 HOUR = 492_222 // 24 * 24
@@ -82,7 +83,8 @@ def main(words: Sequence[str]) -> int:
             real.create(name)
         client = Client(Server(url=real.url, api="v1"))
         ids = frozenset(f"service{n}/call" for n in range(options.targets))
-        points = Points(warehouse, cell, TargetFiles(MemoryLog(), lambda body, name: Targets(targets=())), ids, (0, 1))
+        files = TargetFiles(MemoryLog(), lambda body, name: Targets(targets=()))
+        points = Points(warehouse, cell, files, PSEUDONYMS, ids, (0, 1))
         report(warehouse, points, client, options)
         client.close()
         warehouse.close()

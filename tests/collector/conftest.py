@@ -20,4 +20,10 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 
 @pytest.fixture(scope="module")
 def source(parts: Parts) -> Source:
-    return Source(log=parts.log, index=parts.index, targets=parts.kept_targets, warehouse=parts.warehouse)
+    return Source(
+        log=parts.log,
+        index=parts.index,
+        targets=parts.kept_targets,
+        warehouse=parts.warehouse,
+        pseudonyms=parts.pseudonyms,
+    )

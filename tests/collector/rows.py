@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from collector.facts.pseudonyms import Pseudonyms
 from collector.warehouse.tables import CellRow, FailingRow, HourContent, StepRow, VerdictRow
 from probe.model import HOUR_MS
 
 HOUR = 492_222
+PSEUDONYMS = Pseudonyms(bytes(range(32)))
 KEYS = [f"{n:064x}" for n in range(20)]
 
 VERDICT = VerdictRow(

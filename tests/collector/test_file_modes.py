@@ -39,7 +39,8 @@ def test_after_a_run_of_everything(tmp_path: Path, caplog: pytest.LogCaptureFixt
     run("rebuild", "--data", data)
     run("influx", "refused", "--data", data)
     run("export", "--data", data, "--format", "csv", *DAY, "--simulated", "--out", out)
-    assert {"admin.token", "lock", "log.sqlite", "networks.csv", "replay.secret"} <= set(os.listdir(data))
+    keys = {"collector.key", "pseudonyms.key", "buckets.key"}
+    assert {"admin.token", "lock", "log", "networks.csv", "replay.secret", *keys} <= set(os.listdir(data))
     assert loose(data.parent) == {}
     assert loose(out) == {}
 

@@ -16,10 +16,10 @@ from collector.warehouse.questions import CellQuery, VerdictQuery
 from collector.warehouse.store import Basis, Warehouse
 from probe.model import HOUR_MS
 from tests.collector.log.memory_log import MemoryLog
-from tests.collector.rows import HOUR, KEYS, cell_row, content, verdict_row
+from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, cell_row, content, verdict_row
 
 SINCE, UNTIL = HOUR * HOUR_MS, (HOUR + 1) * HOUR_MS
-ALL = Wanted(since_ms=SINCE, until_ms=UNTIL, full=True)
+ALL = Wanted(since_ms=SINCE, until_ms=UNTIL, now_ms=UNTIL, full=True)
 
 
 def halves(number: int) -> float:
@@ -48,7 +48,7 @@ def test_what_may_pass_by_itself_is_no_rows_fault(error: Exception) -> None:
 def warehouse() -> Iterator[Warehouse]:
     """One good and one spoilt row in each table."""
     with closing(Warehouse(None)) as one:
-        one.begin(Basis(rules_version=1, controls=""))
+        one.begin(Basis(rules_version=1, controls="", log=""))
         one.replace(
             [
                 content(
@@ -63,12 +63,17 @@ def warehouse() -> Iterator[Warehouse]:
         yield one
 
 
+def source(warehouse: Warehouse) -> Source:
+    log = MemoryLog()
+    return Source(log=log, index=log, targets=log, warehouse=warehouse, pseudonyms=PSEUDONYMS)
+
+
 READERS: dict[str, Callable[[Warehouse], Iterable[object]]] = {
     "cells": lambda w: questions.cells(w, CellQuery(since_ms=SINCE, until_ms=UNTIL)),
     "verdicts": lambda w: questions.verdicts(w, VerdictQuery(since_ms=SINCE, until_ms=UNTIL)),
     "hourly": lambda w: questions.hourly_verdicts(w, HOUR, HOUR, most_lines=3, limit=10),
-    "exported cells": lambda w: b"".join(cells(Source(log=MemoryLog(), warehouse=w), ALL)).splitlines(),
-    "exported verdicts": lambda w: b"".join(verdicts(Source(log=MemoryLog(), warehouse=w), ALL)).splitlines(),
+    "exported cells": lambda w: b"".join(cells(source(w), ALL)).splitlines(),
+    "exported verdicts": lambda w: b"".join(verdicts(source(w), ALL)).splitlines(),
 }
 
 

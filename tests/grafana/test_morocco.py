@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from collector.facts import pseudonyms
 from collector.facts.kept_targets import KeptTargets
 from collector.influx.client import Client, Server
 from collector.influx.forwarder import Forwarder
@@ -64,7 +65,8 @@ def forward(directory: Path, server: Influxd, database: str) -> None:
         closing(Client(Server(url=server.url, api="v1", database=database))) as client,
     ):
         warehouse.feed("grafana")
-        points = Points(warehouse, RULES.cell, TargetFiles(kept, targets_file.parse), targets, (0, 1), 500)
+        files, named = TargetFiles(kept, targets_file.parse), pseudonyms.load_or_create(directory)
+        points = Points(warehouse, RULES.cell, files, named, targets, (0, 1), 500)
         clock, metrics = Clock(), Metrics(CollectorRegistry())
         drained(Forwarder(warehouse, points, client.write, metrics, lambda: YEAR.until_ms, clock=clock), clock)
 

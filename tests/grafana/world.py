@@ -177,7 +177,7 @@ def verdicts() -> Iterator[str]:
     for i, (tags, hour, state, interfered, control, uid) in enumerate(judged):
         words: dict[str, Value] = {"state": state, "mechanism": "udp.port.drop", "step": "stun", "rule": "a_rule"}
         more: dict[str, Value] = {"depth": "", "round": 1, "interfered": interfered, "simulated": 0}
-        kept: dict[str, Value] = {"control": control, "uid": uid, "key": "k"}
+        kept: dict[str, Value] = {"control": control, "uid": uid, "line": "k"}
         yield line(schema.VERDICT, tags, {**words, **more, **kept}, at(hour) + i)
 
 

@@ -6,7 +6,7 @@ is its latest verdict. Elsewhere the row is the latest cell. In both, an hour wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
 
@@ -139,16 +139,19 @@ def _line_rows(faults: Faults) -> Callable[[Sequence[VerdictRow], int], list[Row
     """One row per (target, line)."""
 
     def rows(verdicts: Sequence[VerdictRow], first: int) -> list[Row]:
-        several = len({v.key for v in verdicts}) > 1
+        keys = sorted({v.key for v in verdicts})
+        names = {key: str(i) if len(keys) > 1 else "" for i, key in enumerate(keys, start=1)}
         by_line = sorted(verdicts, key=lambda v: (v.target, v.key, v.started_ms, v.round, v.uid))
         groups = [list(group) for _, group in groupby(by_line, key=lambda v: (v.target, v.key))]
-        return list(faults.each("rows of the page", lambda group: _line_row(group, first, several), groups))
+        return list(faults.each("rows of the page", lambda group: _line_row(group, first, names), groups))
 
     return rows
 
 
-def _line_row(verdicts: Sequence[VerdictRow], first: int, several: bool) -> Row:
-    """The row of one target on one line; the verdicts are in order of time."""
+def _line_row(verdicts: Sequence[VerdictRow], first: int, names: Mapping[str, str]) -> Row:
+    """The row of one target on one line; the verdicts are in order of time. `names` are of keys: no key is shown,
+    for a page is handed on as easily as it is looked at.
+    """
     latest = verdicts[-1]
     depth = None if latest.depth is None else Depth(latest.depth)
     state = State(latest.state)
@@ -162,7 +165,7 @@ def _line_row(verdicts: Sequence[VerdictRow], first: int, several: bool) -> Row:
         when=day_and_time(latest.started_ms),
         why=latest.reason[:1].upper() + latest.reason[1:],
         lines="1 line",
-        line=latest.key[:8] if several else "",
+        line=names[latest.key],
         neutral=latest.service == NEUTRAL,
         hours=_hours({v.hour: State(v.state) for v in verdicts}, first),
     )

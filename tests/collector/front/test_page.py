@@ -135,7 +135,9 @@ def test_the_latest_verdict_of_a_line_is_shown() -> None:
 def test_two_lines_speak_for_themselves() -> None:
     shown = page(verdict_row(), verdict_row(key=KEYS[2], uid="2", state="blocked"))
     assert "WhatsApp messages (blocked on 1 of 2)" in shown.words
-    assert f"line {KEYS[2][:8]}" in shown.words
+    assert "line 1" in shown.words
+    assert "line 2" in shown.words
+    assert KEYS[2][:8] not in shown.words
 
 
 def test_controls_are_no_lines_and_are_known_of() -> None:

@@ -17,6 +17,7 @@ from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
 from tests.collector.batches import NOW_MS
 from tests.collector.judging.evidence import RULES, parse
+from tests.collector.rows import PSEUDONYMS
 
 TARGETS = frozenset({"whatsapp/chat", "viber/call"})
 _FIELDS = re.compile(r'([a-z0-9_]+)=("(?:[^"\\]|\\.)*"|[^,]+)')
@@ -76,7 +77,7 @@ class Clock:
 
 
 def points_of(warehouse: Warehouse, log: Any, targets: frozenset[str] = TARGETS, new_networks: int = 500) -> Points:
-    return Points(warehouse, RULES.cell, TargetFiles(log, parse), targets, (0, 1), new_networks)
+    return Points(warehouse, RULES.cell, TargetFiles(log, parse), PSEUDONYMS, targets, (0, 1), new_networks)
 
 
 def forwarder(

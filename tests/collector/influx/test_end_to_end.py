@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from collector.facts import pseudonyms
 from collector.facts.kept_targets import KeptTargets
 from collector.front.access import TOKEN_FILE
 from collector.front.batches import CONTENT_TYPE
@@ -94,7 +95,8 @@ def expected(data: Path) -> set[frozenset[tuple[str, object]]]:
     with closing(Warehouse(data / WAREHOUSE_FILE)) as warehouse:
         warehouse.change(outbox.mark_all)
         ids = frozenset(target.id for target in targets_file.packaged().targets)
-        points = Points(warehouse, RULES.cell, TargetFiles(kept, targets_file.parse), ids, release_of(__version__))
+        files, named = TargetFiles(kept, targets_file.parse), pseudonyms.load_or_create(data)
+        points = Points(warehouse, RULES.cell, files, named, ids, release_of(__version__))
         forwarding = forwarder(warehouse, kept, sink.write, clock)
         forwarding._points = points
         drained(forwarding, clock)

@@ -19,7 +19,7 @@ from tests.collector.influx.sink import Clock, Sink, drained, forwarder, parsed,
 from tests.collector.judging.evidence import BODIES
 from tests.collector.judging.test_projector import projector, record_sets
 from tests.collector.log.memory_log import MemoryLog
-from tests.collector.rows import HOUR, KEYS, content, step_row, verdict_row
+from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, content, step_row, verdict_row
 
 DAY_NS = HOUR // 24 * 24 * HOUR_MS * 1_000_000
 HOUR_NS = HOUR * HOUR_MS * 1_000_000
@@ -151,7 +151,7 @@ def test_a_verdict() -> None:
         "simulated": 0,
         "control": 0,
         "uid": "1",
-        "key": KEYS[1],
+        "line": PSEUDONYMS.line(KEYS[1], "MA", 36903, "adsl"),
     }
 
 

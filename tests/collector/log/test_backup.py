@@ -43,7 +43,8 @@ def contents(directory: Path) -> set[str]:
 def test_a_backup_is_what_cannot_be_made_again(data: Path, tmp_path: Path) -> None:
     assert backup(data, tmp_path / "saved") == 2
     days = {"log/2026-02-25.sqlite", "log/2026-02-26.sqlite"}
-    assert contents(tmp_path / "saved") == {"log/id", *days, SAVED_TARGETS, "collector.key"}
+    assert (data / "buckets.key").exists()  # whose secrets are nobody's after a day
+    assert contents(tmp_path / "saved") == {"log/id", *days, SAVED_TARGETS, "collector.key", "pseudonyms.key"}
     modes = {path.stat().st_mode & 0o077 for path in (tmp_path / "saved").rglob("*")}
     assert modes == {0}
 
@@ -59,7 +60,8 @@ def test_restored_it_is_the_same_collector(data: Path, tmp_path: Path) -> None:
         one = Volunteer(2)
         appended = asyncio.run(parts.log.append(*enveloped(one.seal([one.measure()]), NOW_MS + 2 * DAY_MS)))
         assert appended.position == 4
-    assert (tmp_path / "again" / "collector.key").read_bytes() == (data / "collector.key").read_bytes()
+    for name in ("collector.key", "pseudonyms.key"):
+        assert (tmp_path / "again" / name).read_bytes() == (data / name).read_bytes()
     assert len(again["verdict"]) == 3
 
 

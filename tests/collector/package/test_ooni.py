@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from collector.instance import Parts
 from collector.log import Record
 from collector.package import ooni
-from collector.package.line import pseudonym
 from collector.package.source import Source, measurements
 from collector.warehouse.tables import verdict_row
 from probe.judge import Evidence, judge
@@ -36,6 +35,7 @@ from probe.model import (
 from tests.collector.judging.evidence import MAROC, record
 from tests.collector.package.holding import wanted
 from tests.collector.package.ooni_fields import ANSWER, BLOCKS, ENVELOPE, FAILURES, OPERATIONS, STATUS
+from tests.collector.rows import PSEUDONYMS
 from tests.probe.builders import endpoint, target
 
 TLS_TARGET = target("whatsapp/web", endpoint("tls", "web.whatsapp.com", 443, server_name="front.example"))
@@ -44,7 +44,7 @@ TLS_TARGET = target("whatsapp/web", endpoint("tls", "web.whatsapp.com", 443, ser
 def converted(one: Record, about: Any = TLS_TARGET) -> dict[str, Json]:
     verdict = judge(Evidence(measurement=one.measurement, target=about, network=one.network))
     row = verdict_row(one, verdict, Access.ADSL, targets_known=True, is_control=False, established=True, bucket=None)
-    return over_the_wire(ooni.measurement(one, row, about))
+    return over_the_wire(ooni.measurement(one, row, about, PSEUDONYMS))
 
 
 def over_the_wire(value: Json) -> Any:
@@ -249,11 +249,3 @@ def test_verdicts_stand_beside_what_was_seen(source: Source) -> None:
         "udp.endpoint.drop",
         "udp_endpoint_dropped",
     )
-
-
-def test_a_line_is_a_key_on_one_network_and_access() -> None:
-    home = pseudonym("k" * 64, "MA", 36903, "adsl")
-    assert re.fullmatch("[0-9a-f]{16}", home)
-    assert home == pseudonym("k" * 64, "MA", 36903, "adsl")
-    others = [("l" * 64, "MA", 36903, "adsl"), ("k" * 64, "MA", 36925, "adsl"), ("k" * 64, "MA", 36903, "4g")]
-    assert home not in {pseudonym(*other) for other in others}

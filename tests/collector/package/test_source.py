@@ -19,6 +19,7 @@ from probe.model import HOUR_MS, Json
 from tests.collector.judging.evidence import RULES, parse
 from tests.collector.log.memory_log import MemoryLog
 from tests.collector.package.holding import HOURS, SINCE, UNTIL, wanted
+from tests.collector.rows import PSEUDONYMS
 
 BANDS = {word for _, word in privacy_floor.BANDS} | {privacy_floor.LARGEST}
 
@@ -140,7 +141,7 @@ def test_cells_are_exported_a_day_at_a_time() -> None:
 
 
 def source_of(log: MemoryLog, warehouse: Warehouse) -> Source:
-    return Source(log=log, index=log, targets=log, warehouse=warehouse)
+    return Source(log=log, index=log, targets=log, warehouse=warehouse, pseudonyms=PSEUDONYMS)
 
 
 def test_a_warehouse_that_was_never_judged_is_no_source() -> None:
