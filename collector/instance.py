@@ -28,6 +28,7 @@ from collector.facts.networks import PrefixTable, read_networks
 from collector.facts.own_clock import EARLIEST_MS, OwnClock
 from collector.facts.pseudonyms import Pseudonyms
 from collector.front.batches import Ingest
+from collector.front.signed_gets import SignedGets
 from collector.front.source import read_prefixes
 from collector.front.tickets import Tickets
 from collector.influx.client import Client, Server
@@ -93,6 +94,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     key: CollectorKey
     pseudonyms: Pseudonyms
     tickets: Tickets
+    signed_gets: SignedGets
     metrics: Metrics
     now_ms: Callable[[], int]
     forwarder: Forwarder | None = None  # where there is an InfluxDB
@@ -168,6 +170,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             key=key,
             pseudonyms=lines,
             tickets=tickets,
+            signed_gets=SignedGets(controls, key, now_ms),
             metrics=metrics,
             now_ms=clock,
             forwarder=forwarder,

@@ -42,6 +42,7 @@ from probe.submit.fetch import is_url
 from probe.submit.identity import Identity, load_or_create
 from probe.submit.pins import Collector, Pins
 from probe.submit.sealing import Belonging, Sealer, seal_measurements
+from probe.submit.signing import Authorize, signer
 from probe.submit.spool import Spool
 from probe.submit.target_updates import renew
 from probe.submit.tickets import ask
@@ -84,7 +85,7 @@ class Options(Struct, frozen=True, kw_only=True):
 async def check(options: Options) -> None:
     """One cycle. Raises UserError for a file that cannot be read."""
     files = _read_files(options)
-    dials = await extra_addresses.gather(options.also)
+    dials = extra_addresses.read_files(options.also)
     _prepare(options.data_dir)
     identity = open_identity(options) if options.collector is not None or not options.upload else None
     if options.follow and options.collector:
@@ -93,6 +94,7 @@ async def check(options: Options) -> None:
             options, targets=await renew(options.collector.url, options.data_dir / "targets.yaml", shipped)
         )
     ticket = await _ticket(options, identity)
+    dials += await extra_addresses.fetch_all(options.also, _authorize(options))
     settings = replace(options.settings, extra_addresses=extra_addresses.chosen(dials, options.targets))
     cycle = await _measure(replace(options, settings=settings), chosen(options.targets, options.services))
     try:
@@ -122,6 +124,11 @@ async def run(options: Options) -> None:
         await asyncio.sleep(max(0.0, started + options.interval_s * jitter - time.monotonic()))
 
 
+def now_ms() -> int:
+    """This device's clock, Unix time."""
+    return time.time_ns() // 1_000_000
+
+
 def _prepare(directory: Path) -> None:
     """Makes the data directory, and knows before measuring that it can be written to. Raises UserError."""
     try:
@@ -143,7 +150,7 @@ async def _measure(options: Options, targets: Targets) -> Cycle:
     instruments = Instruments(
         dialer=SocketDialer(),
         clock=time.monotonic,
-        wall_ms=lambda: time.time_ns() // 1_000_000,
+        wall_ms=now_ms,
         random_bytes=options.random_bytes,
         new_uid=lambda: options.secret_bytes(16).hex(),
         trust=load_trust(targets.authorities, options.ca_file),
@@ -174,8 +181,9 @@ def _read_files(options: Options) -> list[ControlMeasurement]:
 
 async def _print(options: Options, cycle: Cycle, files: Sequence[ControlMeasurement]) -> None:
     controls = list(files)
+    authorize = _authorize(options, cycle.clock_offset_ms or 0)
     for url in filter(is_url, options.controls):
-        controls += await _fetch(url, cycle.started_ms + (cycle.clock_offset_ms or 0))
+        controls += await _fetch(url, cycle, authorize)
     if out_of_window(controls, cycle.measurements):
         logger.warning("The controls are not of this hour: nothing can be compared with them. Take them again.")
     verdicts = judge_all(cycle.measurements, options.targets, controls)
@@ -187,13 +195,19 @@ async def _print(options: Options, cycle: Cycle, files: Sequence[ControlMeasurem
         write_summary(sys.stdout, cycle, latest(verdicts))
 
 
-async def _fetch(url: str, now_ms: int) -> list[ControlMeasurement]:
+async def _fetch(url: str, cycle: Cycle, authorize: Authorize) -> list[ControlMeasurement]:
     """What cannot be had is said, and the cycle is judged without it."""
     try:
-        return await fetch_controls_near(url, now_ms)
+        return await fetch_controls_near(url, cycle.started_ms + (cycle.clock_offset_ms or 0), authorize)
     except UserError as error:
         logger.warning("%s", error)
         return []
+
+
+def _authorize(options: Options, offset_ms: int = 0) -> Authorize:
+    """Signs GETs of the collectors that are known here, at this clock's time and the offset where that is known."""
+    pins = Pins(options.data_dir)
+    return signer(pins, options.collector, lambda: open_identity(options), lambda: now_ms() + offset_ms)
 
 
 async def _ticket(options: Options, identity: Identity | None) -> Ticket | None:
@@ -228,7 +242,7 @@ def _sealed(
         random_bytes=options.secret_bytes,
         belonging=belonging,
     )
-    return seal_measurements(sealer, cycle.measurements, time.time_ns() // 1_000_000, spool)
+    return seal_measurements(sealer, cycle.measurements, now_ms(), spool)
 
 
 def _keep(spool: Spool, batches: Iterable[tuple[str, bytes]]) -> OSError | None:

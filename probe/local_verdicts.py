@@ -20,6 +20,7 @@ from probe.judge.controls import Controls
 from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
 from probe.model import ControlMeasurement, Measurement, Network, Targets, Verdict
 from probe.submit.fetch import fetch_lines
+from probe.submit.signing import Authorize
 
 FETCH_BYTES = 20_000_000
 
@@ -60,15 +61,17 @@ def parse_controls(lines: Iterable[bytes], name: str, number: int) -> list[Contr
     return found
 
 
-async def fetch_controls_near(url: str, now_ms: int) -> list[ControlMeasurement]:
+async def fetch_controls_near(url: str, now_ms: int, authorize: Authorize | None = None) -> list[ControlMeasurement]:
     """A collector's controls that bear on what is measured now. Raises UserError."""
-    return await fetch_controls(url, now_ms - CALIBRATION_MS, now_ms + NEAR_MS)
+    return await fetch_controls(url, now_ms - CALIBRATION_MS, now_ms + NEAR_MS, authorize)
 
 
-async def fetch_controls(url: str, since_ms: int, until_ms: int) -> list[ControlMeasurement]:
-    """A collector's controls of that time. Raises UserError."""
+async def fetch_controls(
+    url: str, since_ms: int, until_ms: int, authorize: Authorize | None = None
+) -> list[ControlMeasurement]:
+    """A collector's controls of that time; `authorize` signs what it knows. Raises UserError."""
     query = {"since": since_ms, "until": until_ms}
-    lines = await fetch_lines(url, "/v1/controls", query, what="controls", limit=FETCH_BYTES)
+    lines = await fetch_lines(url, "/v1/controls", query, what="controls", limit=FETCH_BYTES, authorize=authorize)
     return parse_controls(lines, url, 0)
 
 

@@ -42,6 +42,7 @@ from probe.codecs import (
     reflector,
     salted,
     seal,
+    signed_get,
     sip,
     sip_altered,
     strict_json,
@@ -201,6 +202,15 @@ def read_ticket(data: bytes) -> None:
     ticket.is_genuine(given, {"5a" * 32})
 
 
+SIGNED: Frames = ((b"", b""), (b"Ringback key=", b""), (b"Ringback key=" + b"5a" * 32 + b", at=", b", signature="))
+
+
+def read_signed_get(data: bytes) -> None:
+    """The header, and the path that is asked."""
+    said = signed_get.parse(text(data)) or signed_get.SignedGet(key="5a" * 32, at_ms=0, signature="a" * 128)
+    signed_get.is_genuine(said, "5a" * 32, "GET", text(data))
+
+
 def read_forms(data: bytes) -> None:
     with suppress(msgspec.MsgspecError, RecursionError):
         forms.check(data, Measurement)
@@ -240,6 +250,7 @@ CODECS = (
     Parser(seal, "batch, inflated", lambda data: seal.unseal(gzip.compress(data, 1)), ((b"{}\n{}\n", b"\n{}\n"),)),
     Parser(receipt, "receipt", read_receipt),
     Parser(ticket, "ticket", read_ticket),
+    Parser(signed_get, "signed get", read_signed_get, SIGNED),
     Parser(ed25519, "signature", lambda data: ed25519.verifies("5a" * 32, text(data), b"")),
     Parser(forms, "measurement, its forms", read_forms, ((b"", b""), (b'{"uid":"', b'"}'))),
     Parser(salted, "line of a batch, its leaf", leaves_of_lines, ((b"", b""), (b'{"a":', b"}"), (b'{"a":"', b'"}'))),

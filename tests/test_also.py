@@ -45,11 +45,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         keys = [identity(country.directory / f"probe-{host.device}") for host in (first, second)]
         with collector(country, 8321, keys) as live:
             ordinary = check(country, first, "--collector", live.named)
-            neighbours = [country.line(does.lying_resolver("edge") | does.drop("tcp", WHATSAPP_EDGE)) for _ in range(2)]
-            alike = [pool.submit(check, country, each, "--collector", live.named) for each in neighbours]
             before = check(country, line, "--collector", live.named, *controls([ordinary]))
-            for each in alike:
-                each.result()  # strangers, as controls are, are told where at least three lines failed
             check(country, first, "--collector", live.named)  # once more, now that lines have failed
             uid = before.verdicts[TARGET]["uid"]
             judged_before, listed = live.verdicts()[uid], live.get("/v1/addresses")

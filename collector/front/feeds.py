@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import msgspec
@@ -21,7 +21,7 @@ from probe.model import HOUR_MS, AlsoDial, ControlMeasurement
 DEFAULT_SPAN_MS = 2 * HOUR_MS
 MAX_SPAN_MS = 48 * HOUR_MS
 TARGETS_MAX_AGE_S = 300
-AT_ONCE = 8  # answers of some size, for strangers
+AT_ONCE = 8  # answers of some size, for strangers; and as many for controls
 BUSY = "Others are being told; try again in a minute."
 MOST_ADDRESSES = 500
 JUST_RECEIVED = 100  # batches that are indexed for an answer; the projector may not have come to them
@@ -33,7 +33,7 @@ class Feeds:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._turns = Turns(AT_ONCE)
+        self._turns, self._controls_turns = Turns(AT_ONCE), Turns(AT_ONCE)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -65,8 +65,15 @@ class Feeds:
         """The measurements of controls with since ≤ started < until (ms), one ControlMeasurement a line."""
         since_ms, until_ms = self._span(request)
         hours = pairwise([*range(since_ms, until_ms, HOUR_MS), until_ms])
-        with nullcontext() if is_full(request) else self._turns.taken(BUSY):
+        with self._turn(request):
             return await stream(request, (self._seen_by_controls(*hour) for hour in hours), {})
+
+    def _turn(self, request: web.Request) -> AbstractContextManager[None]:
+        """The owner waits for nobody, and no number of strangers keeps a control waiting. Raises Refused."""
+        if is_full(request):
+            return nullcontext()
+        turns = self._controls_turns if self._parts.signed_gets.is_controls(request) else self._turns
+        return turns.taken(BUSY)
 
     def _span(self, request: web.Request) -> tuple[int, int]:
         """The interval that is asked for, ms; the last two hours. Raises Refused."""
@@ -88,10 +95,10 @@ class Feeds:
 
         Of services only: neither who failed there nor how many, and nothing that today's targets do not dial. For an
         address may be an operator's own cache, strangers see those at which enough established lines of enough sources
-        failed to hide each.
+        failed to hide each; controls that sign see all, for an address that only few lines fail at is theirs to dial.
         """
         since_ms, until_ms = self._span(request)
-        least = 0 if is_full(request) else SOURCES
+        least = 0 if is_full(request) or self._parts.signed_gets.is_controls(request) else SOURCES
         dials = await asyncio.to_thread(self._failing, since_ms, until_ms, least)
         body = b"".join(map(encoded_line, dials))
         return web.Response(body=body, headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})

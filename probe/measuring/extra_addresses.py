@@ -22,6 +22,7 @@ from probe.failure import UserError
 from probe.measuring.self_check import is_baseline
 from probe.model import AlsoDial, Measurement, Targets
 from probe.submit.fetch import fetch_lines, is_url
+from probe.submit.signing import Authorize
 
 PER_ENDPOINT = 4  # and family
 PER_CYCLE = 64
@@ -37,12 +38,17 @@ class Line(Struct):
     address: str = ""
 
 
-async def gather(sources: Sequence[str]) -> list[AlsoDial]:
-    """What the files and URLs hold. Raises UserError for a file; an URL that cannot be had is told and left out."""
-    found = [dial for source in sources if not is_url(source) for dial in read_file(source)]
+def read_files(sources: Sequence[str]) -> list[AlsoDial]:
+    """What the files among these hold. Raises UserError."""
+    return [dial for source in sources if not is_url(source) for dial in read_file(source)]
+
+
+async def fetch_all(sources: Sequence[str], authorize: Authorize | None = None) -> list[AlsoDial]:
+    """What the URLs among these hold; one that cannot be had is told and left out. `authorize` signs what it knows."""
+    found: list[AlsoDial] = []
     for url in filter(is_url, sources):
         try:
-            found += await fetch(url)
+            found += await fetch(url, authorize)
         except UserError as error:
             logger.warning("%s", error)
     return found
@@ -78,9 +84,9 @@ def read_file(path: str) -> list[AlsoDial]:
     return parse(utf8(data).splitlines(), path)
 
 
-async def fetch(url: str) -> list[AlsoDial]:
-    """What a collector's probes found failing lately. Raises UserError."""
-    lines = await fetch_lines(url, "/v1/addresses", {}, what="addresses", limit=FILE_BYTES)
+async def fetch(url: str, authorize: Authorize | None = None) -> list[AlsoDial]:
+    """What a collector's probes found failing lately, as far as it shows that to who asks. Raises UserError."""
+    lines = await fetch_lines(url, "/v1/addresses", {}, what="addresses", limit=FILE_BYTES, authorize=authorize)
     return parse(lines, url)
 
 

@@ -19,6 +19,7 @@ from collector.facts.networks import Prefix, PrefixTable
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
 from collector.front.server import create_app, runner
+from collector.front.signed_gets import SignedGets
 from collector.front.tickets import Tickets
 from collector.instance import Parts
 from collector.judging.index import SqliteIndex
@@ -127,6 +128,7 @@ async def serving(
             controls=controls,
             key=key,
             tickets=tickets,
+            signed_gets=SignedGets(controls, key, now_ms),
             metrics=metrics,
             now_ms=now_ms,
         )

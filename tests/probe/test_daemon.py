@@ -14,15 +14,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from probe import daemon, durable
 from probe.codecs.seal import unseal
+from probe.codecs.signed_get import SignedGet, is_genuine, parse
 from probe.cycle import Cycle
-from probe.daemon import NotKept, Options, check, run, show_progress
+from probe.daemon import NotKept, Options, check, open_identity, run, show_progress
 from probe.failure import UserError
 from probe.measuring.session import Settings
 from probe.model import AlsoDial, Link, Transport
-from probe.submit.pins import Collector
+from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool
 from probe.submit.upload import UploadReport
 from tests.probe.builders import NOW_MS, endpoint, measurement, target, targets
@@ -144,6 +147,39 @@ async def test_controls_that_cannot_be_had_are_told_and_the_cycle_is_printed(
     await check(options(tmp_path, controls=("http://127.0.0.1:9",)))
     assert "cannot be had" in caplog.text
     assert '"type":"summary"' in capsys.readouterr().out
+
+
+async def test_a_collector_that_knows_this_probe_is_asked_with_its_signature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the time as it is known: by the device's clock before the cycle, corrected after it."""
+    heard: dict[str, SignedGet] = {}
+    collector, hour_ms = "5a" * 32, 3_600_000
+
+    async def answer(request: web.Request) -> web.Response:
+        said = parse(request.headers.get("Authorization", ""))
+        assert said is not None
+        assert is_genuine(said, collector, request.method, request.raw_path)
+        heard[request.path] = said
+        return web.Response()
+
+    async def measured(*_: Any) -> Cycle:
+        return msgspec.structs.replace(CYCLE, clock_offset_ms=hour_ms)
+
+    monkeypatch.setattr(daemon, "run_cycle", measured)
+    monkeypatch.setattr(daemon, "now_ms", lambda: NOW_MS)
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        url = str(server.make_url("/"))
+        Pins(tmp_path).pin(url, collector)
+        asking = options(tmp_path, controls=(url,), also=(url,))
+        await check(asking)
+    key = open_identity(asking).key
+    assert {path: (said.key, said.at_ms) for path, said in heard.items()} == {
+        "/v1/addresses": (key, NOW_MS),
+        "/v1/controls": (key, NOW_MS + hour_ms),
+    }
 
 
 async def test_what_cannot_be_printed_is_submitted_all_the_same(

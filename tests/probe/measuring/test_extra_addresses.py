@@ -11,7 +11,7 @@ from aiohttp import web
 
 from probe.failure import UserError
 from probe.measuring import extra_addresses
-from probe.measuring.extra_addresses import PER_CYCLE, chosen, fetch, gather, parse, read_file
+from probe.measuring.extra_addresses import PER_CYCLE, chosen, fetch, fetch_all, parse, read_file, read_files
 from probe.model import AlsoDial, Endpoint, Step, Transport, Via
 from tests.probe.builders import attempt, endpoint, measurement, observation, target, targets
 from tests.probe.test_local_verdicts import collector, line
@@ -114,7 +114,6 @@ async def test_a_collector_is_asked_for_its_addresses() -> None:
 async def test_what_cannot_be_had_is_told_and_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "a").write_bytes(line(dial()))
     sources = [
         (b"", 404, "the server answered 404"),
         (b"<html>", 200, "line 1, is no line"),
@@ -125,10 +124,15 @@ async def test_what_cannot_be_had_is_told_and_left_out(
         with monkeypatch.context() as patched:
             patched.setattr(extra_addresses, "FILE_BYTES", 500)
             async with collector(serves(body, status), "/v1/addresses") as url:
-                assert await gather([url, str(tmp_path / "a")]) == [dial()]
+                assert await fetch_all([url, str(tmp_path / "a")]) == []
         assert said in caplog.text
+
+
+def test_files_are_read_and_urls_left_for_later(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(line(dial()))
+    assert read_files(["http://127.0.0.1:9", str(tmp_path / "a")]) == [dial()]
     with pytest.raises(UserError):
-        await gather([str(tmp_path / "absent")])
+        read_files([str(tmp_path / "a"), str(tmp_path / "absent")])
 
 
 # --- What is dialled ----------------------------------------------------------------------------------------------
