@@ -35,6 +35,7 @@ from probe.codecs.seal import count_measurements
 from probe.model import Network, Targets
 from tests.collector.batches import NOW_MS
 from tests.collector.judging.evidence import RULES, parse
+from tests.collector.rows import PSEUDONYMS
 from tests.patience import PATIENCE
 
 TOKEN = "the-admin-token"
@@ -129,6 +130,7 @@ async def serving(
             key=key,
             tickets=tickets,
             signed_gets=SignedGets(controls, key, now_ms),
+            pseudonyms=PSEUDONYMS,
             metrics=metrics,
             now_ms=now_ms,
         )
