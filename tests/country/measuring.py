@@ -127,6 +127,6 @@ def collector(country: Country, port: int, control_keys: Sequence[str]) -> Itera
     keys = [argument for key in control_keys for argument in ("--control-key", key)]
     files = ["--networks", str(country.networks_file), "--targets", str(country.targets_file)]
     listen = where(address, port)
-    command = [sys.executable, "-m", "collector", "serve", "--data", str(data / "store"), "--listen", listen]
+    command = [sys.executable, "-m", "tests.laboratory", "serve", "--data", str(data / "store"), "--listen", listen]
     with running(["env", f"PYTHONPATH={ROOT}", *command, *files, *keys], data, [f"http:{listen}"], country.world):
         yield Collector(country, data / "store", f"http://{listen}")

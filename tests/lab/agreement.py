@@ -27,6 +27,7 @@ from tests.patience import PATIENCE
 from tests.servers.process import prefix, running, where
 
 BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[2]
 PORT = 8321
 Json = dict[str, Any]
 Told = Mapping[str, tuple[str, str | None]]  # target → state, mechanism
@@ -115,8 +116,10 @@ class Installed:
         listen, data = where(WORLD_V4.format(COLLECTOR), PORT), self._own("collector")
         known = [word for key in keys for word in ("--control-key", key)]
         files = ["--networks", str(self._lab.networks_file), "--targets", str(self._lab.targets_file)]
-        command = [str(BIN / "ringback-collector"), "serve", "--data", str(data / "store"), "--listen", listen]
-        with running([*command, *files, *known], data, [f"http:{listen}"], self._lab.world):
+        command = [sys.executable, "-m", "tests.laboratory", "serve", "--data", str(data / "store"), "--listen", listen]
+        with running(
+            ["env", f"PYTHONPATH={ROOT}", *command, *files, *known], data, [f"http:{listen}"], self._lab.world
+        ):
             yield Collector(self._lab.world, data / "store", f"http://{listen}")
 
 

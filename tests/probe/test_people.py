@@ -80,7 +80,11 @@ OWN = {
     "probe.submit.pins",
     "probe.submit.spool",
     "probe.submit.target_updates",
+    "collector.facts.buckets",
     "collector.facts.collector_key",
+    "collector.facts.kept_targets",
+    "collector.facts.pseudonyms",
+    "collector.log.sqlite",
     "collector.instance",  # the lock
     "collector.replay.instance",  # a secret of bytes
     "collector.package.data_package",  # hashes of what was just written
