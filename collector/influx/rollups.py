@@ -9,7 +9,7 @@ from msgspec import Struct
 from collector.influx import totals
 from collector.influx.line import MS_NS, Value, line
 from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, STATES, Span
-from collector.influx.totals import Bucket, Controls, Tally
+from collector.influx.totals import Bucket, Controls, Said, Tally
 from collector.influx.vocabulary import Place, Vocabulary, country_word
 from collector.judging.rules import MakeCell
 from collector.warehouse import privacy_floor
@@ -77,7 +77,7 @@ class Rollups:
         country, asn, operator, access = place
         network = Network(country=country, asn=asn, operator=operator)
         since_ms, until_ms = (n * span * HOUR_MS for n in (slot, slot + 1))
-        latest = [line for said, lines in tally.said.items() for line in [_line(target, *said)] * lines]
+        latest = [line for said, lines in tally.said.items() for line in [_line(target, said)] * lines]
         return Counted(tally, self._make_cell(target, network, Access(access), since_ms, until_ms, latest), left)
 
 
@@ -93,7 +93,7 @@ def cell_lines(
         tags = words.place(place)
         if tags is None:  # counted for its country only
             continue
-        fields = {**_lines(counted.tally, controls), **_conclusion(counted.cell), "flows": 0}
+        fields = {**_lines(counted.tally, controls), **_conclusion(counted.cell), **_public(counted.cell), "flows": 0}
         yield line(span.cell, {**tags, **(words.target(target) or {})}, fields, start_ns(slot, span.hours))
 
 
@@ -105,20 +105,32 @@ def country_lines(
     tallies: Mapping[str, Tally],
     controls: Mapping[bool, Controls],
 ) -> Iterator[str]:
-    """The lines of a country. Below the privacy floor all is zero, for strangers read this."""
+    """The lines of a country. `shown` and what belongs to it are of all lines, for operators; what strangers read is
+    `public_`, made of nothing but the cells that pass the privacy floor.
+    """
     target, slot = bucket
     for country in dict.fromkeys(place[0] for place in places):
         tally = tallies.get(country)
         shown = tally is not None and tally.lines >= LINES_FLOOR
-        cells = [counted.cell for place, counted in places.items() if place[0] == country and counted.cell]
+        cells = _cells_of(country, places, tally)
         fields: Fields = {
             **_lines(tally if shown else None, controls),
             **_sums(cells if shown else []),
             "shown": int(shown),
             "band": privacy_floor.band(tally.lines) if tally and shown else "",
+            **_public_sums(cells),
         }
         tags = {"country": country_word(country), **(words.target(target) or {})}
         yield line(span.country, tags, fields, start_ns(slot, span.hours))
+
+
+def _cells_of(country: str, places: Mapping[Place, Counted], tally: Tally | None) -> list[Cell]:
+    """The cells of a country that its tally is of: what is simulated is not added to what was measured."""
+    return [
+        each.cell
+        for place, each in places.items()
+        if place[0] == country and each.cell and each.tally and tally and each.tally.simulated == tally.simulated
+    ]
 
 
 def step_lines(
@@ -175,6 +187,30 @@ def _conclusion(cell: Cell | None) -> Fields:
     return {"state": cell.state.value, "mechanism": cell.mechanism or "", **_sums([cell], counted=False)}
 
 
+def _public(cell: Cell | None) -> Fields:
+    """Who counted in a cell, and what strangers are told of it: below the floor nothing."""
+    shown = cell if cell is not None and privacy_floor.passes(cell) else None
+    return {
+        "established": cell.established if cell else 0,
+        "buckets": cell.buckets if cell else 0,
+        "public_shown": int(shown is not None),
+        "public_state": shown.public_state.value if shown else NOTHING,
+        "public_mechanism": (shown.public_mechanism or "") if shown else "",
+    }
+
+
+def _public_sums(cells: Sequence[Cell]) -> Fields:
+    """The sums over cells that strangers are told of; a line in two of them counts in both."""
+    shown = [cell for cell in cells if privacy_floor.passes(cell)]
+    return {
+        "public_shown": int(bool(shown)),
+        "public_cells": len(shown),
+        "public_judged": sum(cell.public_state is not State.INSUFFICIENT for cell in shown),
+        "public_interfered": sum(cell.public_state in SPEAKS_AGAINST for cell in shown),
+        "public_band": privacy_floor.band(sum(cell.established for cell in shown)) if shown else "",
+    }
+
+
 def _sums(cells: Sequence[Cell], counted: bool = True) -> Fields:
     """The sums over cells: of how many something can be said, and against how many."""
     judged = sum(cell.state is not State.INSUFFICIENT for cell in cells)
@@ -182,12 +218,12 @@ def _sums(cells: Sequence[Cell], counted: bool = True) -> Fields:
     return {"judged": judged, "interfered": interfered, **({"cells": len(cells)} if counted else {})}
 
 
-def _line(target: str, state: str, mechanism: str | None) -> Line:
+def _line(target: str, said: Said) -> Line:
     """A line's verdict with as much as a cell is made of."""
     verdict = Verdict(
         target=target,
-        state=State(state),
-        mechanism=mechanism,
+        state=State(said.state),
+        mechanism=said.mechanism,
         depth=None,
         grade=None,
         step=None,
@@ -197,4 +233,4 @@ def _line(target: str, state: str, mechanism: str | None) -> Line:
         uid="",
         round=1,
     )
-    return Line(verdict=verdict)
+    return Line(verdict=verdict, established=said.established, bucket=said.bucket)

@@ -39,7 +39,20 @@ LINES: dict[str, type] = {"lines": int, "measurements": int, "controls": int, **
 CELLS: dict[str, type] = {"judged": int, "interfered": int, "simulated": int}
 FLOWS: dict[str, type] = {"flows": int, "loss": float, "jitter_ms": float, "mos": float}
 TWINS: dict[str, type] = {"twin_loss": float, "twin_jitter_ms": float}
-CELL: dict[str, type] = {**LINES, **CELLS, "state": str, "mechanism": str, **FLOWS, **TWINS}
+# What strangers are told, beside what operators are: of established lines, above the privacy floor.
+PUBLIC: dict[str, type] = {"public_shown": int, "public_state": str, "public_mechanism": str}
+PUBLIC_SUMS: dict[str, type] = dict.fromkeys(
+    ("public_shown", "public_cells", "public_judged", "public_interfered"), int
+)
+CELL: dict[str, type] = {
+    **LINES,
+    **CELLS,
+    **dict.fromkeys(("established", "buckets"), int),
+    **dict.fromkeys(("state", "mechanism"), str),
+    **PUBLIC,
+    **FLOWS,
+    **TWINS,
+}
 
 VERDICT = Measurement(
     "verdict",
@@ -65,7 +78,15 @@ COLLECTOR = Measurement(
 )
 CELL_1H = Measurement("cell_1h", Database.ROLLUP, (*PLACE, *TARGET), CELL)
 CELL_1D = Measurement("cell_1d", Database.ROLLUP, (*PLACE, *TARGET), CELL)
-COUNTRY: dict[str, type] = {**LINES, **CELLS, "cells": int, "shown": int, "band": str}
+COUNTRY: dict[str, type] = {
+    **LINES,
+    **CELLS,
+    "cells": int,
+    "shown": int,
+    "band": str,
+    **PUBLIC_SUMS,
+    "public_band": str,
+}
 COUNTRY_1H = Measurement("country_1h", Database.ROLLUP, ("country", *TARGET), COUNTRY)
 COUNTRY_1D = Measurement("country_1d", Database.ROLLUP, ("country", *TARGET), COUNTRY)
 STEP: dict[str, type] = {"passed": int, "failed": int}

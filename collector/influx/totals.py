@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -22,20 +22,22 @@ _IN_BUCKETS = """
 hour BETWEEN $first AND $last
 AND (target, hour // $span) IN (SELECT unnest($targets::VARCHAR[]), unnest($slots::BIGINT[]))
 """
+_SAID = "{'state': state, 'mechanism': mechanism, 'established': established, 'bucket': bucket}"
 LINES = f"""
-SELECT target, slot, country, asn, operator, access, simulated, said.state, said.mechanism,
-       count(*), sum(measurements)::BIGINT
+SELECT target, slot, country, asn, operator, access, simulated,
+       said.state, said.mechanism, said.established, said.bucket, count(*), sum(measurements)::BIGINT
 FROM (
     SELECT target, hour // $span AS slot, country, asn, operator, access, simulated, key, count(*) AS measurements,
-           arg_max({{'state': state, 'mechanism': mechanism}}, row(started_ms, round, uid)) AS said
+           arg_max({_SAID}, row(started_ms, round, uid)) AS said
     FROM verdict WHERE NOT is_control AND {_IN_BUCKETS} GROUP BY ALL
 ) GROUP BY ALL ORDER BY ALL
 """
 LINES_OF_COUNTRIES = f"""
-SELECT target, slot, country, simulated, state, NULL, count(*), sum(measurements)::BIGINT
+SELECT target, slot, country, simulated, said.state, NULL, said.established, said.bucket,
+       count(*), sum(measurements)::BIGINT
 FROM (
     SELECT target, hour // $span AS slot, country, simulated, key, count(*) AS measurements,
-           arg_max(state, row(started_ms, round, uid)) AS state
+           arg_max({_SAID}, row(started_ms, round, uid)) AS said
     FROM verdict WHERE NOT is_control AND {_IN_BUCKETS} GROUP BY ALL
 ) GROUP BY ALL
 """
@@ -54,25 +56,30 @@ SELECT DISTINCT target, hour // $span AS slot, country, asn, operator, access FR
 """
 
 
-class Tally(Struct, frozen=True, kw_only=True):
-    """A tally by the latest (state, mechanism) of a line: how many lines, and how many measurements they made."""
+class Said(NamedTuple):
+    """What a line said last, with what it counts by: whether it was established, and its source on that day."""
+
+    state: str
+    mechanism: str | None
+    established: bool
+    bucket: str | None
+
+
+class Tally(Struct, kw_only=True):
+    """A tally by what lines said last: how many lines, and how many measurements they made."""
 
     simulated: bool
-    said: Counter[tuple[str, str | None]]
-    measured: Counter[tuple[str, str | None]]
+    said: Counter[Said]
+    measurements: int = 0
 
     @property
     def lines(self) -> int:
         return self.said.total()
 
-    @property
-    def measurements(self) -> int:
-        return self.measured.total()
-
     def states(self) -> Counter[str]:
         states: Counter[str] = Counter()
-        for (state, _), lines in self.said.items():
-            states[state] += lines
+        for said, lines in self.said.items():
+            states[said.state] += lines
         return states
 
 
@@ -126,14 +133,12 @@ def vacated(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> dict[
 
 
 def _tallies(rows: Iterable[tuple[Any, ...]]) -> dict[Bucket, dict[T, Tally]]:
-    """Rows of (bucket, where, simulated, state, mechanism, lines, measurements)."""
+    """Rows of (bucket, where, simulated, what was said, lines, measurements)."""
     both: dict[Bucket, dict[T, dict[bool, Tally]]] = defaultdict(lambda: defaultdict(dict))
-    for bucket, where, simulated, state, mechanism, lines, measurements in rows:
-        tally = both[bucket][where].setdefault(
-            simulated, Tally(simulated=simulated, said=Counter(), measured=Counter())
-        )
-        tally.said[state, mechanism] += lines
-        tally.measured[state, mechanism] += measurements
+    for bucket, where, simulated, *said, lines, measurements in rows:
+        tally = both[bucket][where].setdefault(simulated, Tally(simulated=simulated, said=Counter()))
+        tally.said[Said(*said)] += lines
+        tally.measurements += measurements
     return {bucket: {where: _shown(each) for where, each in places.items()} for bucket, places in both.items()}
 
 

@@ -87,7 +87,7 @@ IDENTITY = "PRIMARY KEY (kind, country, asn, operator, word, simulated)"
 # Of a verdict, what its point says and what totals are made of: two judgings that agree on these need no writing.
 PROJECTED = """
 target, hour, started_ms, key, uid, round, country, asn, operator, access, state, mechanism, depth, step, rule,
-software, received_ms, is_control, simulated
+software, received_ms, is_control, simulated, established, bucket
 """
 VACATED = ", ".join(COLUMNS["vacated"])
 

@@ -16,7 +16,7 @@ import msgspec
 
 from collector.warehouse.tables import CellRow
 from probe.judge.cells import LINES_FLOOR, sources_floor
-from probe.model import CELLULAR, HOUR_MS, Access, Json
+from probe.model import CELLULAR, HOUR_MS, Access, Cell, Json
 
 DELAY_MS = HOUR_MS  # after the end of an hour
 OTHER = "other"  # the operator of a cell of several small networks; its asn is 0
@@ -35,7 +35,7 @@ END
 """
 
 
-def passes(cell: CellRow) -> bool:
+def passes(cell: Cell | CellRow) -> bool:
     """Whether a cell may be shown to strangers once its hour is over."""
     return cell.established >= LINES_FLOOR and cell.buckets >= sources_floor(Access(cell.access))
 

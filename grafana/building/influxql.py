@@ -28,7 +28,7 @@ class Counted(NamedTuple):
 
 
 CELL_COUNTS = Counted('sum("interfered")', 'sum("judged")', 'count("judged")')
-COUNTRY_COUNTS = Counted('sum("interfered")', 'sum("judged")', 'sum("cells")')
+PUBLIC_COUNTS = Counted('sum("public_interfered")', 'sum("public_judged")', 'sum("public_cells")')
 LINE_COUNTS = Counted(
     'sum("blocked") + sum("likely_blocked") + sum("degraded")', 'sum("lines") - sum("insufficient")', 'sum("lines")'
 )

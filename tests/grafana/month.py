@@ -106,7 +106,8 @@ COVERED: list[Mapping[str, Value]] = [
 ]
 NATIONAL: list[Mapping[str, Value]] = [
     {**lines_by(ok=500 - i, blocked=i), "simulated": 0, "cells": 20, "judged": 18, "interfered": i, "shown": 1,
-     "band": ">10"}
+     "band": ">10", "public_shown": 1, "public_cells": 20, "public_judged": 18, "public_interfered": i,
+     "public_band": ">10"}
     for i in range(12)
 ]  # fmt: skip
 CONTROLS: list[Mapping[str, Value]] = [{"controls": 4, "answered": 4 - i, "failed": i} for i in range(3)]

@@ -70,8 +70,12 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("buckets", "country", asked(3, "time($per)", "time($__interval)")),
     ("buckets", "public", lambda page: panel_of(page, 5).pop("interval")),
     ("simulated", "country", lambda page: page["panels"].pop(0)),
-    ("floor", "public", asked(4, '"shown" = 1 AND', "")),
-    ("floor", "public", asked(4, 'sum("cells") AS "n"', 'sum("lines") AS "n"')),
+    ("floor", "public", asked(4, '"public_shown" = 1 AND', "")),
+    ("floor", "public", asked(4, 'sum("public_cells") AS "n"', 'sum("lines") AS "n"')),
+    ("floor", "public", asked(4, 'sum("public_cells") AS "n"', 'sum("established") AS "n"')),
+    ("floor", "public", asked(4, 'sum("public_cells") AS "n"', 'sum("cells") AS "n"')),
+    ("floor", "public", asked(4, 'sum("public_interfered")', 'sum("interfered")')),
+    ("floor", "public", asked(4, " AND time <= now() - 25h", "")),
     ("floor", "public", lambda page: page["tags"].append("ringback")),
 ]
 

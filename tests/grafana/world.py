@@ -103,22 +103,29 @@ def cells() -> Iterator[str]:
 
 
 def countries() -> Iterator[str]:
-    """One country and service is below the floor: its counters are zero and it is not shown."""
-    shown: dict[str, Value] = {"shown": 1, "simulated": 0}
-    hidden: dict[str, Value] = {"shown": 0, "simulated": 0, "cells": 0, "judged": 0, "interfered": 0, "band": ""}
+    """Of each, what the public is told; what operators are told says other numbers. Of one country and service
+    strangers are told nothing, whatever many fresh keys say; of another there are too few lines for anybody.
+    """
     rows: list[tuple[str, str, dict[str, Value]]] = [
-        ("MA", "whatsapp/call", {**lines_by(ok=5), **shown, "cells": 4, "judged": 3, "interfered": 2, "band": "3-5"}),
-        ("MA", "whatsapp/chat", {**lines_by(ok=4), **shown, "cells": 2, "judged": 2, "interfered": 0, "band": "3-5"}),
-        ("MA", "baseline/dns", {**lines_by(ok=5), **shown, "cells": 1, "judged": 1, "interfered": 0, "band": "3-5"}),
-        ("MA", "imo/call", {**lines_by(), **hidden}),
-        ("FR", "whatsapp/call", {**lines_by(ok=6), "shown": 1, "simulated": 6, "cells": 1, "judged": 1,
-                                 "interfered": 0, "band": "6-10"}),
-        ("TN", "whatsapp/call", {**lines_by(insufficient=4), **shown, "cells": 2, "judged": 0, "interfered": 0,
-                                 "band": "3-5"}),
-    ]  # fmt: skip
+        ("MA", "whatsapp/call", public(4, 3, 2, "3-5")),
+        ("MA", "whatsapp/chat", public(2, 2, 0, "3-5")),
+        ("MA", "baseline/dns", public(1, 1, 0, "3-5")),
+        ("MA", "imo/call", {**public(0, 0, 0, ""), "shown": 0, "cells": 0, "judged": 0, "interfered": 0, "band": ""}),
+        ("MA", "viber/call", public(0, 0, 0, "")),
+        ("FR", "whatsapp/call", {**public(1, 1, 0, "6-10"), "simulated": 6}),
+        ("TN", "whatsapp/call", public(2, 0, 0, "3-5")),
+    ]
     for country, target, fields in rows:
         service, _, role = target.partition("/")
-        yield line(schema.COUNTRY_1D, {"country": country, "service": service, "role": role}, fields, at(0))
+        tags = {"country": country, "service": service, "role": role}
+        yield line(schema.COUNTRY_1D, tags, {**lines_by(blocked=40), **fields}, at(0))
+
+
+def public(cells: int, judged: int, interfered: int, band: str) -> dict[str, Value]:
+    """What strangers are told of a country, beside what operators are told, of more lines."""
+    told: dict[str, Value] = {"public_judged": judged, "public_interfered": interfered, "public_band": band}
+    operators: dict[str, Value] = {"shown": 1, "cells": 9, "judged": 9, "interfered": 9, "band": ">10", "simulated": 0}
+    return {**operators, **told, "public_shown": int(cells > 0), "public_cells": cells}
 
 
 def steps() -> Iterator[str]:

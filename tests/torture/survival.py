@@ -202,7 +202,7 @@ def _write_points(parts: Parts, now_ms: int, found: Survival) -> None:
 
     files = TargetFiles(parts.kept_targets, targets_file.parse)
     ids = frozenset(target.id for target in parts.targets.targets)
-    points = Points(parts.warehouse, RULES.cell, files, ids, release_of(__version__))
+    points = Points(parts.warehouse, RULES.cell, files, parts.pseudonyms, ids, release_of(__version__))
     parts.warehouse.feed("torture")
     seconds = iter(range(0, 10**9, 10_000))  # each look is hours after the last: nothing waits for its pace
     forwarder = Forwarder(parts.warehouse, points, write, parts.metrics, lambda: now_ms, clock=lambda: next(seconds))

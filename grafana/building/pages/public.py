@@ -1,7 +1,8 @@
 """The public page: no variables, no annotations, countries only, and only what passes the privacy floor.
 
-Externally shared dashboards allow neither. It never reads numbers of lines: its n are cells, of three lines or more,
-and lines appear as the bands that strangers may see.
+Externally shared dashboards allow neither. It reads what is written for the public and nothing else: states made by
+established lines, in days that are over. It never reads numbers of lines: its n are cells, of three established lines
+or more, and lines appear as the bands that strangers may see.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import fields, frame
-from grafana.building.influxql import COUNTRY_COUNTS, NOT_NEUTRAL, select, shares
+from grafana.building.influxql import NOT_NEUTRAL, PUBLIC_COUNTS, select, shares
 from grafana.building.panels import At, Columns, Panel, beside, kind_colours, series, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
@@ -23,7 +24,8 @@ PAGE = frame.Page(
     tags=("ringback-public",),
 )
 SOURCE = '"country_1d"'
-SHOWN = f'"shown" = 1 AND {NOT_NEUTRAL}'
+# A day is over for an hour before anybody reads it: else one line's coming would show in how its numbers change.
+SHOWN = f'"public_shown" = 1 AND {NOT_NEUTRAL} AND time <= now() - 25h'
 
 
 def build() -> Dashboard:
@@ -39,8 +41,8 @@ def _map() -> Panel:
         "A question mark alone was measured, and nothing can be concluded. Nothing drawn means not measured.",
         height=16,
     )
-    seen = as_table(shares(COUNTRY_COUNTS, SOURCE, [SHOWN], ["country"]))
-    measured = as_table(select(f'{COUNTRY_COUNTS.n} AS "n"', SOURCE, [SHOWN], ["country"]))
+    seen = as_table(shares(PUBLIC_COUNTS, SOURCE, [SHOWN], ["country"]))
+    measured = as_table(select(f'{PUBLIC_COUNTS.n} AS "n"', SOURCE, [SHOWN], ["country"]))
     return worldmap(at, seen, measured, links=[])
 
 
@@ -49,12 +51,12 @@ def _countries() -> Panel:
         id=4,
         title="Countries and services",
         about="Cell-hours that could be judged (n), the share of them with interference, and lines in bands. "
-        "What was measured on fewer than three lines is not here.",
+        "What was measured on fewer than three established lines of as many sources is not here.",
         height=14,
     )
     by = ["country", "service", "role"]
-    seen = as_table(shares(COUNTRY_COUNTS, SOURCE, [SHOWN], by))
-    measured = as_table(select(f'{COUNTRY_COUNTS.n} AS "n", last("band") AS "lines"', SOURCE, [SHOWN], by))
+    seen = as_table(shares(PUBLIC_COUNTS, SOURCE, [SHOWN], by))
+    measured = as_table(select(f'{PUBLIC_COUNTS.n} AS "n", last("public_band") AS "lines"', SOURCE, [SHOWN], by))
     columns: Columns = {
         "Time": [("custom.hidden", True)],
         "role": [("mappings", fields.words(ROLES))],
@@ -72,6 +74,6 @@ def _over_time() -> Panel:
         about="All countries together, which hides where it happens: see the map. Dashed, on the right: n. "
         "No point means that nothing could be judged.",
     )
-    text = shares(COUNTRY_COUNTS, SOURCE, [SHOWN], ["role"], every="$__interval")
+    text = shares(PUBLIC_COUNTS, SOURCE, [SHOWN], ["role"], every="$__interval")
     panel = series(at, Asked(text=text, alias="$tag_role $col"), unit="percentunit")
     return beside(kind_colours(panel, ["call share", "chat share", "web share"]), "/ n$/", "n (measured cell-days)")

@@ -13,6 +13,7 @@ from collector.influx.forwarder import Forwarder, Write
 from collector.influx.points import Points
 from collector.influx.schema import Database
 from collector.judging.evidence import TargetFiles
+from collector.judging.rules import MakeCell
 from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
 from tests.collector.batches import NOW_MS
@@ -76,8 +77,14 @@ class Clock:
         return self.now_s
 
 
-def points_of(warehouse: Warehouse, log: Any, targets: frozenset[str] = TARGETS, new_networks: int = 500) -> Points:
-    return Points(warehouse, RULES.cell, TargetFiles(log, parse), PSEUDONYMS, targets, (0, 1), new_networks)
+def points_of(
+    warehouse: Warehouse,
+    log: Any,
+    targets: frozenset[str] = TARGETS,
+    new_networks: int = 500,
+    make_cell: MakeCell = RULES.cell,
+) -> Points:
+    return Points(warehouse, make_cell, TargetFiles(log, parse), PSEUDONYMS, targets, (0, 1), new_networks)
 
 
 def forwarder(

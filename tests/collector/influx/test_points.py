@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from collector.influx.schema import STATES, Database
+from collector.judging.rules import MakeCell
 from collector.log import Record
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, HourContent, VerdictRow
-from probe.model import HOUR_MS
+from probe.judge.cells import Line, cell
+from probe.model import HOUR_MS, Access, Cell, Network, State, Verdict
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder, parsed, points_of
-from tests.collector.judging.evidence import BODIES
+from tests.collector.judging.evidence import BODIES, RULES
 from tests.collector.judging.test_projector import projector, record_sets
 from tests.collector.log.memory_log import MemoryLog
 from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, content, step_row, verdict_row
@@ -35,13 +38,15 @@ def verdicts(*said: tuple[int, str], **changes: Any) -> list[VerdictRow]:
     ]
 
 
-def written(*contents: HourContent, new_networks: int = 500) -> dict[tuple[str, int], dict[str, Any]]:
+def written(
+    *contents: HourContent, new_networks: int = 500, make_cell: MakeCell = RULES.cell
+) -> dict[tuple[str, int], dict[str, Any]]:
     """All points of a warehouse with these hours, as (series, time) → fields."""
     warehouse = Warehouse(None)
     warehouse.feed("influx")
     warehouse.replace(list(contents), 1)
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    points = points_of(warehouse, MemoryLog(), new_networks=new_networks)
+    points = points_of(warehouse, MemoryLog(), new_networks=new_networks, make_cell=make_cell)
     for kind in Kind:
         marks = warehouse.select("SELECT target, slot FROM unsent WHERE kind = $1", [kind.value])
         found |= as_points(points.lines(kind, marks))
@@ -74,6 +79,11 @@ def test_a_cell_counts_lines_by_their_latest_verdict() -> None:
             "judged": 1,
             "interfered": 1,
             "simulated": 0,
+            "established": 0,
+            "buckets": 0,
+            "public_shown": 0,
+            "public_state": "none",
+            "public_mechanism": "",
             "flows": 0,
         }
     assert points[f"control_1h,{CHAT}", HOUR_NS] == {"controls": 2, "answered": 1, "failed": 1}
@@ -111,6 +121,86 @@ def test_a_country_below_the_floor_shows_nothing() -> None:
     fields = three[f"country_1h,country=MA,{CHAT}", HOUR_NS]
     assert (fields["shown"], fields["lines"], fields["blocked"], fields["band"]) == (1, 3, 2, "3-5")
     assert (fields["cells"], fields["judged"], fields["interfered"]) == (1, 0, 0)  # 2 of 3 agree: see `judging.cell`
+
+
+def counting(state: str, first: int, buckets: Sequence[str], established: bool = True, **more: Any) -> list[VerdictRow]:
+    """A line of each of these source buckets; the keys from `first` on."""
+    return [
+        verdict_row(key=KEYS[n], uid=f"{state}{n}", state=state, established=established, bucket=bucket, **more)
+        for n, bucket in enumerate(buckets, start=first)
+    ]
+
+
+def judged(rows: Sequence[VerdictRow]) -> Cell:
+    """The judge's cell of these lines."""
+    verdict = Verdict(
+        target="whatsapp/chat", state=State.OK, mechanism=None, depth=None, grade=None, step=None, rule="r",
+        rules_version=1, reason="", uid="", round=1,
+    )  # fmt: skip
+    lines = [
+        Line(
+            verdict=msgspec.structs.replace(verdict, state=State(row.state), mechanism=row.mechanism),
+            established=row.established,
+            bucket=row.bucket,
+        )
+        for row in rows
+    ]
+    network = Network(country="MA", asn=36903, operator="Maroc Telecom")
+    return cell("whatsapp/chat", network, Access.ADSL, HOUR * HOUR_MS, (HOUR + 1) * HOUR_MS, lines)
+
+
+def test_who_counts_in_a_cell_counts_in_its_point() -> None:
+    """Whatever many fresh keys of one source say, beside lines that were there before."""
+    honest = counting("blocked", 1, "abc", mechanism="tls.sni.reset")
+    for rows in (honest, [*honest, *counting("ok", 4, "z" * 9, established=False)], counting("down", 1, "aaaab")):
+        expected, points = judged(rows), written(content(rows), make_cell=cell)
+        for measurement, time in (("cell_1h", HOUR_NS), ("cell_1d", DAY_NS)):
+            fields = points[f"{measurement},{PLACE},{CHAT}", time]
+            assert (fields["state"], fields["mechanism"]) == (expected.state, expected.mechanism or "")
+            assert (fields["established"], fields["buckets"]) == (expected.established, expected.buckets)
+    assert written(content(honest), make_cell=cell)[f"cell_1h,{PLACE},{CHAT}", HOUR_NS]["state"] == "blocked"
+
+
+def test_fresh_keys_change_nothing_that_the_public_is_told() -> None:
+    honest = counting("blocked", 1, "abc", mechanism="tls.sni.reset")
+    liars = counting("ok", 4, "defghijk", established=False)
+    told = []
+    for rows in (honest, [*honest, *liars]):
+        points = written(content(rows), make_cell=cell)
+        both = [points[f"{series},{CHAT}", HOUR_NS] for series in (f"cell_1h,{PLACE}", "country_1h,country=MA")]
+        told.append([{name: value for name, value in each.items() if name.startswith("public_")} for each in both])
+    assert told[0] == told[1]
+    assert told[0] == [
+        {"public_shown": 1, "public_state": "blocked", "public_mechanism": "tls.sni.reset"},
+        {"public_shown": 1, "public_cells": 1, "public_judged": 1, "public_interfered": 1, "public_band": "3-5"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        (counting("blocked", 1, "ab"), 0),
+        (counting("blocked", 1, "aab"), 0),
+        (counting("blocked", 1, "aab", access="4g"), 1),  # where one bucket holds thousands
+        (counting("blocked", 1, "abcdefgh", established=False), 0),
+        ([*counting("blocked", 1, "ab"), *counting("blocked", 3, "cd", asn=36884)], 0),  # no cell of them passes
+    ],
+)
+def test_below_the_floor_the_public_is_told_nothing(rows: Sequence[VerdictRow], shown: int) -> None:
+    points = written(content(rows), make_cell=cell)
+    for (series, _), fields in points.items():
+        if series.startswith(("cell", "country")):
+            told = [value for name, value in fields.items() if name.startswith("public_")]
+            assert fields["public_shown"] == shown
+            assert shown or not any(value not in (0, "", "none") for value in told)
+
+
+def test_what_is_simulated_is_not_added_to_what_was_measured() -> None:
+    """Not in the sums of a country either, where the two are of different networks."""
+    real = counting("ok", 1, "abc")
+    elsewhere = counting("blocked", 4, "def", simulated=True, asn=36884)
+    fields = written(content([*real, *elsewhere]), make_cell=cell)[f"country_1h,country=MA,{CHAT}", HOUR_NS]
+    assert (fields["lines"], fields["cells"], fields["interfered"], fields["public_interfered"]) == (3, 1, 0, 0)
 
 
 def test_a_line_in_two_places_is_one_of_its_country() -> None:

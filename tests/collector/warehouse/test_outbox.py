@@ -56,6 +56,15 @@ def test_what_changes_is_marked() -> None:
     assert marked(warehouse) == set()
 
 
+@pytest.mark.parametrize("change", [{"established": False}, {"bucket": "another"}, {"bucket": None}])
+def test_who_counts_is_written_anew_when_it_changes(change: dict[str, Any]) -> None:
+    warehouse = fed()
+    warehouse.replace([content([verdict_row()])], 1)
+    settled(warehouse)
+    warehouse.replace([content([verdict_row(**change)])], 2)
+    assert marked(warehouse) >= ALL
+
+
 def test_a_transaction_that_fails_leaves_no_mark() -> None:
     warehouse = fed()
     settled(warehouse)
