@@ -12,7 +12,12 @@ from tests.source import ROOT
 
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("tests/**/*.md"), *ROOT.glob("grafana/**/*.md"))
+    for path in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("tests/**/*.md"),
+        *ROOT.glob("grafana/**/*.md"),
+    )
     if path.name != "CHANGELOG.md"  # which names what was
 )
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
