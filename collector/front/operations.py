@@ -8,6 +8,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from collector.front.access import is_full
+from collector.front.parameters import Parameters
 from collector.judging.projector import Projector
 from collector.log import Log
 from collector.metrics import Metrics
@@ -29,6 +30,7 @@ class Operations:
 
         The status is 200 all the same: uploads are taken, and nobody is to restart what takes them.
         """
+        Parameters(request.query, ())
         standstill_s = self._projector.standstill_s
         if not is_full(request):
             return web.json_response({"ok": standstill_s is None})
@@ -48,6 +50,7 @@ class Operations:
         """The counters, in the text format of Prometheus."""
         if not is_full(request):
             raise web.HTTPForbidden(text="Metrics are for the operator: send the admin token.")
+        Parameters(request.query, ())
         metrics = self._metrics
         log, projection = await asyncio.to_thread(self._cursors)
         metrics.log_cursor.set(log)

@@ -69,4 +69,6 @@ def _bad(reason: str, message: str) -> Refused:
 
 def _nearest(word: str, words: Collection[str]) -> str:
     close = get_close_matches(word, words, 1, cutoff=0.5)
+    if not words:
+        return "this takes none"
     return f"did you mean `{close[0]}`" if close else f"give one of {', '.join(words)}"

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from collector.front.access import is_full, own_port
 from collector.front.page.page import render
+from collector.front.parameters import Parameters
 from collector.warehouse.store import Warehouse
 
 HOW_TO_SEE_ALL = (
@@ -21,6 +22,7 @@ def add_routes(app: web.Application, warehouse: Warehouse, now_ms: Callable[[], 
     """Adds `/`: what the warehouse holds of the last 24 hours, in full for those who may see all."""
 
     async def page(request: web.Request) -> web.Response:
+        Parameters(request.query, ())
         full = is_full(request)
         notice = "" if full or own_port(request) is None else HOW_TO_SEE_ALL
         text = await asyncio.to_thread(render, warehouse, now_ms(), full, notice)

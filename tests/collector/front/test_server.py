@@ -80,6 +80,14 @@ async def test_a_span_that_is_none(collector: Serving, query: str, path: str, re
     assert (status, json.loads(text)["error"]) == (400, reason)
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics"])
+async def test_where_nothing_is_asked_for_a_parameter_is_refused(collector: Serving, path: str) -> None:
+    assert (await collector.get(path))[0] == 200
+    status, text = await collector.get(f"{path}?country=MA")
+    assert (status, json.loads(text)["error"]) == (400, "unknown_parameter")
+    assert json.loads(text)["message"] == "There is no parameter `country`; this takes none."
+
+
 async def test_health_says_how_far_behind_the_projection_is(collector: Serving) -> None:
     volunteer = Volunteer(1)
     await collector.post(volunteer.seal([volunteer.measure()]))
