@@ -28,6 +28,7 @@ from collector.facts.networks import PrefixTable, read_networks
 from collector.facts.own_clock import EARLIEST_MS, OwnClock
 from collector.facts.pseudonyms import Pseudonyms
 from collector.front.batches import Ingest
+from collector.front.origins import Origins
 from collector.front.signed_gets import SignedGets
 from collector.front.source import read_prefixes
 from collector.front.tickets import Tickets
@@ -74,7 +75,7 @@ class Options(Struct, frozen=True, kw_only=True):
     networks: Path | None = None
     targets: Path | None = None
     control_keys: tuple[str, ...] = ()
-    told: bool = False  # that every line is established and a source of its own: of what is simulated only
+    simulated: bool = False  # takes what is simulated only; every line is established and a source of its own
     trusted_proxies: tuple[str, ...] = ()
     influx: Server | None = None
     trust_clock: bool = False  # whatever the log says of the time
@@ -140,7 +141,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
     ):
         key, lines = collector_key.load_or_create(options.data), pseudonyms.load_or_create(options.data)
         projector = Projector(
-            log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, told=options.told
+            log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, told=options.simulated
         )
         files = TargetFiles(kept, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
@@ -152,7 +153,9 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         if own.behind_ms():
             logger.warning(CLOCK_BEHIND)
 
-        tickets = Tickets(networks, Buckets(options.data / buckets.FILE, clock), key, own.now_ms, proxies)
+        sources = Buckets(options.data / buckets.FILE, clock)
+        tickets = Tickets(networks, sources, key, own.now_ms, proxies)
+        origins = Origins(networks, sources, tickets, proxies)
 
         def stored() -> None:
             own.kept()
@@ -162,7 +165,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             log=log,
             index=index,
             kept_targets=kept,
-            ingest=Ingest(log, networks, key, tickets, metrics, own.now_ms, stored, proxies),
+            ingest=Ingest(log, networks, key, origins, metrics, own.now_ms, stored, simulated=options.simulated),
             projector=projector,
             warehouse=warehouse,
             targets=targets,

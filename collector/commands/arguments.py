@@ -56,6 +56,7 @@ def options(arguments: argparse.Namespace) -> Options:
         control_keys=tuple(getattr(arguments, "control_key", ())),
         trusted_proxies=tuple(getattr(arguments, "trusted_proxy", ())),
         trust_clock=getattr(arguments, "trust_clock", False),
+        simulated=getattr(arguments, "simulated", False),
         influx=settings.server(arguments, os.environ) if "influx" in arguments else None,
     )
 

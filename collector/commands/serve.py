@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_outside(parser)
     add_trust_clock(parser)
     parser.add_argument("--listen", metavar="HOST:PORT", required=True)
+    parser.add_argument("--simulated", action="store_true", help="take only what a replay or a lab sends")
     parser.add_argument(
         "--trusted-proxy", metavar="CIDR", action="append", default=[], help="believe X-Forwarded-For of these"
     )

@@ -27,14 +27,33 @@ SECRET_BYTES, BUCKET_BYTES = 16, 16
 DAY_MS = 86_400_000
 PORTS = 1_024  # of a block that a carrier's NAT gives one line
 BITS = {4: 24, 6: 48}
-NOWHERE = "0" * 32
+NOWHERE = "0" * 32  # of a source that is not known; all such are one
+
+Held = tuple[str, str]  # under the secret of a day, and of the day before it; NOWHERE where it is not known
 
 
 class Bucket(Struct, frozen=True):
-    """A source's bucket under the day's secret and under that of the day before, 32 hex digits each."""
+    """A source's bucket under the secret of `day` (since 1970) and that of the day before, 32 hex digits each."""
 
     bucket: str = NOWHERE
     before: str = NOWHERE
+    day: int = 0
+
+    def held(self, day: int) -> Held:
+        """What an envelope of `day` holds of it: the hashes under that day's secret and under the day's before."""
+        known = {self.day: self.bucket, self.day - 1: self.before}
+        return known.get(day, NOWHERE), known.get(day - 1, NOWHERE)
+
+
+def packed(held: Held) -> bytes:
+    """The two hashes as an envelope keeps them, 32 bytes."""
+    return bytes.fromhex("".join(held))
+
+
+def of_day(kept: str, days: int) -> str:
+    """The bucket, so many days before the one of the envelope that keeps this, hex; NOWHERE where it is not known."""
+    digits = 2 * BUCKET_BYTES
+    return (kept[days * digits :][:digits] or NOWHERE) if days in (0, 1) else NOWHERE
 
 
 class _Secrets(Struct, frozen=True, kw_only=True):
@@ -63,7 +82,7 @@ class Buckets:
         prefix = int(parsed) >> (parsed.max_prefixlen - length)
         block = b"" if port is None else (port // PORTS).to_bytes(2)
         named = bytes([parsed.version]) + prefix.to_bytes(6) + block
-        return Bucket(_hash(named, today.secret), _hash(named, today.before))
+        return Bucket(_hash(named, today.secret), _hash(named, today.before), today.day)
 
     def _today(self) -> _Secrets:
         """The secrets of now; at midnight others, and the oldest is gone. A clock that goes back changes nothing."""

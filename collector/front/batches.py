@@ -18,17 +18,17 @@ from msgspec import Struct
 
 from collector.facts.collector_key import CollectorKey
 from collector.facts.gaps import Gaps
-from collector.facts.networks import Networks, Prefix, lookup_prefix
+from collector.facts.networks import Networks, lookup_prefix
 from collector.facts.own_clock import ClockBehind
+from collector.front.origins import Origin, Origins
 from collector.front.refusals import Refused, refusal
-from collector.front.source import source_address
-from collector.front.tickets import Tickets
 from collector.log import Envelope, Log, LogFull
 from collector.metrics import Metrics
 from probe.addresses import is_public, prefix_of
 from probe.codecs.receipt import Receipt, issue
 from probe.codecs.seal import LIMITS, SealedBatch, SealError, unseal
-from probe.model import Measurement, Network
+from probe.failure import UserError
+from probe.model import Measurement
 
 CONTENT_TYPE = "application/vnd.ringback.batch+gzip"
 MOST_PREFIXES = 1000  # of one batch that are looked up
@@ -56,7 +56,8 @@ INGEST_LIMITS = IngestLimits()
 class Ingest:
     """Receives batches. `now_ms` is the wall clock, and may raise ClockBehind.
 
-    `stored` is called after something new is on the disk.
+    `stored` is called after something new is on the disk. What is `simulated` and what is real have collectors of their
+    own: each refuses the other's.
     """
 
     def __init__(
@@ -64,21 +65,22 @@ class Ingest:
         log: Log,
         networks: Networks,
         key: CollectorKey,
-        tickets: Tickets,
+        origins: Origins,
         metrics: Metrics,
         now_ms: Callable[[], int],
         stored: Callable[[], None],
-        proxies: tuple[Prefix, ...] = (),
+        *,
+        simulated: bool = False,
         limits: IngestLimits = INGEST_LIMITS,
     ) -> None:
         self._log = log
         self._networks = networks
         self._key = key
-        self._tickets = tickets
+        self._origins = origins
         self._metrics = metrics
         self._now_ms = now_ms
         self._stored = stored
-        self._proxies = proxies
+        self._simulated = simulated
         self._limits = limits
         self._under_way = 0
         self._gaps = Gaps()
@@ -109,20 +111,23 @@ class Ingest:
             batch = await asyncio.to_thread(unseal, data)
         except SealError as error:
             raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
-        is_new = await self._append(batch, data, received_ms, self._network(request, batch, received_ms))
+        self._check_world(batch)
+        is_new = await self._append(batch, data, received_ms, self._origin(request, batch, received_ms))
         self._gaps.hear(batch.header)
         lines = len(batch.measurements)
         stored, known = (lines, 0) if is_new else (0, lines)
         return issue(data, stored, known, received_ms, self._key.key, self._key.sign)
 
-    async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, network: Network) -> bool:
+    async def _append(self, batch: SealedBatch, data: bytes, received_ms: int, origin: Origin) -> bool:
         """Whether it was new. What it repeats of other batches is seen later, by the index."""
         named = {prefix: lookup_prefix(self._networks, prefix) for prefix in prefixes(batch.measurements)}
-        envelope = Envelope(received_ms=received_ms, network=network, named=named, body=data)
+        envelope = Envelope(
+            received_ms=received_ms, network=origin.network, named=named, bucket=origin.bucket, body=data
+        )
         try:
             appended = await self._log.append(envelope, batch.header.sealed_ms)
         except LogFull as error:
-            raise Refused(503, "log_full", "The collector cannot keep more at the moment; try again later.") from error
+            raise _full() from error
         return appended.is_new
 
     def _received_ms(self) -> int:
@@ -133,18 +138,20 @@ class Ingest:
                 503, "clock_behind", "The collector's clock is wrong at the moment; try again later."
             ) from error
 
-    def _network(self, request: web.Request, batch: SealedBatch, received_ms: int) -> Network:
-        """The network of a batch: by its ticket, and without one none.
+    def _origin(self, request: web.Request, batch: SealedBatch, received_ms: int) -> Origin:
+        try:
+            return self._origins.of(request, batch, received_ms)
+        except UserError as error:
+            raise _full() from error
 
-        Format 1 has no tickets: there, as in what is simulated, the source counts as before.
-        """
-        if batch.header.format == 1 or all(seen.simulated for seen in batch.measurements):
-            return self._origin(request)
-        return self._tickets.network(batch, received_ms) or Network()
-
-    def _origin(self, request: web.Request) -> Network:
-        forwarded = request.headers.getall("X-Forwarded-For", ())
-        return self._networks.lookup(source_address(request.remote, forwarded, self._proxies))
+    def _check_world(self, batch: SealedBatch) -> None:
+        if all(seen.simulated is self._simulated for seen in batch.measurements):
+            return
+        if self._simulated:
+            raise Refused(422, "not_simulated", "This collector takes simulated measurements only: send it to another.")
+        raise Refused(
+            422, "simulated", "Simulated measurements go to a collector that was started with `serve --simulated`."
+        )
 
     def _count(self, receipt: Receipt) -> None:
         self._metrics.batches.labels("stored" if receipt.stored else "known").inc()
@@ -191,6 +198,10 @@ async def _read_body(request: web.Request, limits: IngestLimits) -> bytes:
     except (web.RequestPayloadError, ConnectionError):
         raise Refused(408, "cut_short", "The body ended early; send it again.") from None
     return bytes(body)
+
+
+def _full() -> Refused:
+    return Refused(503, "log_full", "The collector cannot keep more at the moment; try again later.")
 
 
 def _too_large(limits: IngestLimits) -> Refused:

@@ -14,17 +14,19 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import web
 
-from collector.facts.buckets import Buckets
+from collector.facts.buckets import NOWHERE, Bucket, Buckets, Held
 from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import Networks, Prefix, parse_address
 from collector.facts.own_clock import ClockBehind
 from collector.facts.start import corrected_start
 from collector.front.source import is_within, source_address
 from probe.codecs.seal import SealedBatch
-from probe.codecs.ticket import MINUTE_MS, network_of, sign
+from probe.codecs.ticket import DAY_MS, MINUTE_MS, network_of, sign
+from probe.failure import UserError
 from probe.model import Network, Ticket
 
 HEADER = "Ringback-Ticket"
+MINUTES = DAY_MS // MINUTE_MS  # of a day
 PASSED_ON = ("Forwarded", "X-Forwarded-For", "Via")
 _KEY, _NONCE = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{32}")
 
@@ -45,7 +47,7 @@ class Tickets:
         self._signers = frozenset({key.key, *(each.old for each in key.public.hand_overs)})
 
     def issue(self, request: web.Request) -> str | None:
-        """The header's value; None for who asks for no ticket."""
+        """The header's value; None for who asks for no ticket, and while none can be given."""
         key, nonce = request.query.get("key", ""), request.query.get("nonce", "")
         if not _KEY.fullmatch(key) or not _NONCE.fullmatch(nonce):
             return None
@@ -54,13 +56,17 @@ class Tickets:
         except ClockBehind:
             return None
         source = self._source(request)
-        parsed, bucket = parse_address(source), self._buckets.of(source)
+        parsed = parse_address(source)
+        try:
+            now, before = self._buckets.of(source).held(minute // MINUTES)
+        except UserError:  # the disk is full
+            return None
         unsigned = Ticket(
             by=self._key.key,
             key=key,
             network=self._networks.lookup(source),
-            bucket=bucket.bucket,
-            bucket_before=bucket.before,
+            bucket=now,
+            bucket_before=before,
             minute=minute,
             nonce=nonce,
             family=4 if parsed is None else parsed.version,
@@ -80,6 +86,19 @@ class Tickets:
             for start_ms in (min(times), max(times))  # what holds at both holds between
         }
         return found.pop() if len(found) == 1 else None
+
+    def bucket(self, batch: SealedBatch, day: int) -> Held:
+        """Under the secrets of `day`, the source that a batch's tickets name; of several the latest's.
+
+        Only for a batch whose tickets name a network: it is not asked again whether they are genuine.
+        """
+        contexts = {number: batch.contexts[number] for number in batch.numbers}.values()
+        tickets = {one for each in contexts for one in (each.ticket, each.before, each.after) if one is not None}
+        now, before = NOWHERE, NOWHERE
+        for one in sorted(tickets, key=lambda one: (one.minute, one.nonce)):
+            here = Bucket(one.bucket, one.bucket_before, one.minute // MINUTES).held(day)
+            now, before = (new if new != NOWHERE else old for new, old in zip(here, (now, before), strict=True))
+        return now, before
 
     def _source(self, request: web.Request) -> str:
         """The address of who asks; "" where it is another's."""

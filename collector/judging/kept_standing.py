@@ -34,7 +34,10 @@ class KeptStanding:
         self.who: WhoCounts = TOLD if told else by_standing(self.is_established)
 
     def is_established(self, record: Record) -> bool:
-        return self._standings.is_established(record.key, record.network.asn, record.received_ms)
+        """What is simulated is of no line, whoever sent it: strangers never see it among what is real."""
+        return not record.measurement.simulated and self._standings.is_established(
+            record.key, record.network.asn, record.received_ms
+        )
 
     def begin(self, warehouse: Warehouse | None) -> None:
         """Starts from what a warehouse holds, or from nothing, if it is not there already."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 from msgspec import Struct
 
+from collector.facts.buckets import of_day
 from collector.facts.standing import day_of
 from collector.log import Record
 
@@ -18,7 +19,10 @@ Source = tuple[int, Hashable]  # day (UTC) since 1970, source bucket
 
 
 class WhoCounts(Struct, frozen=True):
-    """`established` at receipt; `bucket`: the keyed hash of the source on the day of the record's start, if known."""
+    """`established` at receipt; `bucket`: the keyed hash of the source on the day of the record's start.
+
+    None is of what was received before there were buckets.
+    """
 
     established: Callable[[Record], bool]
     bucket: Callable[[Record], str | None]
@@ -41,12 +45,13 @@ TOLD = WhoCounts(_everybody, _own)
 
 
 def by_standing(established: Callable[[Record], bool]) -> WhoCounts:
-    """By what the collector itself saw. A bucket names a source on the day of its receipt only, and is then made of
-    another secret: what was received on another day than it was measured is of an unknown source.
+    """By what the collector itself saw. An envelope knows its source under the secrets of its own day and of the day
+    before: what was measured on an earlier one is, with all else of unknown source, of one together.
     """
 
     def bucket(record: Record) -> str | None:
-        return record.bucket if day_of(record.received_ms) == day_of(record.started_ms) else None
+        waited = day_of(record.received_ms) - day_of(record.started_ms)
+        return None if record.bucket is None else of_day(record.bucket, waited)
 
     return WhoCounts(established, bucket)
 

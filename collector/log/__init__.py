@@ -20,7 +20,8 @@ class Envelope(Struct, frozen=True, kw_only=True):
     received_ms: int  # by the collector's clock as it was
     network: Network  # of the source's address, which is forgotten
     named: dict[str, Network]  # prefix → network: of resolvers, of routers on the path, of what was dialled
-    bucket: bytes | None = None  # keyed hash of the source; None: received before there were buckets
+    # Keyed hashes of the source under the secrets of the day and of the day before, 16 bytes each, 0 where not known.
+    bucket: bytes | None = None  # None: received before there were buckets
     body: bytes  # exactly as received
 
     @property
@@ -81,7 +82,7 @@ class Record(Struct, frozen=True, kw_only=True):
     resolver_networks: dict[str, Network]  # prefix → network: of resolvers, and of routers on the path
     targets: str  # digest of the targets file that was measured
     software: str
-    bucket: str | None = None  # keyed hash of the source on the day of receipt; None: received before there were any
+    bucket: str | None = None  # as in the envelope, hex; None: received before there were any
     line: int = 0  # within its batch, counted from 1; 0: not known
     damage: str | None = None  # why it cannot be read any more, an exception's class; then `measurement` is a stub
 

@@ -87,8 +87,8 @@ def serve_words(directory: Path, episode: Episode, secret: bytes) -> str:
     """The command that starts another collector so that it takes this episode for what it is."""
     controls = " ".join(f"--control-key {key}" for key in control_keys(episode, secret))
     return (
-        f"ringback-collector serve --data ANOTHER_DIR --listen HOST:PORT --networks {directory / NETWORKS_FILE} "
-        f"--trusted-proxy ADDRESS_OF_THIS_MACHINE {controls}"
+        f"ringback-collector serve --simulated --data ANOTHER_DIR --listen HOST:PORT "
+        f"--networks {directory / NETWORKS_FILE} --trusted-proxy ADDRESS_OF_THIS_MACHINE {controls}"
     )
 
 
@@ -98,7 +98,7 @@ def options_for(options: Options, episode: Episode, secret: bytes) -> Options:
         options,
         networks=options.data / NETWORKS_FILE,
         control_keys=control_keys(episode, secret),
-        told=True,
+        simulated=True,
         trusted_proxies=(f"{HERE}/32",),
     )
 

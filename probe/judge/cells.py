@@ -26,8 +26,8 @@ OPERATORS = Floors(voices=LINES_FLOOR, sources=2, mixed=MIXED_FLOOR)
 class Line(Struct, frozen=True, kw_only=True):
     """A line in a cell: its latest verdict there, whether its key was established, and from which source it came.
 
-    `bucket` is the keyed hash of the source on the cell's own day, UTC. None is of an old record: its source is not
-    known. All such lines are one source of a public state, and each of them one of the operator's.
+    `bucket` is the keyed hash of the source on the cell's own day, UTC; lines whose source is not known share one.
+    None is of an old record: all such lines are one source of a public state, and each of them one of the operator's.
     """
 
     verdict: Verdict

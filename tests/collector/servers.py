@@ -18,6 +18,7 @@ from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import Prefix, PrefixTable
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
+from collector.front.origins import Origins
 from collector.front.server import create_app, runner
 from collector.front.signed_gets import SignedGets
 from collector.front.tickets import Tickets
@@ -49,6 +50,16 @@ async def eventually(condition: Callable[[], bool]) -> None:
             if condition():
                 return
             await asyncio.sleep(0)
+
+
+class Clock:
+    """A wall clock that stands where it is set, in ms."""
+
+    def __init__(self, now: int = NOW_MS) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
 
 
 class Serving:
@@ -104,8 +115,10 @@ async def serving(
     owner: bool = True,
     rules: Rules = RULES,
     targets: Targets = TARGETS,
+    simulated: bool = False,
+    clock: Callable[[], int] = lambda: NOW_MS,
 ) -> AsyncIterator[Serving]:
-    """Files in `directory`; the clock stands at NOW_MS. The session is the owner's, or anybody's."""
+    """Files in `directory`. The session is the owner's, or anybody's."""
     metrics = Metrics(CollectorRegistry())
     kept = KeptTargets(directory / "targets")
     with (
@@ -115,9 +128,13 @@ async def serving(
     ):
         projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=parse)
         key = CollectorKey(bytes(32))
-        table, now_ms = PrefixTable(networks), lambda: NOW_MS
-        tickets = Tickets(table, Buckets(directory / "buckets.key", now_ms), key, now_ms, proxies)
-        ingest = Ingest(log, table, key, tickets, metrics, now_ms, projector.announce, proxies, limits)
+        table = PrefixTable(networks)
+        buckets = Buckets(directory / "buckets.key", clock)
+        tickets = Tickets(table, buckets, key, clock, proxies)
+        origins = Origins(table, buckets, tickets, proxies)
+        ingest = Ingest(
+            log, table, key, origins, metrics, clock, projector.announce, simulated=simulated, limits=limits
+        )
         parts = Parts(
             log=log,
             index=index,
@@ -129,12 +146,12 @@ async def serving(
             controls=controls,
             key=key,
             tickets=tickets,
-            signed_gets=SignedGets(controls, key, now_ms),
+            signed_gets=SignedGets(controls, key, clock),
             pseudonyms=PSEUDONYMS,
             metrics=metrics,
-            now_ms=now_ms,
+            now_ms=clock,
         )
-        served = runner(create_app(parts, OwnerAccess(TOKEN, lambda: NOW_MS)))
+        served = runner(create_app(parts, OwnerAccess(TOKEN, clock)))
         await served.setup()
         try:
             site = web.TCPSite(served, "127.0.0.1", 0)

@@ -48,7 +48,7 @@ def main(words: list[str]) -> None:
     people = socket.socket(fileno=doors.page_socket)
     enter(doors.world)
     data, networks, targets = Path(doors.data), Path(doors.networks), Path(doors.targets)
-    options = Options(data=data, networks=networks, targets=targets, control_keys=doors.control_keys, told=True)
+    options = Options(data=data, networks=networks, targets=targets, control_keys=doors.control_keys, simulated=True)
     with (
         durable.for_the_owner_alone(),
         opened(options, RULES) as parts,

@@ -115,7 +115,7 @@ def _accepted(mutants: Iterator[Measurement], volunteer: Volunteer, found: Survi
             found.refused += 1
         else:
             found.accepted += 1
-            yield mutant
+            yield replace(mutant, simulated=False)  # what is simulated is refused by a collector for volunteers
 
 
 def _batches(mutants: Iterator[Measurement], known: Sequence[Measurement]) -> Iterator[list[Measurement]]:

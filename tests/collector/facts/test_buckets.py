@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.facts.buckets import DAY_MS, FILE, NOWHERE, Bucket, Buckets
+from collector.facts.buckets import DAY_MS, FILE, NOWHERE, Bucket, Buckets, of_day, packed
 
 DAY = 20_000
 
@@ -81,6 +81,16 @@ def test_a_clock_that_goes_back_brings_no_old_secret_and_makes_none(tmp_path: Pa
     first = made.of("203.0.113.1")
     clock.now -= 3 * DAY_MS
     assert made.of("203.0.113.1") == first
+
+
+@pytest.mark.parametrize(
+    ("day", "held"),
+    [(8, ("1" * 32, "2" * 32)), (9, (NOWHERE, "1" * 32)), (7, ("2" * 32, NOWHERE)), (10, (NOWHERE, NOWHERE))],
+)
+def test_an_envelope_of_another_day_holds_what_is_known_of_its_days(day: int, held: tuple[str, str]) -> None:
+    bucket = Bucket("1" * 32, "2" * 32, day=8)
+    assert bucket.held(day) == held
+    assert tuple(of_day(packed(held).hex(), days) for days in (0, 1)) == held
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"day":20000,"secret":"00","before":"11"}', b"\xff"])

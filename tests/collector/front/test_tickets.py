@@ -25,20 +25,35 @@ NETWORKS = [(ipaddress.ip_network("127.0.0.0/24"), HERE)]
 NONCE = "5a" * 16
 
 
-def sealed(volunteer: Volunteer, ticket: Ticket | None, **changes: bool) -> bytes:
-    """One measurement of now, in format 2."""
+def sealed(
+    volunteer: Volunteer,
+    ticket: Ticket | None,
+    *,
+    sealed_ms: int = NOW_MS,
+    around: tuple[Ticket, Ticket] | tuple[None, None] = (None, None),
+    **changes: int,
+) -> bytes:
+    """One measurement in format 2, of now; `around`: the last ticket before it and the first after it."""
     seen = replace(volunteer.measure(), **changes)
     header = BatchHeader(
         format=2,
         key=volunteer.key,
         batch=volunteer.number(),
-        sealed_ms=NOW_MS,
+        sealed_ms=sealed_ms,
         software="ringback 0.1",
         targets=DIGEST,
         contexts=1,
         salt=volunteer.number(),
     )
-    return seal(header, [say(seen, 0)], volunteer._private.sign, [encode(Context(link=seen.link, ticket=ticket))])
+    context = Context(link=seen.link, ticket=ticket, before=around[0], after=around[1])
+    return seal(header, [say(seen, 0)], volunteer._private.sign, [encode(context)])
+
+
+async def asked(collector: Serving, key: str, source: str) -> Ticket:
+    """The ticket of this key, for which a trusted proxy asks."""
+    url = f"{collector.url}/v1/targets?key={key}&nonce={NONCE}"
+    async with collector.session.get(url, headers={"X-Forwarded-For": source}) as answer:
+        return msgspec.json.decode(base64.b64decode(answer.headers[HEADER]), type=Ticket)
 
 
 async def had(collector: Serving, key: str, directory: Path) -> Ticket:
@@ -73,9 +88,10 @@ async def test_without_a_ticket_a_batch_belongs_to_no_network(tmp_path: Path) ->
 
 
 async def test_format_1_and_what_is_simulated_belong_where_they_come_from(tmp_path: Path) -> None:
-    async with serving(tmp_path, networks=NETWORKS) as collector:
-        volunteer = Volunteer()
+    volunteer = Volunteer()
+    async with serving(tmp_path / "real", networks=NETWORKS) as collector:
         assert await network_of(collector, volunteer.seal([volunteer.measure()])) == HERE
+    async with serving(tmp_path / "lab", networks=NETWORKS, simulated=True) as collector:
         assert await network_of(collector, sealed(volunteer, None, simulated=True)) == HERE
 
 

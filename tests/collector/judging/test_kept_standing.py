@@ -103,7 +103,7 @@ def test_a_rebuild_finds_the_same(tmp_path: Path) -> None:
     warehouse.close()
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_only_an_instance_that_is_told_counts_everybody(tmp_path: Path, told: bool) -> None:
-    with opened(Options(data=tmp_path, told=told), REAL) as parts:
-        assert parts.projector.counts(record()) is told
+@pytest.mark.parametrize("simulated", [True, False])
+def test_only_an_instance_of_what_is_simulated_counts_everybody(tmp_path: Path, simulated: bool) -> None:
+    with opened(Options(data=tmp_path, simulated=simulated), REAL) as parts:
+        assert parts.projector.counts(record()) is simulated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from collector.facts.buckets import NOWHERE
 from collector.facts.standing import DAY_MS, Day, Standings, day_of
 from collector.judging.who_counts import TOLD, by_standing, count_sources
 from tests.collector.judging.evidence import MAROC, MEDI, START_MS, record
@@ -22,12 +23,13 @@ def test_a_line_counts_from_the_receipt_on_at_which_it_was_established() -> None
     assert not who.established(replace(record(key="k1"), received_ms=TODAY * DAY_MS - 1))
 
 
-def test_a_bucket_is_of_one_day() -> None:
+@pytest.mark.parametrize(("days", "bucket"), [(-1, NOWHERE), (0, "ab" * 16), (1, "cd" * 16), (2, NOWHERE)])
+def test_a_bucket_is_of_the_day_of_the_start(days: int, bucket: str) -> None:
+    """What was received days later, by the secrets of that day and of the day before."""
     who = by_standing(lambda one: False)
-    same = replace(record(), bucket="b")
-    assert who.source(same) == (TODAY, "b")
-    assert who.bucket(replace(same, received_ms=same.received_ms + DAY_MS)) is None
-    assert who.bucket(record()) is None
+    late = replace(record(), bucket="ab" * 16 + "cd" * 16, received_ms=START_MS + days * DAY_MS)
+    assert who.source(late) == (TODAY, bucket)
+    assert who.bucket(replace(late, bucket=None)) is None, "received before there were buckets"
 
 
 def test_who_is_told_counts_everybody_each_by_itself() -> None:

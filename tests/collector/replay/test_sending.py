@@ -36,6 +36,7 @@ PREPARED = {
     "proxies": read_prefixes(["127.0.0.1/32"]),
     "controls": frozenset(control_keys(EPISODE, SECRET)),
     "targets": targets_file.packaged(),
+    "simulated": True,
 }
 
 
@@ -62,7 +63,12 @@ async def test_what_is_sent_stands_in_the_log_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lacks", "said"),
-    [("controls", "does not know the episode's controls"), ("networks", "knows no network"), ("proxies", "no network")],
+    [
+        ("controls", "does not know the episode's controls"),
+        ("networks", "knows no network"),
+        ("proxies", "no network"),
+        ("simulated", "was started with `serve --simulated`"),
+    ],
 )
 async def test_a_collector_that_is_not_prepared_is_told_so(tmp_path: Path, lacks: str, said: str) -> None:
     given = {name: value for name, value in PREPARED.items() if name != lacks}

@@ -1,0 +1,53 @@
+"""Where a batch comes from: the network to which its measurements belong, and the source bucket in which they count.
+
+Its ticket says both, for it may be sent from anywhere. Format 1 has no tickets, nor has what is simulated: there the
+source counts. Its address is looked up and forgotten.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+from msgspec import Struct
+
+from collector.facts.buckets import NOWHERE, Buckets, Held, packed
+from collector.facts.networks import Networks, Prefix
+from collector.facts.standing import day_of
+from collector.front.source import source_address
+from collector.front.tickets import Tickets
+from probe.codecs.seal import SealedBatch
+from probe.model import Network
+
+
+class Origin(Struct, frozen=True):
+    """What an envelope says of where its batch comes from (collector/log)."""
+
+    network: Network = Network()
+    bucket: bytes = packed((NOWHERE, NOWHERE))
+
+
+class Origins:
+    """`proxies` are those that are trusted to say for whom they send."""
+
+    def __init__(
+        self, networks: Networks, buckets: Buckets, tickets: Tickets, proxies: tuple[Prefix, ...] = ()
+    ) -> None:
+        self._networks, self._buckets, self._tickets, self._proxies = networks, buckets, tickets, proxies
+
+    def of(self, request: web.Request, batch: SealedBatch, received_ms: int) -> Origin:
+        """Raises UserError when the buckets' secrets cannot be kept."""
+        forwarded = request.headers.getall("X-Forwarded-For", ())
+        source = source_address(request.remote, forwarded, self._proxies)
+        day = day_of(received_ms)
+        here = self._buckets.of(source).held(day)
+        if batch.header.format == 1 or all(seen.simulated for seen in batch.measurements):
+            return Origin(self._networks.lookup(source), packed(here))
+        network = self._tickets.network(batch, received_ms)
+        return Origin() if network is None else Origin(network, packed(_joined(self._tickets.bucket(batch, day), here)))
+
+
+def _joined(said: Held, here: Held) -> Held:
+    """What tickets say of the source. One of the day before knows nothing of this day's secret, after midnight: what
+    is sent from the same source does.
+    """
+    same = any(one == other != NOWHERE for one, other in zip(said, here, strict=True))
+    return here if same else said
