@@ -6,8 +6,8 @@ ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # A file stays with one worker, for some files share a costly fixture: a country of namespaces, a wheel. The longest are
-# begun first (tests/order.py), and half as many workers again as cores, for those wait more than they work.
-WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+# begun first (tests/order.py), and with twice as many workers as cores, for half of those wait more than they work.
+WORKERS ?= $(shell echo $$(($$(nproc) * 2)))
 # Bytecode is kept, whatever the environment says: else each worker rewrites all assertions again, and each of the hundreds
 # of programs that the tests start compiles itself first.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,7 +34,7 @@ $(READY): pyproject.toml requirements.lock
 
 test: setup
 	@if [ "$(NO_APT)" != 1 ]; then tests/install-packages.sh --if-possible; fi
-	$(PYTEST) $(ARGS)
+	@scratch=$$(tests/scratch.sh) && trap 'rm -rf "$$scratch"' EXIT && TMPDIR=$$scratch $(PYTEST) $(ARGS)
 
 # The scoreboard of the simulated country: needs root, and the machine for itself. ARGS="--entry NAME" runs a part of it.
 lab: setup

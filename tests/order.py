@@ -5,31 +5,42 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Those of some ten seconds and more on two idle cores, the longest first (`make test ARGS=--durations=100` shows them).
-LONGEST = (
+# Those of some ten seconds and more, the longest first (`make test ARGS=--durations=100` shows them): whose processes
+# and networks mostly wait, and those that keep to the processor.
+WAITING = (
     "tests/test_interference.py",
-    "tests/lab/test_slice.py",
-    "tests/collector/log/test_crash.py",
-    "tests/collector/judging/test_projector.py",
+    "tests/lab/test_demo.py",
     "tests/test_also.py",
+    "tests/lab/test_slice.py",
     "tests/lab/test_differential.py",
     "tests/country/test_country.py",
-    "tests/collector/replay/test_morocco.py",
-    "tests/lab/test_demo.py",
     "tests/lab/test_boxes.py",
-    "tests/grafana/test_load.py",
-    "tests/lab/test_world.py",
+    "tests/lab/test_sweeps.py",
     "tests/lab/test_net.py",
-    "tests/opinion/test_opinion.py",
+    "tests/lab/test_world.py",
     "tests/probe/test_cli.py",
-    "tests/grafana/test_morocco.py",
+    "tests/opinion/test_opinion.py",
     "tests/test_packaging.py",
-    "tests/grafana/test_queries.py",
-    "tests/collector/replay/test_outage.py",
 )
-_PLACES = {ROOT / name: place for place, name in enumerate(LONGEST)}
+COMPUTING = (
+    "tests/collector/judging/test_projector.py",
+    "tests/collector/log/test_crash.py",
+    "tests/test_parsers_are_linear.py",
+    "tests/collector/influx/test_projection.py",
+    "tests/collector/replay/test_morocco.py",
+    "tests/collector/front/test_batches.py",
+    "tests/collector/warehouse/test_privacy_floor.py",
+    "tests/probe/test_daemon.py",
+    "tests/collector/influx/test_forwarder.py",
+    "tests/probe/submit/test_target_updates.py",
+    "tests/collector/log/test_moving.py",
+    "tests/grafana/test_morocco.py",
+    "tests/collector/influx/test_end_to_end.py",
+)
+# By turns, so that there is always something to compute while others wait.
+_PLACES = {ROOT / name: place for names in (WAITING, COMPUTING) for place, name in enumerate(names)}
 
 
 def place(path: Path) -> int:
     """Files beside the longest keep their order, after them."""
-    return _PLACES.get(path, len(LONGEST))
+    return _PLACES.get(path, len(_PLACES))
