@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from probe.failure import fault_text
+
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 60
@@ -58,8 +60,8 @@ async def in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refusal(error.status, REASONS.get(error.status, "refused"), message, kept)
     except ConnectionError:  # whoever asked has left
         raise
-    except Exception:
-        log.exception("A request failed: %s %s", request.method, _route(request))
+    except Exception as error:
+        log.error("A request failed: %s %s\n%s", request.method, _route(request), fault_text(error))
         return refusal(500, "failed", "The collector failed at this; its operator finds the reason in the log.")
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from collector.front.refusals import Refused
+from probe.failure import fault_text
 
 NDJSON = "application/x-ndjson"
 SLICE = 1 << 16
@@ -50,7 +51,7 @@ async def stream(
         if isinstance(error, TimeoutError):
             log.warning("An answer was given up: it was not read.")
         else:
-            log.exception("An answer failed under way.")
+            log.error("An answer failed under way.\n%s", fault_text(error))
         if request.transport is not None:
             request.transport.abort()  # an end would make it look whole
         raise ConnectionResetError from error

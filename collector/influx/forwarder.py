@@ -23,6 +23,7 @@ from collector.metrics import Metrics
 from collector.warehouse import outbox
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse
+from probe.failure import fault_text
 
 MOST_LINES = 5000  # in one request
 LEAST_LINES = 50  # where the server is slow
@@ -81,12 +82,13 @@ class Forwarder:
                 worked = self._some_of(kind) or worked
             except (Unavailable, Misconfigured, Stopped):
                 raise
-            except Exception:  # one that is broken must not hold up the others
-                self._set_aside(kind)
+            except Exception as error:  # one that is broken must not hold up the others
+                self._set_aside(kind, error)
         return worked
 
-    def _set_aside(self, kind: Kind) -> None:
-        logger.exception("Points of the kind %s cannot be made; it is tried again in a while.", kind.value)
+    def _set_aside(self, kind: Kind, error: Exception) -> None:
+        said = "Points of the kind %s cannot be made; it is tried again in a while.\n%s"
+        logger.error(said, kind.value, fault_text(error))
         self._metrics.influx_failures.labels("broken").inc()
         self._sweeps.pop(kind, None)
         self._aside.add(kind)
@@ -188,7 +190,7 @@ class Forwarder:
         except Stopped:
             return 0.0
         except Exception as error:  # a broken projection must not stop the others, nor itself for good
-            logger.exception("Writing to InfluxDB failed; it is tried again.")
+            logger.error("Writing to InfluxDB failed; it is tried again.\n%s", fault_text(error))
             self._failed("broken", f"Writing to InfluxDB failed ({type(error).__name__}).")
             return self._pause_s(0.0)
         self._succeeded()

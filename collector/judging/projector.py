@@ -26,6 +26,7 @@ from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
 from collector.log import Log, Record
 from collector.warehouse.store import Basis, Hour, Warehouse, fresh
+from probe.failure import fault_text
 
 BATCHES = 500  # in one step: at most 25,000 measurements in memory
 HOURS = 500  # in one transaction of a rebuild
@@ -230,7 +231,7 @@ class Projector:
         self.error = f"{type(error).__name__}: {error}"
         if self._waiting_since is None:
             self._waiting_since = self._clock()
-        logger.exception("The projection failed; it is tried again.")
+        logger.error("The projection failed; it is tried again.\n%s", fault_text(error))
 
     async def _next_arrival(self) -> None:
         try:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from collector.log import LogFull
+from probe.failure import fault_text
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Committer:
             log.warning("The log cannot be written (%s): free the disk that holds the data directory.", error)
             alone.future.set_exception(LogFull(str(error)))
         except Exception as error:
-            log.exception("The log cannot be written.")
+            log.error("The log cannot be written.\n%s", fault_text(error))
             alone.future.set_exception(error)
 
     def _write(self, group: list[_Pending]) -> None:
@@ -114,7 +115,7 @@ class Committer:
             log.warning("The log cannot be written (%s): free the disk that holds the data directory.", error)
             self._refuse(group, LogFull(str(error)))
         except Exception as error:
-            log.exception("The log cannot be written.")
+            log.error("The log cannot be written.\n%s", fault_text(error))
             self._refuse(group, error)
         else:
             for pending, outcome in zip(group, outcomes, strict=True):

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import base64
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 import pytest
 
+import collector
 from collector.facts.pseudonyms import Pseudonyms
 from collector.influx.points import MAKERS, Points
 from collector.influx.vitals import Vitals
 from collector.instance import Parts
 from collector.judging.evidence import TargetFiles
+from collector.judging.projector import Projector
 from collector.judging.rules import RULES
 from collector.package.source import DATASETS, Source
 from collector.warehouse import outbox
@@ -22,6 +29,8 @@ from tests.collector.front.test_exports import ADMIN, Client, listening, public
 from tests.collector.package.holding import SINCE, UNTIL, wanted
 from tests.collector.rows import PSEUDONYMS
 
+COLLECTOR = Path(collector.__file__).parent
+LEVELS = ("debug", "info", "warning", "error", "critical")
 LEAST = 8  # hex digits of a key by which whoever has it finds it
 LONG = 12  # the same in megabytes of other digits, where eight stand by chance
 SPAN = f"since={SINCE}&until={UNTIL}"
@@ -112,6 +121,47 @@ async def test_no_page_and_no_line_of_the_log_names_a_line(
                 assert status in (200, 403), path
                 assert named(text, keys) == set(), path
         assert await owners(client) == keys
+    assert named(caplog.text, keys) == set()
+
+
+def test_no_line_of_the_log_has_the_words_of_a_fault() -> None:
+    """A KeyError's words are the key; a database's quote the row. Where it was, and the class, tell enough."""
+    places = [f"{path}:{call.lineno}" for path in sorted(COLLECTOR.rglob("*.py")) for call in told_in_words(path)]
+    assert places == []
+
+
+def told_in_words(path: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            with_words = any(keyword.arg == "exc_info" for keyword in node.keywords)
+            if node.func.attr == "exception" or (with_words and node.func.attr in LEVELS):
+                yield node
+
+
+async def test_a_projection_that_fails_does_not_say_whose_measurement_it_was(
+    parts: Parts, keys: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    key = min(keys)
+    projector = Projector(
+        parts.log,
+        parts.index,
+        parts.kept_targets,
+        parts.warehouse,
+        parts.controls,
+        rules=RULES,
+        parse=targets_file.parse,
+    )
+
+    def step() -> int:
+        raise KeyError(key)
+
+    async def sleep(seconds: float) -> None:
+        raise asyncio.CancelledError
+
+    projector.step = step  # type: ignore[method-assign]
+    with suppress(asyncio.CancelledError):
+        await projector.run(sleep)
+    assert "The projection failed" in caplog.text
     assert named(caplog.text, keys) == set()
 
 
