@@ -61,6 +61,16 @@ def test_a_line_counts_from_the_eighth_day_on() -> None:
     assert counting(projected(logged(*HONEST))) == {"k1": {0, 1}, "k2": {1}}
 
 
+def test_what_is_simulated_never_counts_beside_what_is_real() -> None:
+    """As in an old log: also not under a key that was seen for seven days."""
+    one = seen("k1", 0, 1)
+    simulated = replace(one, measurement=replace(one.measurement, uid="s", simulated=True))
+    rows = projected(logged(*history("k1", -7, 7), one, simulated)).select(
+        f"SELECT simulated, established FROM verdict WHERE received_ms >= {START_MS} ORDER BY simulated"
+    )
+    assert rows == [(False, True), (True, False)]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_the_order_and_the_stops(seed: int) -> None:
     chance, log, warehouse = random.Random(seed), logged(), Warehouse(None)
