@@ -34,7 +34,7 @@ $(READY): pyproject.toml requirements.lock
 
 test: setup
 	@if [ "$(NO_APT)" != 1 ]; then tests/install-packages.sh --if-possible; fi
-	@scratch=$$(tests/scratch.sh) && trap 'rm -rf "$$scratch"' EXIT && TMPDIR=$$scratch $(PYTEST) $(ARGS)
+	@scratch=$$(tests/scratch.sh) && trap 'rm -rf "$$scratch"' EXIT INT TERM && TMPDIR=$$scratch $(PYTEST) $(ARGS)
 
 # The scoreboard of the simulated country: needs root, and the machine for itself. ARGS="--entry NAME" runs a part of it.
 lab: setup
