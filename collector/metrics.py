@@ -13,6 +13,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._add_missing(registry)
+        self._add_refused(registry)
         self.batches = Counter(
             "ringback_batches", "Uploads by outcome: stored, known, or why refused", ["outcome"], registry=registry
         )
@@ -88,5 +89,14 @@ class Metrics:
         self.dropped_measurements = Gauge(
             "ringback_probe_dropped_measurements",
             "Measurements that probes say fitted in no batch",
+            registry=registry,
+        )
+
+    def _add_refused(self, registry: CollectorRegistry) -> None:
+        """Adds what limits keep out (collector/front/executors.py)."""
+        self.turned_away = Counter(
+            "ringback_turned_away",
+            "Requests refused with 429 because a queue was full: that of ingest, or of reading",
+            ["queue"],
             registry=registry,
         )

@@ -2,7 +2,7 @@
 
 What arrives is written by strangers: the body is read in bounded memory and time, and checked whole before anything
 is kept. 2xx means that it is on the disk. A refusal of 400, 413 or 422 is for good: the probe sets the batch aside;
-after 408 and 503 it tries again.
+after 408, 429 and 503 it tries again.
 
 The source address is looked up and forgotten: it reaches neither the log nor a message.
 """
@@ -20,6 +20,7 @@ from collector.facts.collector_key import CollectorKey
 from collector.facts.gaps import Gaps
 from collector.facts.networks import Networks, lookup_prefix
 from collector.facts.own_clock import ClockBehind
+from collector.front.executors import EXECUTORS
 from collector.front.origins import Origin, Origins
 from collector.front.refusals import Refused, refusal
 from collector.log import Envelope, Log, LogFull
@@ -104,11 +105,11 @@ class Ingest:
     async def _accept(self, request: web.Request) -> Receipt:
         _check_headers(request, self._limits)
         if self._under_way > self._limits.at_once:
-            raise Refused(503, "busy", "Too many uploads are under way; try again later.")
+            raise Refused(429, "busy", "Too many uploads are under way; try again later.")
         data = await _read_body(request, self._limits)
         received_ms = self._received_ms()
         try:
-            batch = await asyncio.to_thread(unseal, data)
+            batch = await request.app[EXECUTORS].ingest.run(unseal, data)
         except SealError as error:
             raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
         self._check_world(batch)

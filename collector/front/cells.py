@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 from aiohttp import web
 
 from collector.front.access import is_full
+from collector.front.executors import reading
 from collector.front.parameters import Parameters
 from collector.front.refusals import Refused
 from collector.front.streaming import NDJSON
 from collector.warehouse import privacy_floor, questions
 from collector.warehouse.questions import CellQuery, VerdictQuery
 from collector.warehouse.store import Warehouse
+from collector.warehouse.tables import VerdictRow
 from probe.model import Access, Json, Target
 
 MAX_ASN = 2**32 - 1
@@ -42,19 +43,28 @@ class Cells:
         """One verdict per measurement, newest first; only for those who may see all."""
         if not is_full(request):
             raise Refused(403, "full_access_only", "Single verdicts are of single lines: ask for /v1/cells instead.")
-        query = await asyncio.to_thread(self._verdict_query, request.query)
-        rows = await asyncio.to_thread(questions.verdicts, self._warehouse, query)
+        rows, complete = await reading(request).run(self._verdicts, request.query, always=True)
         if NDJSON in request.headers.get("Accept", ""):
             return _body(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), NDJSON)
-        return _json({"verdicts": rows, "complete": len(rows) < query.limit})
+        return _json({"verdicts": rows, "complete": complete})
 
     async def cells(self, request: web.Request) -> web.Response:
         """`{"cells":[…],"complete":…}`, newest hour first; below the floor none, and counts as bands."""
         full = is_full(request)
-        query = await asyncio.to_thread(self._cell_query, request.query, full)
-        rows = await asyncio.to_thread(questions.cells, self._warehouse, query)
+        return _body(await reading(request).run(self._cells, request.query, full, always=full), "application/json")
+
+    def _verdicts(self, parameters: Mapping[str, str]) -> tuple[list[VerdictRow], bool]:
+        """The rows, and whether they are all. Raises Refused."""
+        query = self._verdict_query(parameters)
+        rows = questions.verdicts(self._warehouse, query)
+        return rows, len(rows) < query.limit
+
+    def _cells(self, parameters: Mapping[str, str], full: bool) -> bytes:
+        """The body of the answer. Raises Refused."""
+        query = self._cell_query(parameters, full)
+        rows = questions.cells(self._warehouse, query)
         shown = self._warehouse.faults.each("cells", lambda row: privacy_floor.shown(row, full), rows)
-        return _json({"cells": list(shown), "complete": len(rows) < query.limit})
+        return msgspec.json.encode({"cells": list(shown), "complete": len(rows) < query.limit})
 
     def _verdict_query(self, parameters: Mapping[str, str]) -> VerdictQuery:
         given = Parameters(parameters, VERDICT_PARAMETERS)

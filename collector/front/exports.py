@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 from aiohttp import web
 
 from collector.front.access import is_full
+from collector.front.executors import reading
 from collector.front.parameters import MAX_MS, Parameters
 from collector.front.refusals import Refused
 from collector.front.streaming import STALLED_S, Turns, stream
@@ -38,7 +38,7 @@ class Exports:
         if (wanted.full or dataset not in PUBLIC) and not (wanted.full and is_full(request)):
             raise Refused(403, "full_access_only", SINGLE_LINES)
         try:
-            found = await asyncio.to_thread(about, self._source)
+            found = await reading(request).run(about, self._source, always=wanted.full)
         except UserError as error:
             raise Refused(503, "nothing_judged", str(error)) from error
         marks = {RULES_HEADER: str(found.rules_version), UNJUDGED_HEADER: str(found.unjudged)}

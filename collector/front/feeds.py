@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
@@ -10,6 +9,7 @@ import msgspec
 from aiohttp import ETag, web
 
 from collector.front.access import is_full
+from collector.front.executors import reading
 from collector.front.parameters import Parameters
 from collector.front.streaming import NDJSON, Turns, stream
 from collector.front.tickets import HEADER as TICKET
@@ -98,8 +98,9 @@ class Feeds:
         failed to hide each; controls that sign see all, for an address that only few lines fail at is theirs to dial.
         """
         since_ms, until_ms = self._span(request)
-        least = 0 if is_full(request) or self._parts.signed_gets.is_controls(request) else SOURCES
-        dials = await asyncio.to_thread(self._failing, since_ms, until_ms, least)
+        known = is_full(request) or self._parts.signed_gets.is_controls(request)
+        least = 0 if known else SOURCES
+        dials = await reading(request).run(self._failing, since_ms, until_ms, least, always=known)
         body = b"".join(map(encoded_line, dials))
         return web.Response(body=body, headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
 

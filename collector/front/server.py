@@ -13,6 +13,7 @@ from collector.front import cells, exports, page
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.access import routes as owner_routes
 from collector.front.connections import SERVER, NoAddresses, Runner, Sparing
+from collector.front.executors import add_executors
 from collector.front.feeds import Feeds
 from collector.front.operations import Operations
 from collector.front.refusals import in_json
@@ -39,6 +40,7 @@ def create_app(parts: Parts, access: OwnerAccess) -> web.Application:
     """The application. The projector, and what feeds an InfluxDB, run while it does."""
     app = web.Application(middlewares=[in_json])
     app[ACCESS] = access
+    add_executors(app, lambda name: parts.metrics.turned_away.labels(name).inc())
     app.add_routes([*owner_routes(), *routes_for_programs(parts)])
     cells.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
     page.add_routes(app, parts.warehouse, parts.now_ms)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
+from collector.front.executors import Bounded, reading
 from collector.front.refusals import Refused
 from probe.failure import fault_text
 
@@ -27,9 +28,9 @@ class Turns:
 
     @contextmanager
     def taken(self, message: str) -> Iterator[None]:
-        """One turn. Raises Refused, 503 with the message, when there is none."""
+        """One turn. Raises Refused, 429 with the message, when there is none."""
         if not self._free:
-            raise Refused(503, "busy", message)
+            raise Refused(429, "busy", message)
         self._free -= 1
         try:
             yield
@@ -44,7 +45,7 @@ async def stream(
     response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store", **headers})
     await response.prepare(request)
     try:
-        await _write(response, pieces, stalled_s)
+        await _write(response, pieces, stalled_s, reading(request))
     except ConnectionError:  # whoever asked has left
         raise
     except Exception as error:
@@ -58,9 +59,9 @@ async def stream(
     return response
 
 
-async def _write(response: web.StreamResponse, pieces: Iterator[bytes], stalled_s: float) -> None:
+async def _write(response: web.StreamResponse, pieces: Iterator[bytes], stalled_s: float, executor: Bounded) -> None:
     """Writes the pieces, a slice at a time. Raises TimeoutError when nobody reads."""
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+    while (piece := await executor.run(next, pieces, None, always=True)) is not None:
         for start in range(0, len(piece), SLICE):
             async with asyncio.timeout(stalled_s):
                 await response.write(piece[start : start + SLICE])

@@ -19,6 +19,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from collector.front.access import ACCESS, OwnerAccess, admin_token
+from collector.front.executors import add_executors
 from collector.front.listening import listening, open_socket
 from collector.front.page.page import render
 from collector.front.server import routes_for_programs, runner
@@ -73,6 +74,7 @@ def _for_volunteers(parts: Parts, options: Options) -> web.Application:
     """What probes ask for, and nothing else; the projector runs beside the page."""
     app = web.Application()
     app[ACCESS] = OwnerAccess(admin_token(options.data), now_ms)
+    add_executors(app)
     app.add_routes(routes_for_programs(parts))
     return app
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
 
 from collector.front.access import is_full, own_port
+from collector.front.executors import reading
 from collector.front.page.page import render
 from collector.front.parameters import Parameters
 from collector.warehouse.store import Warehouse
@@ -25,7 +25,7 @@ def add_routes(app: web.Application, warehouse: Warehouse, now_ms: Callable[[], 
         Parameters(request.query, ())
         full = is_full(request)
         notice = "" if full or own_port(request) is None else HOW_TO_SEE_ALL
-        text = await asyncio.to_thread(render, warehouse, now_ms(), full, notice)
+        text = await reading(request).run(render, warehouse, now_ms(), full, notice, always=full)
         return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
 
     app.router.add_get("/", page)

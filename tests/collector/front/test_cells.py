@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient
 
 from collector.front import cells
 from collector.front.access import ACCESS, OwnerAccess
+from collector.front.executors import add_executors
 from collector.front.refusals import in_json
 from collector.warehouse.privacy_floor import band
 from collector.warehouse.store import Warehouse
@@ -41,6 +42,7 @@ def ask(warehouse: Warehouse, aiohttp_client: Any) -> Any:
     async def ask(path: str, full: bool = True, now_ms: int = LATER_MS, **headers: str) -> tuple[int, Any]:
         app = web.Application(middlewares=[in_json])
         app[ACCESS] = OwnerAccess("t", lambda: NOW_MS)
+        add_executors(app)
         cells.add_routes(app, warehouse, TARGETS, lambda: now_ms)
         client: TestClient[Any, Any] = await aiohttp_client(app)
         owner = {"Authorization": "Bearer t"} if full else {}

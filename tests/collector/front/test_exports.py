@@ -14,6 +14,7 @@ from aiohttp import web
 
 from collector.front import exports as routes
 from collector.front.access import ACCESS, OwnerAccess
+from collector.front.executors import add_executors
 from collector.front.refusals import in_json
 from collector.front.server import create_app, runner
 from collector.instance import Parts
@@ -116,11 +117,12 @@ async def test_no_more_than_so_many_at_once(parts: Parts, source: Source, monkey
 
     monkeypatch.setattr(routes, "DATASETS", {"cells": slow})
     app = web.Application(middlewares=[in_json])
+    add_executors(app)
     app.router.add_get("/v1/export/{dataset}", routes.Exports(source, lambda: UNTIL, at_once=1).stream)
     async with listening(app) as client, client.session.get(f"{client.url}/v1/export/cells") as first:
         assert await first.content.readline() == b"{}\n"  # it comes before the rest is there
         status, text = await client.get("/v1/export/cells")
-        assert (status, json.loads(text)["error"]) == (503, "busy")
+        assert (status, json.loads(text)["error"]) == (429, "busy")
         going_on.set()
         assert await first.content.read() == b"{}\n"
         statuses = [(await client.get("/v1/export/cells"))[0] for _ in range(20)]
@@ -159,6 +161,7 @@ async def test_who_does_not_read_is_given_up(source: Source, monkeypatch: pytest
             given_up.set()
 
     app = web.Application(middlewares=[in_json])
+    add_executors(app)
     app.router.add_get("/v1/export/{dataset}", watched)
     async with listening(app) as client, client.session.get(f"{client.url}/v1/export/cells") as answer:
         async with asyncio.timeout(PATIENCE):
@@ -171,8 +174,9 @@ async def test_who_does_not_read_is_given_up(source: Source, monkeypatch: pytest
 
 async def test_the_administrator_does_not_wait_for_strangers(parts: Parts, source: Source) -> None:
     app = web.Application(middlewares=[in_json])
+    add_executors(app)
     app[ACCESS] = OwnerAccess(TOKEN, lambda: UNTIL)
     app.router.add_get("/v1/export/{dataset}", routes.Exports(source, lambda: UNTIL, at_once=0).stream)
     async with listening(app) as client:
-        assert (await client.get(f"/v1/export/cells?{SPAN}"))[0] == 503
+        assert (await client.get(f"/v1/export/cells?{SPAN}"))[0] == 429
         assert (await client.get(f"/v1/export/cells?{SPAN}&full=true", ADMIN))[0] == 200

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from collector.front import page as site
 from collector.front.access import ACCESS, OwnerAccess
+from collector.front.executors import add_executors
 from collector.front.page.page import MEANINGS, render
 from collector.front.page.timeline import HEIGHTS, SIGNS, bars
 from collector.front.page.words import plain
@@ -254,6 +255,7 @@ async def test_the_route_shows_by_who_asks(aiohttp_client: Any) -> None:
     warehouse.replace([content([verdict_row(reason="Of one line.")], [])], 1)
     app = web.Application()
     app[ACCESS] = OwnerAccess("secret", lambda: NOW_MS)
+    add_executors(app)
     site.add_routes(app, warehouse, lambda: NOW_MS)
     client = await aiohttp_client(app)
     stranger = await client.get("/")

@@ -133,11 +133,11 @@ async def test_strangers_keep_no_control_waiting(tmp_path: Path, monkeypatch: py
         path = "/v1/controls"
         for_strangers, for_controls = made
         held.enter_context(for_strangers.taken("all"))
-        assert (await asked(collector, path, ""))[0] == 503
-        assert (await asked(collector, path, signed(collector, path, prober=STRANGER)))[0] == 503
+        assert (await asked(collector, path, ""))[0] == 429
+        assert (await asked(collector, path, signed(collector, path, prober=STRANGER)))[0] == 429
         assert (await asked(collector, path, signed(collector, path)))[0] == 200
         held.enter_context(for_controls.taken("all"))
-        assert (await asked(collector, path, signed(collector, path)))[0] == 503
+        assert (await asked(collector, path, signed(collector, path)))[0] == 429
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
