@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import TypedDict
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -42,7 +43,7 @@ from collector.judging.evidence import TargetFiles
 from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
 from collector.judging.rules import Rules
-from collector.log import Log, moving, soundness
+from collector.log import Log, moving, operator, soundness
 from collector.log.sqlite import SqliteLog
 from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
@@ -98,6 +99,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     signed_gets: SignedGets
     metrics: Metrics
     now_ms: Callable[[], int]
+    blocked: Callable[[], frozenset[str]]  # the keys that count for nothing now, hex
     forwarder: Forwarder | None = None  # where there is an InfluxDB
 
 
@@ -140,9 +142,9 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
         key, lines = collector_key.load_or_create(options.data), pseudonyms.load_or_create(options.data)
-        projector = Projector(
-            log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, told=options.simulated
-        )
+        blocked = _blocked(options.data)
+        who: _Who = {"told": options.simulated, "blocked": blocked}
+        projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **who)
         files = TargetFiles(kept, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
         points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__))
@@ -176,8 +178,21 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             signed_gets=SignedGets(controls, key, now_ms),
             metrics=metrics,
             now_ms=clock,
+            blocked=blocked,
             forwarder=forwarder,
         )
+
+
+class _Who(TypedDict):
+    told: bool
+    blocked: Callable[[], frozenset[str]]
+
+
+def _blocked(data: Path) -> Callable[[], frozenset[str]]:
+    """Asks who is blocked; once now, so that a collector which cannot know it does not start. Raises UserError."""
+    blocked = operator.blocked_in(data / LOG_DIRECTORY)
+    blocked()
+    return blocked
 
 
 def _newest_ms(log: Log) -> int:

@@ -82,7 +82,7 @@ class Feeds:
 
     def _seen_by_controls(self, since_ms: int, until_ms: int) -> bytes:
         self._parts.index.extend(JUST_RECEIVED)
-        records = self._parts.index.by_keys(self._parts.controls, since_ms, until_ms)
+        records = self._parts.index.by_keys(self._parts.controls - self._parts.blocked(), since_ms, until_ms)
         seen = [
             ControlMeasurement(key=r.key, network=r.network, measurement=r.measurement, started_ms=r.started_ms)
             for r in records

@@ -34,9 +34,10 @@ def control_keys(words: Iterable[str]) -> frozenset[str]:
     return keys
 
 
-def keys_digest(keys: frozenset[str], *, told: bool = False) -> str:
-    """Names a list of control keys, and whether standing is told, so that a change is seen: hex SHA-256."""
-    return hashlib.sha256("\n".join([*sorted(keys), *(["told"] if told else [])]).encode()).hexdigest()
+def keys_digest(keys: frozenset[str], *, told: bool = False, blocked: frozenset[str] = frozenset()) -> str:
+    """Names a list of control keys, whether standing is told, and who is blocked, so that a change is seen: SHA-256."""
+    words = [*sorted(keys), *(["told"] if told else []), *(f"blocked {key}" for key in sorted(blocked))]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
 def near_hours(hour: int) -> range:

@@ -24,6 +24,7 @@ from collector.judging.judging import Judging, held, outdated
 from collector.judging.kept_standing import KeptStanding
 from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
+from collector.judging.unblocked import Unblocked
 from collector.log import Log, Record
 from collector.warehouse.store import Basis, Hour, Warehouse, fresh
 from probe.failure import fault_text
@@ -46,7 +47,7 @@ class Stopped(Exception):
 
 class Projector:
     """Keeps `index` and `warehouse` up with `log`. `control_keys` are hex; `parse` reads a file of `targets`; `told`:
-    everybody counts.
+    everybody counts; `blocked` are the keys that count for nothing now.
 
     `step` and `rebuild` block, and must not run at the same time; `run` calls them in one thread of its own.
     `lag` is how many batches were not judged when it last looked; `error` is why the last step failed, or None.
@@ -64,17 +65,24 @@ class Projector:
         parse: Parse,
         clock: Callable[[], float] = time.monotonic,
         told: bool = True,
+        blocked: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self.lag = 0
         self.error: str | None = None
-        self._log, self._index, self._warehouse, self._keys, self._rules = log, index, warehouse, control_keys, rules
+        self._log, self._index, self._warehouse, self._keys, self._rules = (
+            log,
+            Unblocked(index),
+            warehouse,
+            control_keys,
+            rules,
+        )
         self._files = TargetFiles(targets, parse)
         self._quarantine = Quarantine()
-        self._standing = KeptStanding(index, told=told)
-        gatherer = Gatherer(index, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
+        self._told, self._blocked = told, blocked
+        self._standing = KeptStanding(self._index, told=told)
+        gatherer = Gatherer(self._index, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
         self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
         self._begun = False
-        self._basis = Basis(rules_version=rules.version, controls=keys_digest(control_keys, told=told), log=log.id)
         # As after an older backup was restored. Asked before more is received, which would hide it.
         self._is_ahead = warehouse.cursor() > log.latest()
         self._arrival = asyncio.Event()
@@ -102,7 +110,8 @@ class Projector:
     def step(self, limit: int = BATCHES) -> int:
         """Judge what at most `limit` batches changed; returns how many batches were consumed, 0 when caught up.
 
-        A warehouse that was judged by other rules, with other controls, or from another log, is first made again.
+        A warehouse that was judged by other rules, with other controls or blocked keys, or from another log, is first
+        made again.
         """
         self._settle_basis()
         cursor = self._warehouse.cursor()
@@ -128,6 +137,7 @@ class Projector:
         path = self._warehouse.path
         if path is None:
             raise ValueError("a warehouse in memory cannot be rebuilt; make a new one")
+        self._hide_blocked()
         self._warehouse.adopt(self._made_again(path.with_name(path.name + ".new")))
 
     def index(self, position: int | None = None) -> None:
@@ -135,14 +145,25 @@ class Projector:
         while (position is None or self._index.position() < position) and self._index.extend(BATCHES):
             self._go_on()
 
+    def _hide_blocked(self) -> None:
+        self._index.keys = self._blocked()
+
+    @property
+    def _basis(self) -> Basis:
+        controls = keys_digest(self._keys, told=self._told, blocked=self._index.keys)
+        return Basis(rules_version=self._rules.version, controls=controls, log=self._log.id)
+
     def _settle_basis(self) -> None:
         if self._warehouse.is_damaged:
             self._warehouse.start_again()
+        self._hide_blocked()
         basis = self._warehouse.basis()
         if basis is None:
             self._warehouse.begin(self._basis)
         elif basis != self._basis:
-            logger.info("The rules, the controls or the log have changed: judging all measurements again.")
+            logger.info(
+                "The rules, the controls, the blocked keys or the log have changed: judging all measurements again."
+            )
             self.rebuild()
         elif self._is_ahead:
             logger.warning("The log holds less than was judged: judging again what it holds.")

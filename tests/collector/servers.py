@@ -150,6 +150,7 @@ async def serving(
             pseudonyms=PSEUDONYMS,
             metrics=metrics,
             now_ms=clock,
+            blocked=frozenset,
         )
         served = runner(create_app(parts, OwnerAccess(TOKEN, clock)))
         await served.setup()

@@ -1,0 +1,118 @@
+"""What is known of each key: when it was seen, where, how much it sent, and whether and since when it counts.
+
+Made of the log alone, which can be read beside the collector that writes it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from collector.facts.standing import Sighting, Standings, days_of
+from collector.judging import records
+from collector.judging.kept_standing import sighting_of
+from collector.judging.records import Batch, Unreadable
+from collector.log import Entry, Record, segment
+from probe.failure import UserError
+from probe.model import Network
+
+DAY = "%Y-%m-%d"
+
+
+class KnownKey(Struct, kw_only=True):
+    """A key, as it is told of. Times are of receipt, ms; networks in order of their AS."""
+
+    key: str
+    first_ms: int
+    last_ms: int
+    measurements: int = 0
+    networks: set[Network] = set()
+    established_ms: int | None = None  # in the autonomous system in which it came first
+    blocked: bool = False
+
+
+def entries(directory: Path) -> Iterator[Entry]:
+    """The envelopes of a log, in order, while another process may be writing it. Raises UserError."""
+    for path in sorted(directory.glob("*.sqlite")):
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                rows = connection.execute(f"SELECT {segment.COLUMNS} FROM envelope ORDER BY position")
+                yield from map(segment.entry, rows)
+        except sqlite3.Error as error:
+            raise UserError(f"{path} cannot be read ({error}): `ringback-collector verify` tells all.") from error
+
+
+def known_keys(log: Iterable[Entry], blocked: frozenset[str]) -> list[KnownKey]:
+    """The keys of which the log holds anything, in order of when they were first seen.
+
+    A measurement that came twice is one. What cannot be read any more is left out.
+    """
+    found: dict[str, KnownKey] = {}
+    standings = Standings(days_of(_sightings(log, found, blocked)))
+    for each in found.values():
+        since = [standings.since_ms(each.key, network.asn) for network in each.networks]
+        each.established_ms = min((one for one in since if one is not None), default=None)
+    return sorted(found.values(), key=lambda each: (each.first_ms, each.key))
+
+
+def _sightings(log: Iterable[Entry], found: dict[str, KnownKey], blocked: frozenset[str]) -> Iterator[Sighting]:
+    """The sightings of keys that count, while what is told of each key is noted in `found`."""
+    seen: set[bytes] = set()
+    for batch in _opened(log):
+        one = _noted(batch, found)
+        one.blocked = one.key in blocked
+        for record in _records(batch):
+            identity = bytes.fromhex(record.key + record.measurement.uid)
+            if identity not in seen:
+                seen.add(identity)
+                one.measurements += 1
+                if not one.blocked:
+                    yield sighting_of(record)
+
+
+def _noted(batch: Batch, found: dict[str, KnownKey]) -> KnownKey:
+    moment, key = batch.received_ms, batch.header.key
+    one = found.setdefault(key, KnownKey(key=key, first_ms=moment, last_ms=moment))
+    one.first_ms, one.last_ms = min(one.first_ms, moment), max(one.last_ms, moment)
+    one.networks.add(batch.network)
+    return one
+
+
+def _opened(log: Iterable[Entry]) -> Iterator[Batch]:
+    for entry in log:
+        try:
+            yield records.opened(entry)
+        except Unreadable:
+            continue
+
+
+def _records(batch: Batch) -> Iterator[Record]:
+    for number in batch.numbers:
+        try:
+            yield records.record(batch, number)
+        except Unreadable:
+            continue
+
+
+def told(one: KnownKey) -> str:
+    """A key in one line."""
+    networks = sorted(one.networks, key=lambda network: (network.asn, network.country, network.operator))
+    since = "never established" if one.established_ms is None else f"established since {_day(one.established_ms)}"
+    return "  ".join(
+        [
+            one.key,
+            f"seen {_day(one.first_ms)} to {_day(one.last_ms)}",
+            f"{one.measurements} measurements",
+            ", ".join(f"{network.country} AS{network.asn} {network.operator}" for network in networks),
+            "BLOCKED" if one.blocked else since,
+        ]
+    )
+
+
+def _day(moment_ms: int) -> str:
+    return f"{datetime.fromtimestamp(moment_ms / 1000, UTC):{DAY}}"
