@@ -17,6 +17,7 @@ from probe.judge.controls import Controls
 from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
 from probe.model import HOUR_MS, ControlMeasurement
 
+STANDING = 2  # how it is reckoned who counts: when that changes, all is judged again
 CALIBRATION_HOURS = CALIBRATION_MS // HOUR_MS
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -36,7 +37,7 @@ def control_keys(words: Iterable[str]) -> frozenset[str]:
 
 def keys_digest(keys: frozenset[str], *, told: bool = False, blocked: frozenset[str] = frozenset()) -> str:
     """Names a list of control keys, whether standing is told, and who is blocked, so that a change is seen: SHA-256."""
-    words = [*sorted(keys), *(["told"] if told else []), *(f"blocked {key}" for key in sorted(blocked))]
+    words = [*sorted(keys), "told" if told else f"standing {STANDING}", *(f"blocked {key}" for key in sorted(blocked))]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 

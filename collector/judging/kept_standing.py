@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collector.facts.standing import DAY_MS, Day, Sighting, Standings, days_of, sighting
+from collector.facts.buckets import of_day
+from collector.facts.enrolment import FREE
+from collector.facts.standing import DAY_MS, Day, Sighting, Standings, day_of, days_of, sighting
 from collector.judging.index import Index
 from collector.judging.who_counts import TOLD, WhoCounts, by_standing
 from collector.log import Record
 from collector.warehouse.store import Warehouse
 
 DAYS = f"""
-SELECT key, asn, received_ms // {DAY_MS}, bool_or(checked), count(*) FILTER (consistent)
+SELECT key, asn, received_ms // {DAY_MS}, bool_or(checked), count(*) FILTER (consistent),
+       min(CASE WHEN bucket IS NULL THEN '{FREE}' ELSE bucket END)
+           FILTER (checked AND (bucket IS NULL OR started_ms // {DAY_MS} = received_ms // {DAY_MS}))
 FROM verdict WHERE asn <> 0 GROUP BY ALL
 """
 NEWEST = "SELECT coalesce(max(received_ms), 0) FROM verdict"
@@ -46,13 +50,13 @@ class KeptStanding:
             return
         rows = [] if warehouse is None else warehouse.select(DAYS)
         days: dict[tuple[str, int], dict[int, Day]] = {}
-        for key, asn, day, checked, consistent in rows:
-            days.setdefault((key, asn), {})[day] = Day(checked, consistent)
+        for key, asn, day, *seen in rows:
+            days.setdefault((key, asn), {})[day] = Day(*seen)
         self._standings = Standings(days)
         self._newest_ms = 0 if warehouse is None else warehouse.select(NEWEST)[0][0]
 
     def see(self, arrived: Iterable[Record]) -> list[Record]:
-        """Takes records in; returns those, of before, whose line counts now and did not."""
+        """Takes records in; returns those, of before, whose line counts now and did not, or did and does not."""
         if self._told:
             return []
         arrived = list(arrived)
@@ -71,4 +75,11 @@ class KeptStanding:
 
 
 def sighting_of(record: Record) -> Sighting:
-    return sighting(record.key, record.network.asn, record.received_ms, record.measurement)
+    return sighting(record.key, record.network.asn, record.received_ms, record.measurement, _source(record))
+
+
+def _source(record: Record) -> str | None:
+    """Under the secret of the day of receipt: only on one day are sources told from each other by it."""
+    if record.bucket is None:
+        return FREE
+    return of_day(record.bucket, 0) if day_of(record.started_ms) == day_of(record.received_ms) else None

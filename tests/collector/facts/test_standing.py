@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from collector.facts.enrolment import OF_SOURCE
 from collector.facts.standing import (
     DAY_MS,
     DAYS,
@@ -159,3 +161,80 @@ def test_a_sighting_is_a_measurement_as_it_was_received() -> None:
     assert made_of(measured(void=Void.VPN)) == (True, False)
     assert made_of(replace(measured(), not_attempted=NotAttempted.BUDGET)) == (True, False)
     assert made_of(replace(measured(), simulated=True)) == (False, False)
+
+
+# --- Places for new keys
+
+
+def from_source(source: str, keys: int, days: range, each: int = 8) -> list[Sighting]:
+    """So many keys of one source, each seen daily."""
+    return [
+        replace(seen(day, number), key=f"{source}.{n}", source=source)
+        for n in range(keys)
+        for day in days
+        for number in range(each)
+    ]
+
+
+WEEK = range(FIRST, FIRST + DAYS)
+FLOOD = [one for n in range(3) for one in from_source(f"net {n}", 333, range(FIRST, FIRST + DAYS + 2), each=6)]
+
+
+def since_days(found: Standings, sightings: Iterable[Sighting]) -> dict[str, int | None]:
+    return {key: found.since_ms(key, ASN) for key in sorted({one.key for one in sightings})}
+
+
+def test_a_thousand_fresh_keys_of_three_networks_take_nothing_and_get_little() -> None:
+    """Neither from those who are established, nor from those who come on the same day from elsewhere."""
+    old = from_source("old", 4, range(FIRST - 9, FIRST + DAYS))
+    new = from_source("new", 3, WEEK)
+    found, alone = standings(*old, *new, *FLOOD), standings(*old, *new)
+    assert since_days(found, [*old, *new]) == since_days(alone, [*old, *new])
+    assert None not in since_days(found, [*old, *new]).values()
+    counting = [since for since in since_days(found, FLOOD).values() if since is not None]
+    assert len(counting) == 3 * OF_SOURCE, "of 999: those of the first day, whose fifty results took nine days"
+
+
+def test_who_waited_counts_its_days_from_its_place_on() -> None:
+    waiting = standings(*from_source("s", OF_SOURCE + 1, range(FIRST, FIRST + 12)))
+    found = sorted(filter(None, since_days(waiting, from_source("s", OF_SOURCE + 1, WEEK)).values()))
+    assert found == [(FIRST + DAYS) * DAY_MS] * OF_SOURCE + [(FIRST + DAYS + 1) * DAY_MS]
+
+
+def test_a_day_of_what_was_measured_before_asks_for_no_place() -> None:
+    """Its source on that day is not known, and is on the next."""
+    late = [replace(one, source=None) for one in honest(days=1)]
+    assert since_of(*late, *(replace(one, source="s") for one in honest(first=FIRST + 1))) == FIRST + 1 + DAYS
+
+
+crowded = st.lists(
+    st.builds(
+        Sighting,
+        key=st.integers(0, 9).map(str),
+        uid=st.integers(0, 10**9).map(str),
+        asn=st.just(ASN),
+        day=st.integers(FIRST, FIRST + 2),
+        checked=st.sampled_from([True, True, False]),
+        consistent=st.just(True),
+        source=st.sampled_from(["s", "s", "s", "t", None]),
+    ),
+    max_size=40,
+    unique_by=lambda one: (one.key, one.uid),
+).map(lambda drawn: [*drawn, *(one for day in (4, 5, 6, 7, 8, 9) for one in daily(FIRST + day))])
+
+
+def daily(day: int) -> list[Sighting]:
+    return [replace(seen(day, n), key=str(key), source="s") for key in range(10) for n in range(9)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(crowded, st.randoms(use_true_random=False))
+def test_places_follow_from_the_set_and_each_change_is_told(crowd: list[Sighting], chance: random.Random) -> None:
+    arriving, growing, told = chance.sample(crowd, len(crowd)), Standings(), dict[str, int | None]()
+    while arriving:
+        some, arriving = arriving[:31], arriving[31:]
+        began = growing.add(days_of(some))
+        after = since_days(growing, crowd)
+        assert {key for key, _ in began} == {key for key in after if after[key] != told.get(key)}
+        told = after
+    assert told == since_days(standings(*crowd), crowd)

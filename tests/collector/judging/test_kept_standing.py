@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from collector.facts.enrolment import OF_SOURCE
 from collector.facts.standing import DAY_MS
 from collector.instance import Options, opened
 from collector.judging.projector import Projector
@@ -117,3 +118,29 @@ def test_a_rebuild_finds_the_same(tmp_path: Path) -> None:
 def test_only_an_instance_of_what_is_simulated_counts_everybody(tmp_path: Path, simulated: bool) -> None:
     with opened(Options(data=tmp_path, simulated=simulated), REAL) as parts:
         assert parts.projector.counts(record()) is simulated
+
+
+def of_source(record: Record, source: str) -> Record:
+    return replace(record, bucket=source * 16 + "00" * 16)
+
+
+CROWD = [of_source(one, "ab") for n in range(OF_SOURCE + 2) for one in history(f"s{n}", -8, 9)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_a_source_few_new_keys_a_day_begin_to_count_in_any_order_of_arrival(seed: int) -> None:
+    """And what the warehouse holds tells the same after a restart."""
+    chance, log, warehouse = random.Random(seed), logged(), Warehouse(None)
+    expected = projected(logged(*CROWD))
+    days = sorted(min(each) for each in counting(expected).values())
+    assert days == [-1] * OF_SOURCE + [0] * 2
+    arriving = chance.sample(CROWD, len(CROWD))
+    working = projector(log, warehouse)
+    while arriving:
+        batch, arriving = arriving[:60], arriving[60:]
+        log.deliver(batch)
+        if chance.random() < 0.5:
+            working = projector(log, warehouse)
+        working.step()
+    working.catch_up()
+    assert warehouse.dump() == expected.dump()

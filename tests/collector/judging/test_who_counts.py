@@ -6,12 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from collector.facts.buckets import NOWHERE
+from collector.facts.enrolment import FREE
 from collector.facts.standing import DAY_MS, Day, Standings, day_of
 from collector.judging.who_counts import TOLD, by_standing, count_sources
 from tests.collector.judging.evidence import MAROC, MEDI, START_MS, record
 
 TODAY = day_of(START_MS)
-WEEK = {day: Day(True, 10) for day in range(TODAY - 7, TODAY)}
+WEEK = {day: Day(True, 10, FREE) for day in range(TODAY - 7, TODAY)}
 
 
 def test_a_line_counts_from_the_receipt_on_at_which_it_was_established() -> None:
