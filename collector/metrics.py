@@ -93,10 +93,16 @@ class Metrics:
         )
 
     def _add_refused(self, registry: CollectorRegistry) -> None:
-        """Adds what limits keep out (collector/front/executors.py)."""
+        """Adds what limits keep out (collector/front/executors.py, door.py)."""
         self.turned_away = Counter(
             "ringback_turned_away",
             "Requests refused with 429 because a queue was full: that of ingest, or of reading",
             ["queue"],
+            registry=registry,
+        )
+        self.connections_ended = Counter(
+            "ringback_connections_ended",
+            "Connections that were ended: at once for want of room (full), or because nobody read (stalled)",
+            ["why"],
             registry=registry,
         )

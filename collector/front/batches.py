@@ -21,7 +21,9 @@ from collector.facts.gaps import Gaps
 from collector.facts.networks import Networks, lookup_prefix
 from collector.facts.own_clock import ClockBehind
 from collector.front.executors import EXECUTORS
+from collector.front.memory import Memory
 from collector.front.origins import Origin, Origins
+from collector.front.pace import Pace
 from collector.front.refusals import Refused, refusal
 from collector.log import Envelope, Log, LogFull
 from collector.metrics import Metrics
@@ -48,7 +50,9 @@ STATUSES = {
 class IngestLimits(Struct, frozen=True, kw_only=True):
     body_bytes: int = LIMITS.compressed_bytes
     body_s: float = 30.0  # for the whole body
-    at_once: int = 512  # bodies in memory
+    grace_s: float = 10.0  # a body may stand still
+    least_bps: float = 1_000.0
+    memory_bytes: int = 32_000_000  # of all bodies under way
 
 
 INGEST_LIMITS = IngestLimits()
@@ -83,7 +87,7 @@ class Ingest:
         self._stored = stored
         self._simulated = simulated
         self._limits = limits
-        self._under_way = 0
+        self._memory = Memory(limits.memory_bytes)
         self._gaps = Gaps()
         metrics.missing_batches.set_function(lambda: self._gaps.missing().batches)
         metrics.dropped_batches.set_function(lambda: self._gaps.missing().dropped_batches)
@@ -91,22 +95,18 @@ class Ingest:
 
     async def receive(self, request: web.Request) -> web.Response:
         """The response to POST /v1/batches: 200 and a signed receipt, or `{"error":word,"message":sentence}`."""
-        self._under_way += 1
         try:
-            receipt = await self._accept(request)
+            with self._memory.taken() as take:
+                receipt = await self._accept(request, take)
         except Refused as refused:
             self._metrics.batches.labels(refused.reason).inc()
             return _refuse(refused)
-        finally:
-            self._under_way -= 1
         self._count(receipt)
         return web.Response(body=msgspec.json.encode(receipt), content_type="application/json")
 
-    async def _accept(self, request: web.Request) -> Receipt:
+    async def _accept(self, request: web.Request, take: Callable[[int], None]) -> Receipt:
         _check_headers(request, self._limits)
-        if self._under_way > self._limits.at_once:
-            raise Refused(429, "busy", "Too many uploads are under way; try again later.")
-        data = await _read_body(request, self._limits)
+        data = await _read_body(request, self._limits, take)
         received_ms = self._received_ms()
         try:
             batch = await request.app[EXECUTORS].ingest.run(unseal, data)
@@ -186,16 +186,20 @@ def _check_headers(request: web.Request, limits: IngestLimits) -> None:
         raise _too_large(limits)
 
 
-async def _read_body(request: web.Request, limits: IngestLimits) -> bytes:
-    body = bytearray()
+async def _read_body(request: web.Request, limits: IngestLimits, take: Callable[[int], None]) -> bytes:
+    body, clock = bytearray(), asyncio.get_running_loop().time
+    end_s, grace_s = clock() + limits.body_s, limits.grace_s
+    pace = Pace(until_s=clock() + grace_s, grace_s=grace_s, least_bps=limits.least_bps)
     try:
-        async with asyncio.timeout(limits.body_s):
+        async with asyncio.timeout_at(min(end_s, pace.until_s)) as limit:
             async for chunk in request.content.iter_any():
+                take(len(chunk))
                 body += chunk
                 if len(body) > limits.body_bytes:
                     raise _too_large(limits)
+                limit.reschedule(min(end_s, pace.came(len(chunk), clock())))
     except TimeoutError:
-        raise Refused(408, "too_slow", f"The body did not arrive within {limits.body_s:g} s; try again.") from None
+        raise Refused(408, "too_slow", _too_slow(limits)) from None
     except (web.RequestPayloadError, ConnectionError):
         raise Refused(408, "cut_short", "The body ended early; send it again.") from None
     return bytes(body)
@@ -205,12 +209,16 @@ def _full() -> Refused:
     return Refused(503, "log_full", "The collector cannot keep more at the moment; try again later.")
 
 
+def _too_slow(limits: IngestLimits) -> str:
+    return f"The body came at less than {limits.least_bps:g} B/s, or not within {limits.body_s:g} s; try again."
+
+
 def _too_large(limits: IngestLimits) -> Refused:
     return Refused(413, "too_large", f"The batch is larger than {limits.body_bytes} bytes.")
 
 
 def _refuse(refused: Refused) -> web.Response:
     response = refusal(refused.status, refused.reason, str(refused))
-    if refused.status in (408, 413, 415):
+    if refused.status in (408, 413, 415, 429):
         response.force_close()  # rather than read what is left of the body
     return response

@@ -6,13 +6,15 @@ peer's address; who may connect may so fill the disk.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
+from collector.front.door import Door
 from collector.front.refusals import refusal
 
 SERVER = "ringback"  # what every answer says of us
@@ -51,9 +53,30 @@ class NoAddresses(logging.Filter):
 
 
 class Connection(web.RequestHandler):
-    """A connection of aiohttp's, but for what it answers to what is no request."""
+    """A connection of aiohttp's, but that it asks at the door, and for what it answers to what is no request."""
 
-    __slots__ = ()
+    __slots__ = ("_door", "_entered")
+
+    def __init__(self, door: Door, manager: web.Server, **kinds: Any) -> None:
+        super().__init__(manager, **kinds)
+        self._door = door
+        self._entered: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Goes on where there is room; else ends it before anything is read."""
+        stream = cast(asyncio.Transport, transport)
+        if not self._door.enter(stream):
+            stream.abort()
+            return
+        self._entered = stream
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Makes room again."""
+        if self._entered is not None:
+            self._door.leave(self._entered)
+            self._entered = None
+            super().connection_lost(exc)
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -69,14 +92,24 @@ class Connection(web.RequestHandler):
 
 
 class _Server(web.Server):
+    """aiohttp's, with connections of ours behind one door."""
+
+    def __init__(self, door: Door, handler: Any, **kinds: Any) -> None:
+        super().__init__(handler, **kinds)
+        self._door = door
+
     def __call__(self) -> web.RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self._door, self, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
-    """aiohttp's runner of an application, with connections of ours."""
+    """aiohttp's runner of an application, with a server of ours."""
+
+    def __init__(self, app: web.Application, door: Door, **kinds: Any) -> None:
+        super().__init__(app, **kinds)
+        self._door = door
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         kinds: dict[str, Any] = self._kwargs
-        return _Server(made.request_handler, request_factory=made.request_factory, **kinds)
+        return _Server(self._door, made.request_handler, request_factory=made.request_factory, **kinds)

@@ -14,8 +14,11 @@ from yarl import URL
 
 from collector.front import owner_link
 from collector.front.access import OwnerAccess, admin_token
+from collector.front.door import Door
+from collector.front.limits import limits_for, raised_files
+from collector.front.loop_faults import LoopFaults
 from collector.front.server import create_app, runner
-from collector.front.source import is_loopback
+from collector.front.source import is_loopback, read_prefixes
 from collector.instance import LOCK_FILE, Options, Parts, now_ms
 from probe.failure import UserError
 
@@ -27,7 +30,10 @@ async def listening(parts: Parts, options: Options, sock: socket.socket) -> Asyn
     """The collector serves on a bound socket while entered. Raises UserError."""
     await _keep_targets(parts)
     await asyncio.to_thread(parts.warehouse.feed, options.influx.identity if options.influx else None)
-    served = runner(create_app(parts, OwnerAccess(admin_token(options.data), now_ms)))
+    limits = limits_for(raised_files(), read_prefixes(options.trusted_proxies))
+    door = Door(limits, lambda why: parts.metrics.connections_ended.labels(why).inc())
+    served = runner(create_app(parts, OwnerAccess(admin_token(options.data), now_ms)), door)
+    asyncio.get_running_loop().set_exception_handler(LoopFaults())
     await served.setup()
     try:
         await web.SockSite(served, sock).start()

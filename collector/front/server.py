@@ -13,6 +13,7 @@ from collector.front import cells, exports, page
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.access import routes as owner_routes
 from collector.front.connections import SERVER, NoAddresses, Runner, Sparing
+from collector.front.door import Door
 from collector.front.executors import add_executors
 from collector.front.feeds import Feeds
 from collector.front.operations import Operations
@@ -80,16 +81,20 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
         response.headers.setdefault(name, value)  # a page may know better
 
 
-def runner(app: web.Application) -> web.AppRunner:
+def runner(app: web.Application, door: Door | None = None) -> web.AppRunner:
     """Serves the application without an access log; bodies are handed on as they came."""
     server_log = logging.getLogger(f"{__name__}.server")
     server_log.filters = [NoAddresses(), Sparing()]
+    door = door or Door()
+    app.cleanup_ctx.append(door.watched)
     return Runner(
         app,
+        door,
         access_log=None,
         logger=server_log,
         auto_decompress=False,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_S,
         lingering_time=LINGERING_S,
+        keepalive_timeout=door.limits.header_s,
     )

@@ -18,6 +18,7 @@ from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import Prefix, PrefixTable
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
+from collector.front.door import Door
 from collector.front.origins import Origins
 from collector.front.server import create_app, runner
 from collector.front.signed_gets import SignedGets
@@ -117,6 +118,7 @@ async def serving(
     targets: Targets = TARGETS,
     simulated: bool = False,
     clock: Callable[[], int] = lambda: NOW_MS,
+    door: Door | None = None,
 ) -> AsyncIterator[Serving]:
     """Files in `directory`. The session is the owner's, or anybody's."""
     metrics = Metrics(CollectorRegistry())
@@ -152,7 +154,7 @@ async def serving(
             now_ms=clock,
             blocked=frozenset,
         )
-        served = runner(create_app(parts, OwnerAccess(TOKEN, clock)))
+        served = runner(create_app(parts, OwnerAccess(TOKEN, clock)), door)
         await served.setup()
         try:
             site = web.TCPSite(served, "127.0.0.1", 0)

@@ -200,7 +200,7 @@ async def test_one_who_leaves_in_the_middle(collector: Serving) -> None:
 
 
 async def test_too_many_at_once(tmp_path: Path, volunteer: Volunteer) -> None:
-    async with serving(tmp_path, limits=IngestLimits(at_once=0)) as collector:
+    async with serving(tmp_path, limits=IngestLimits(memory_bytes=100)) as collector:
         answered, body = await collector.post(volunteer.seal([volunteer.measure()]))
         assert (answered, body["error"]) == (429, "busy")
 

@@ -1,0 +1,74 @@
+"""The door: connections come in while there is room, and go when what they asked for is not read.
+
+A whole header within its time is asked for by aiohttp, as the time that a connection may be idle; bodies by their
+pace (pace.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from aiohttp import web
+
+from collector.front.limits import LIMITS, ConnectionLimits, Counted
+from collector.front.stalls import Stalls
+
+LOOK_S = 1.0  # between two looks at who reads
+
+
+class Door:
+    """The connections that are open. `ended` is told why one was: no room (`full`), or nobody reads (`stalled`).
+
+    `clock` counts seconds.
+    """
+
+    def __init__(
+        self,
+        limits: ConnectionLimits = LIMITS,
+        ended: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits
+        self._ended, self._clock = ended, clock
+        self._counted = Counted(limits)
+        self._stalls: Stalls[asyncio.Transport] = Stalls(limits.stalled_s)
+        self._open: dict[asyncio.Transport, str] = {}
+
+    def enter(self, transport: asyncio.Transport) -> bool:
+        """Whether there is room for it; then it is to leave when it ends."""
+        peer = str((transport.get_extra_info("peername") or ("",))[0])
+        if not self._counted.enter(peer):
+            self._ended("full")
+            return False
+        self._open[transport] = peer
+        return True
+
+    def leave(self, transport: asyncio.Transport) -> None:
+        self._counted.leave(self._open.pop(transport))
+
+    def look(self) -> None:
+        """Ends the connections whose answers nobody reads."""
+        for each in self._stalls.look(self.waiting(), self._clock()):
+            self._ended("stalled")
+            each.abort()
+
+    def waiting(self) -> dict[asyncio.Transport, int]:
+        """The connections with answers that wait to be read, and their bytes."""
+        sizes = {each: each.get_write_buffer_size() for each in self._open}
+        return {each: size for each, size in sizes.items() if size}
+
+    async def watched(self, app: web.Application) -> AsyncIterator[None]:
+        """Looks every second, while the application runs."""
+        task = asyncio.create_task(self._watch(), name="door")
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.look()
