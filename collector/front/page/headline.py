@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from collector.front.page.summary import Place, Row, Summary
-from collector.front.page.words import place_words
-from probe.explain import STATE_WORDS
+from collector.front.page.words import day_words, place_words
+from collector.warehouse.early_signal import EarlySignal
+from probe.explain import STATE_WORDS, role_words, service_words
 from probe.judge.cells import SPEAKS_AGAINST
 from probe.model import State
 
@@ -23,10 +24,11 @@ def sentences(summary: Summary) -> list[str]:
     """The headline, one statement each, the most important first."""
     rows = _rows(summary.places)
     if not rows:
-        return [_nothing(summary)]
+        return [_nothing(summary), *_early(summary.early)]
     return [
         f"In the last 24 hours, {_targets(rows)} measured on {_where(summary.places)}.",
         *_findings(rows),
+        *_early(summary.early),
         *_controls(summary),
         *([] if summary.complete else ["There is more than this page can hold; the rest is in /v1/cells."]),
     ]
@@ -99,6 +101,18 @@ def _named(rows: Sequence[Row], states: Collection[State], *, with_state: bool) 
             said.append(f"{'on ' if with_state else ''}{count} of {total}")
         names.append(f"{service} {role} ({' '.join(said)})" if said else f"{service} {role}")
     return names
+
+
+def _early(signals: Sequence[EarlySignal]) -> list[str]:
+    """For the owner, who is told also what nobody established has seen."""
+    sentences = [
+        f"Early signal, unconfirmed, from {one.sources} new measurers, on {day_words(one.day)}: interference with "
+        f"{service_words(one.service)} {role_words(one.role)} on {one.operator} (AS{one.asn}, {one.country}); "
+        f"{one.passing} other new ones got through."
+        for one in signals[:NAMED]
+    ]
+    more = len(signals) - NAMED
+    return [*sentences, *([f"There are {more} more early signals."] if more > 0 else [])]
 
 
 def _controls(summary: Summary) -> list[str]:

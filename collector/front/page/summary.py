@@ -15,6 +15,7 @@ from msgspec import Struct
 from collector.front.page.words import answered_words, day_and_time, hour_span, lines_by_state
 from collector.isolation import Faults
 from collector.warehouse import privacy_floor, questions
+from collector.warehouse.early_signal import EarlySignal, early_signals
 from collector.warehouse.questions import CellQuery
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CellRow, VerdictRow
@@ -73,6 +74,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     last_hour: int
     full: bool
     complete: bool
+    early: tuple[EarlySignal, ...] = ()  # for the owner alone
 
 
 def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
@@ -94,6 +96,7 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
         controls=questions.controls(warehouse, first, last, simulated=all(place.simulated for place in places)),
         last_hour=last,
         full=full,
+        early=tuple(early_signals(warehouse, first, last)) if full else (),
         complete=len(lines) < MAX_VERDICTS and len(cells) < CellQuery(since_ms=0, until_ms=0).limit,
     )
 

@@ -30,6 +30,11 @@ def place_words(country: str, asn: int, operator: str, access: str) -> str:
     return f"{operator} ({country}, AS{asn}), {how}"
 
 
+def day_words(day: int) -> str:
+    """A day since 1970, such as `26 Feb`."""
+    return _day(day * 24 * HOUR_MS)
+
+
 def day_and_time(moment_ms: int) -> str:
     """A day and a time, such as `26 Feb 16:05`."""
     return f"{_day(moment_ms)} {_time(moment_ms)}"
