@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 
-from aiohttp import web
+from aiohttp import ETag, web
 
 from collector.front.access import is_full, own_port
 from collector.front.executors import reading
+from collector.front.page.kept import KEPT_S, KeptPages
 from collector.front.page.page import render
 from collector.front.parameters import Parameters
 from collector.warehouse.store import Warehouse
@@ -16,16 +19,46 @@ HOW_TO_SEE_ALL = (
     "This is what everybody may see. If the collector is yours: `ringback-collector link --data DIR`, with the"
     " directory that it runs on, prints a link that shows everything to the browser that opens it."
 )
+# Whoever opens the owner's link is not to be shown again what was kept for strangers.
+FOR_ALL = {"Cache-Control": f"max-age={KEPT_S:.0f}", "Vary": "Authorization, Cookie"}
 
 
-def add_routes(app: web.Application, warehouse: Warehouse, now_ms: Callable[[], int]) -> None:
-    """Adds `/`: what the warehouse holds of the last 24 hours, in full for those who may see all."""
+class Site:
+    """The HTTP method. `clock` counts seconds."""
 
-    async def page(request: web.Request) -> web.Response:
+    def __init__(self, warehouse: Warehouse, now_ms: Callable[[], int], clock: Callable[[], float]) -> None:
+        self._warehouse, self._now_ms = warehouse, now_ms
+        self._kept = KeptPages(now_ms, clock)
+
+    async def page(self, request: web.Request) -> web.Response:
+        """What the warehouse holds of the last 24 hours: to those who may see all as it is now, to others as of the
+        last minute.
+        """
         Parameters(request.query, ())
-        full = is_full(request)
-        notice = "" if full or own_port(request) is None else HOW_TO_SEE_ALL
-        text = await reading(request).run(render, warehouse, now_ms(), full, notice, always=full)
-        return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
+        if is_full(request):
+            text = await reading(request).run(render, self._warehouse, self._now_ms(), True, always=True)
+            return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
+        return await self._for_all(request, "" if own_port(request) is None else HOW_TO_SEE_ALL)
 
-    app.router.add_get("/", page)
+    async def _for_all(self, request: web.Request, notice: str) -> web.Response:
+        kept = await self._kept.page(notice, partial(self._made, request, notice))
+        tag = ETag(kept.tag)
+        if any(known.value in (tag.value, "*") for known in request.if_none_match or ()):
+            response = web.Response(status=304, headers=FOR_ALL)
+        else:
+            response = web.Response(text=kept.text, content_type="text/html", headers=FOR_ALL)
+        response.etag = tag
+        return response
+
+    async def _made(self, request: web.Request, notice: str, now_ms: int) -> str:
+        """Made for all who wait, so that it is never refused."""
+        return await reading(request).run(render, self._warehouse, now_ms, False, notice, always=True)
+
+
+def add_routes(
+    app: web.Application,
+    warehouse: Warehouse,
+    now_ms: Callable[[], int],
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    app.router.add_get("/", Site(warehouse, now_ms, clock).page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -250,17 +251,83 @@ def test_text_that_turns_its_surroundings_is_made_visible() -> None:
     assert plain("اتصالات المغرب") == "اتصالات المغرب"
 
 
-async def test_the_route_shows_by_who_asks(aiohttp_client: Any) -> None:
-    warehouse = Warehouse(None)
-    warehouse.replace([content([verdict_row(reason="Of one line.")], [])], 1)
-    app = web.Application()
-    app[ACCESS] = OwnerAccess("secret", lambda: NOW_MS)
-    add_executors(app)
-    site.add_routes(app, warehouse, lambda: NOW_MS)
-    client = await aiohttp_client(app)
-    stranger = await client.get("/")
-    operator = await client.get("/", headers={"Authorization": "Bearer secret"})
-    assert stranger.content_type == "text/html"
-    assert "Of one line." not in await stranger.text()
-    assert "Of one line." in await operator.text()
-    assert operator.headers["Cache-Control"] == "no-store"
+class Asked:
+    """A site whose clocks are the test's, and how often it made a page."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ms, self.now_s, self.made = NOW_MS, 0.0, 0
+        self.warehouse = Warehouse(None)
+        self.tell("Of one line.")
+        self.app = web.Application()
+        self.app[ACCESS] = OwnerAccess("secret", lambda: NOW_MS)
+        add_executors(self.app)
+        site.add_routes(self.app, self.warehouse, lambda: self.now_ms, lambda: self.now_s)
+        monkeypatch.setattr(site, "render", self._render)
+
+    def tell(self, reason: str) -> None:
+        public = cell_row(hour=HOUR - 2, established=3, buckets=3, operator=f"Operator {reason}")
+        self.warehouse.replace([content([verdict_row(reason=reason)], []), content([], [public])], 1)
+
+    def _render(self, *given: Any) -> str:
+        self.made += 1
+        return render(*given)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return Asked(monkeypatch)
+
+
+async def test_the_route_shows_by_who_asks(asked: Asked, aiohttp_client: Any) -> None:
+    client = await aiohttp_client(asked.app)
+    for _ in range(2):
+        stranger = await client.get("/")
+        operator = await client.get("/", headers={"Authorization": "Bearer secret"})
+        assert stranger.content_type == "text/html"
+        assert "Of one line." not in Page(await stranger.text()).words.replace("Operator Of one line.", "")
+        assert "Of one line." in await operator.text()
+        assert stranger.headers["Cache-Control"] == "max-age=60"
+        assert stranger.headers["Vary"] == "Authorization, Cookie"
+        assert operator.headers["Cache-Control"] == "no-store"
+        assert "ETag" not in operator.headers
+
+
+async def test_strangers_cause_a_page_a_minute_and_one_a_new_hour(asked: Asked, aiohttp_client: Any) -> None:
+    client = await aiohttp_client(asked.app)
+
+    async def text() -> str:
+        return str(await (await client.get("/")).text())
+
+    first = await asyncio.gather(*(text() for _ in range(20)))
+    assert (asked.made, len(set(first))) == (1, 1)
+    asked.tell("Later.")
+    asked.now_s = 59.9
+    assert (await text(), asked.made) == (first[0], 1)
+    asked.now_s = 60.0
+    later = await text()
+    assert "Operator Later." in later
+    assert asked.made == 2
+    asked.now_ms += HOUR_MS
+    assert await text() != later
+    assert asked.made == 3
+
+
+async def test_a_page_that_is_known_is_not_sent_again(asked: Asked, aiohttp_client: Any) -> None:
+    client = await aiohttp_client(asked.app)
+    tag = (await client.get("/")).headers["ETag"]
+    known = await client.get("/", headers={"If-None-Match": f'"x", {tag}'})
+    assert (known.status, await known.read(), known.headers["ETag"]) == (304, b"", tag)
+    assert known.headers["Cache-Control"] == "max-age=60"
+    asked.tell("Later.")
+    asked.now_s = 60.0
+    assert (await client.get("/", headers={"If-None-Match": tag})).status == 200
+    owner = await client.get("/", headers={"If-None-Match": "*", "Authorization": "Bearer secret"})
+    assert owner.status == 200
+
+
+async def test_a_page_that_fails_is_made_anew(asked: Asked, aiohttp_client: Any) -> None:
+    client = await aiohttp_client(asked.app)
+    asked.warehouse.change(lambda connection: connection.execute("ALTER TABLE cell RENAME TO lost"))
+    assert (await client.get("/")).status == 500
+    asked.warehouse.change(lambda connection: connection.execute("ALTER TABLE lost RENAME TO cell"))
+    assert (await client.get("/")).status == 200
