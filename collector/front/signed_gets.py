@@ -19,17 +19,26 @@ FORGED = "This signature is not the control's for this path at this collector: s
 
 
 class SignedGets:
-    """`controls` are the listed keys; `now_ms` is this machine's clock, whatever the collector's story tells."""
+    """`controls` are the listed keys; `now_ms` is this machine's clock, whatever the collector's story tells.
 
-    def __init__(self, controls: Collection[str], key: CollectorKey, now_ms: Callable[[], int]) -> None:
-        self._controls, self._now_ms = controls, now_ms
+    Those that are `blocked` now are strangers.
+    """
+
+    def __init__(
+        self,
+        controls: Collection[str],
+        key: CollectorKey,
+        now_ms: Callable[[], int],
+        blocked: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
+        self._controls, self._now_ms, self._blocked = controls, now_ms, blocked
         # A control that has not heard of today's key yet signs for the one before.
         self._ours = (key.key, *(each.old for each in reversed(key.public.hand_overs)))
 
     def is_controls(self, request: web.Request) -> bool:
         """Whether a listed control signed this request. Raises Refused when it is a control's, and too old or false."""
         said = parse(request.headers.get("Authorization", ""))
-        if said is None or said.key not in self._controls:
+        if said is None or said.key not in self._controls or said.key in self._blocked():
             return False
         if not is_fresh(said, self._now_ms()):
             raise Refused(403, "stale_signature", STALE)

@@ -147,3 +147,13 @@ def test_a_control_that_has_not_heard_of_the_newest_key_is_known(number: int) ->
     gets = SignedGets({CONTROL.key}, CollectorKey(b"\2" * 32, handed), lambda: NOW_MS)
     value = header(CONTROL.key, keys[number].key, PATH, NOW_MS, CONTROL.sign)
     assert gets.is_controls(make_mocked_request("GET", PATH, headers={"Authorization": value}))
+
+
+def test_a_control_that_is_blocked_is_a_stranger() -> None:
+    ours, blocked = CollectorKey(b"\2" * 32), set[str]()
+    gets = SignedGets({CONTROL.key}, ours, lambda: NOW_MS, lambda: blocked)
+    value = header(CONTROL.key, ours.key, PATH, NOW_MS, CONTROL.sign)
+    request = make_mocked_request("GET", PATH, headers={"Authorization": value})
+    assert gets.is_controls(request)
+    blocked.add(CONTROL.key)
+    assert not gets.is_controls(request)
