@@ -20,6 +20,7 @@ from probe.model import Access, Json, Target
 
 MAX_ASN = 2**32 - 1
 MAX_VERDICTS = 10_000
+MAX_CELLS, MOST_FOR_STRANGERS = 10_000, 500
 DEFAULT_VERDICTS = 1_000
 
 VERDICT_PARAMETERS = ("target", "country", "asn", "access", "since", "until", "limit")
@@ -49,7 +50,8 @@ class Cells:
         return _json({"verdicts": rows, "complete": complete})
 
     async def cells(self, request: web.Request) -> web.Response:
-        """`{"cells":[…],"complete":…}`, newest hour first; below the floor none, and counts as bands."""
+        """`{"cells":[…],"complete":…}`, newest hour first; strangers get 500 at most, none below the
+        floor, and counts as bands."""
         full = is_full(request)
         return _body(await reading(request).run(self._cells, request.query, full, always=full), "application/json")
 
@@ -92,6 +94,7 @@ class Cells:
             service=self._measured(given, "service", self._services, full),
             role=given.word("role", sorted(self._roles)),
             newest=None if full else privacy_floor.newest_hour(self._now_ms()),
+            limit=MAX_CELLS if full else MOST_FOR_STRANGERS,
         )
 
     def _measured(self, given: Parameters, name: str, words: Collection[str], full: bool) -> str | None:

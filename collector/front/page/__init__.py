@@ -31,17 +31,18 @@ class Site:
         self._kept = KeptPages(now_ms, clock)
 
     async def page(self, request: web.Request) -> web.Response:
-        """What the warehouse holds of the last 24 hours: to those who may see all as it is now, to others as of the
-        last minute.
+        """What the warehouse holds of the last 24 hours, of one country or of all: to those who may see all as it is
+        now, to others as of the last minute.
         """
         Parameters(request.query, ())
+        country = request.match_info.get("country")
         if is_full(request):
-            text = await reading(request).run(render, self._warehouse, self._now_ms(), True, always=True)
+            text = await reading(request).run(render, self._warehouse, self._now_ms(), True, "", country, always=True)
             return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
-        return await self._for_all(request, "" if own_port(request) is None else HOW_TO_SEE_ALL)
+        return await self._for_all(request, "" if own_port(request) is None else HOW_TO_SEE_ALL, country)
 
-    async def _for_all(self, request: web.Request, notice: str) -> web.Response:
-        kept = await self._kept.page(notice, partial(self._made, request, notice))
+    async def _for_all(self, request: web.Request, notice: str, country: str | None) -> web.Response:
+        kept = await self._kept.page(f"{country} {notice}", partial(self._made, request, notice, country))
         tag = ETag(kept.tag)
         if any(known.value in (tag.value, "*") for known in request.if_none_match or ()):
             response = web.Response(status=304, headers=FOR_ALL)
@@ -50,9 +51,9 @@ class Site:
         response.etag = tag
         return response
 
-    async def _made(self, request: web.Request, notice: str, now_ms: int) -> str:
+    async def _made(self, request: web.Request, notice: str, country: str | None, now_ms: int) -> str:
         """Made for all who wait, so that it is never refused."""
-        return await reading(request).run(render, self._warehouse, now_ms, False, notice, always=True)
+        return await reading(request).run(render, self._warehouse, now_ms, False, notice, country, always=True)
 
 
 def add_routes(
@@ -61,4 +62,6 @@ def add_routes(
     now_ms: Callable[[], int],
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    app.router.add_get("/", Site(warehouse, now_ms, clock).page)
+    pages = Site(warehouse, now_ms, clock)
+    app.router.add_get("/", pages.page)
+    app.router.add_get("/country/{country:[A-Z]{2}}", pages.page)

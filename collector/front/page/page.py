@@ -40,16 +40,18 @@ ENVIRONMENT = Environment(
 )
 
 
-def render(warehouse: Warehouse, now_ms: int, full: bool, notice: str = "") -> str:
-    """The page about the 24 hours before `now_ms`. Not in `full`, only what passes the privacy floor is on it.
+def render(warehouse: Warehouse, now_ms: int, full: bool, notice: str = "", country: str | None = None) -> str:
+    """The page about the 24 hours before `now_ms`, of one country or of all. Not in `full`, only what passes the
+    privacy floor is on it.
 
     A notice is for the one who looks, such as how to see more.
     """
-    summary = summarize(warehouse, now_ms, full)
+    summary = summarize(warehouse, now_ms, full, country)
     return ENVIRONMENT.get_template("page.html").render(
         title=headline.title(summary),
         sentences=headline.sentences(summary),
         places=summary.places,
+        countries=[] if summary.complete or country else summary.countries,
         simulated=any(place.simulated for place in summary.places),
         now=date_and_time(now_ms),
         last_hour=summary.last_hour,

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collector.front.page.words import answered_words, day_and_time, hour_span, lines_by_state
 from collector.isolation import Faults
@@ -33,6 +34,7 @@ from probe.model import HOUR_MS, Depth, State, Step
 
 HOURS = 24
 MAX_VERDICTS = 20_000
+MOST_ROWS = 500  # on one page
 NEUTRAL = "baseline"
 
 R = TypeVar("R", VerdictRow, CellRow)
@@ -74,15 +76,20 @@ class Summary(Struct, frozen=True, kw_only=True):
     last_hour: int
     full: bool
     complete: bool
+    countries: tuple[str, ...] = ()  # that have places, also those that do not fit
     early: tuple[EarlySignal, ...] = ()  # for the owner alone
 
 
-def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
-    """The last 24 hours, the one under way included. Not in `full`, only cells that pass the privacy floor."""
+def summarize(warehouse: Warehouse, now_ms: int, full: bool, country: str | None = None) -> Summary:
+    """The last 24 hours, the one under way included; of one country, or of all. Not in `full`, only cells that pass the
+    privacy floor.
+    """
     last = now_ms // HOUR_MS
     first = last - HOURS + 1
-    lines = _verdicts(warehouse, first, last) if full else []
-    cells = questions.cells(warehouse, _cell_query(first, last, None if full else privacy_floor.newest_hour(now_ms)))
+    found = _verdicts(warehouse, first, last) if full else []
+    lines = [line for line in found if country in (None, line.country)]
+    newest = None if full else privacy_floor.newest_hour(now_ms)
+    cells = questions.cells(warehouse, _cell_query(first, last, newest, country))
     cells = cells if full else [privacy_floor.public(cell) for cell in cells]
     alone = {_place(row) for row in lines}
     places = [
@@ -91,25 +98,41 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool) -> Summary:
             (c for c in cells if _place(c) not in alone), first, _cell_rows(warehouse.faults, full), by_line=False
         ),
     ]
+    places.sort(key=lambda p: (p.simulated, p.country, p.operator, p.asn, p.access))
+    fitting = _fitting(places)
     return Summary(
-        places=tuple(sorted(places, key=lambda p: (p.simulated, p.country, p.operator, p.asn, p.access))),
+        places=fitting,
         controls=questions.controls(warehouse, first, last, simulated=all(place.simulated for place in places)),
         last_hour=last,
         full=full,
         early=tuple(early_signals(warehouse, first, last)) if full else (),
-        complete=len(lines) < MAX_VERDICTS and len(cells) < CellQuery(since_ms=0, until_ms=0).limit,
+        countries=tuple(sorted({place.country for place in places})),
+        complete=len(found) < MAX_VERDICTS
+        and len(cells) < CellQuery(since_ms=0, until_ms=0).limit
+        and sum(len(place.rows) for place in fitting) == sum(len(place.rows) for place in places),
     )
+
+
+def _fitting(places: Iterable[Place]) -> tuple[Place, ...]:
+    """The first places, up to MOST_ROWS rows."""
+    fitting, free = [], MOST_ROWS
+    for place in places:
+        if free and place.rows:
+            fitting.append(replace(place, rows=place.rows[:free]))
+            free -= len(fitting[-1].rows)
+    return tuple(fitting)
 
 
 def _verdicts(warehouse: Warehouse, first: int, last: int) -> list[VerdictRow]:
     return questions.hourly_verdicts(warehouse, first, last, most_lines=LINES_FLOOR, limit=MAX_VERDICTS)
 
 
-def _cell_query(first: int, last: int, newest: int | None) -> CellQuery:
+def _cell_query(first: int, last: int, newest: int | None, country: str | None) -> CellQuery:
     return CellQuery(
         since_ms=first * HOUR_MS,
         until_ms=(last + 1) * HOUR_MS,
         newest=newest,
+        country=country,
     )
 
 

@@ -178,3 +178,14 @@ async def test_a_slip_is_named(ask: Any, path: str, reason: str, sentence: str) 
 
 def test_bands() -> None:
     assert [band(n) for n in (0, 1, 2, 3, 5, 6, 10, 11)] == ["0", "<3", "<3", "3-5", "3-5", "6-10", "6-10", ">10"]
+
+
+async def test_strangers_get_so_many_rows_at_most(ask: Any, warehouse: Warehouse) -> None:
+    rows = [cell_row(hour=HOUR - 2, asn=asn, operator="x", established=3, buckets=3) for asn in range(1, 602)]
+    warehouse.replace([content([], rows)], 2)
+    asked = f"/v1/cells?since={(HOUR - 2) * HOUR_MS}&until={(HOUR - 1) * HOUR_MS}"
+    for full, count, complete in ((True, 601, True), (False, 500, False)):
+        _, answer = await ask(asked, full)
+        assert (len(answer["cells"]), answer["complete"]) == (count, complete)
+    _, one = await ask(f"{asked}&asn=600", False)
+    assert (len(one["cells"]), one["complete"]) == (1, True)

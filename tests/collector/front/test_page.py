@@ -331,3 +331,30 @@ async def test_a_page_that_fails_is_made_anew(asked: Asked, aiohttp_client: Any)
     assert (await client.get("/")).status == 500
     asked.warehouse.change(lambda connection: connection.execute("ALTER TABLE lost RENAME TO cell"))
     assert (await client.get("/")).status == 200
+
+
+@pytest.mark.parametrize("full", [True, False])
+async def test_a_page_has_500_rows_and_each_country_its_own(asked: Asked, aiohttp_client: Any, full: bool) -> None:
+    enough = {"hour": HOUR - 2, "established": 3, "buckets": 3}
+    rows = [
+        cell_row(country=country, asn=asn, operator=f"{country}{asn}", **enough)
+        for country, count in (("ES", 400), ("MA", 200))
+        for asn in range(1, count + 1)
+    ]
+    asked.warehouse.replace([content([], rows)], 2)
+    client = await aiohttp_client(asked.app)
+    headers = {"Authorization": "Bearer secret"} if full else {}
+
+    async def shown(path: str) -> Page:
+        return Page(await (await client.get(path, headers=headers)).text())
+
+    def links(page: Page) -> list[str | None]:
+        return [each["href"] for tag, each in page.elements if tag == "a"]
+
+    both, one = await shown("/"), await shown("/country/MA")
+    assert (both.count("table"), links(both)) == (500, ["/country/ES", "/country/MA"])
+    assert "There is more than this page can hold" in both.words
+    assert (one.count("table"), links(one)) == (200 + full, [])  # the owner sees a line, too
+    assert "ES1 (" not in one.words
+    assert (await shown("/country/FR")).count("table") == 0
+    assert (await client.get("/country/france")).status == 404
