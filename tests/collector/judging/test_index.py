@@ -348,7 +348,9 @@ def test_a_batch_that_exceeds_the_bound_alone_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"junk", gzip.compress(b"{}\n"), gzip.compress(b"\n" * 9), gzip.compress(b"x")[:-2]]
+    "body",
+    [b"", b"junk", gzip.compress(b"{}\n"), gzip.compress(b"\n" * 9), gzip.compress(b"x")[:-2]],
+    ids=["nothing", "junk", "one line", "empty lines", "cut short"],  # the time stands in what gzip makes
 )
 def test_a_body_that_is_no_batch_cannot_be_read(body: bytes) -> None:
     envelope, _ = enveloped(Volunteer().seal([Volunteer().measure()]))
