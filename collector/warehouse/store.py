@@ -1,8 +1,8 @@
 """The warehouse: verdicts, hourly cells, failing addresses and steps in one DuckDB file. A projection of the log,
 which may be thrown away.
 
-One process holds the file. All calls go through one connection under one lock, from any thread: transactions are
-short, for nothing is judged inside them.
+One process holds the file. What changes it goes through one connection under one lock, from any thread: transactions
+are short, for nothing is judged inside them. Who reads waits for nobody (readers.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from msgspec import Struct
 from collector.damaged import set_aside
 from collector.isolation import Faults
 from collector.warehouse import outbox
+from collector.warehouse.readers import Readers
 from collector.warehouse.tables import (
     CELL_COLUMNS,
     FAILING_COLUMNS,
@@ -149,20 +150,21 @@ class Warehouse:
         self._lock = threading.RLock()
         self._settle_feed: Callable[[], None] = _nothing
         self._connection = _open_or_make_again(path)
+        self._readers = Readers(self._connection)
         self.is_damaged = False
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._readers.nobody():
             self._connection.close()
             # aiohttp's caches outlive the application that uses this, and DuckDB complains at exit of what is left.
-            del self._connection
+            del self._connection, self._readers
 
     # --- What stands in it
 
     def select(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """The rows of a constant statement; whatever varies is in `parameters`."""
-        with self._lock, self._watching():
-            return self._connection.execute(statement, parameters).fetchall()
+        with self._readers.cursor() as cursor, self._watching():
+            return cursor.execute(statement, parameters).fetchall()
 
     def cursor(self) -> int:
         """Position in the log up to which all batches are judged."""
@@ -231,9 +233,11 @@ class Warehouse:
         if self.path is None:
             raise UserError("A warehouse in memory cannot be set aside; make another.")
         with self._lock:
-            self._connection.close()
-            set_aside(self.path)
-            self._connection, self.is_damaged = _open(self.path), False
+            with self._readers.nobody():
+                self._connection.close()
+                set_aside(self.path)
+                self._connection, self.is_damaged = _open(self.path), False
+                self._readers.of(self._connection)
             self._settle_feed()
 
     @contextmanager
@@ -251,11 +255,13 @@ class Warehouse:
             raise UserError("A warehouse in memory cannot take over a file; give it a path.")
         with self._lock:
             self._hand_on_to(path)
-            self._connection.close()
-            # A journal left behind would be replayed into the file that takes its place.
-            _journal(self.path).unlink(missing_ok=True)
-            os.replace(path, self.path)
-            self._connection = _open(self.path)
+            with self._readers.nobody():
+                self._connection.close()
+                # A journal left behind would be replayed into the file that takes its place.
+                _journal(self.path).unlink(missing_ok=True)
+                os.replace(path, self.path)
+                self._connection = _open(self.path)
+                self._readers.of(self._connection)
             self._settle_feed()
 
     def _hand_on_to(self, path: Path) -> None:
