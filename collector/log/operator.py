@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from probe import durable
+from probe.codecs.text import utf8
 from probe.failure import UserError
 
 FILE = "operator.ndjson"  # in the log's directory
@@ -48,7 +49,7 @@ def decisions(directory: Path) -> list[Decision]:
     """What the operator decided, in order. Raises UserError when it cannot be read."""
     path = directory / FILE
     try:
-        return [_DECISION.decode(line) for line in path.read_bytes().splitlines()]
+        return [_DECISION.decode(line) for line in utf8(path.read_bytes()).splitlines()]
     except FileNotFoundError:
         return []
     except (OSError, msgspec.MsgspecError) as error:
