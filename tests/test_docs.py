@@ -30,8 +30,9 @@ def links(text: str) -> Iterator[str]:
 
 
 def paths(text: str) -> Iterator[str]:
-    """What stands in code marks and begins with a directory of this repository."""
-    tops = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    """What stands in code marks and begins with a directory of this repository, not with one that running it made."""
+    made = {line.rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()}
+    tops = {path.name for path in ROOT.iterdir() if path.is_dir()} - made
     for each in CODE.findall(text):
         if PATH.fullmatch(each) and "/" in each and each.partition("/")[0] in tops:
             yield each
