@@ -10,7 +10,7 @@ import gzip
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -78,15 +78,7 @@ def opened(entry: Entry) -> Batch:
         bytes.fromhex(header.key + header.targets)
     except (OSError, EOFError, ValueError, zlib.error, msgspec.MsgspecError) as error:
         raise Unreadable(entry.position, type(error).__name__) from error
-    return Batch(
-        position=entry.position,
-        received_ms=one.received_ms,
-        network=one.network,
-        named=one.named,
-        bucket=one.bucket,
-        header=header,
-        lines=tuple(lines),
-    )
+    return _batch(entry, header, lines)
 
 
 def brief(batch: Batch, number: int) -> Brief:
@@ -171,8 +163,13 @@ class OpenedBatches:
 
 def without_body(entry: Entry, key: str, software: str, targets: str) -> Batch:
     """What is known of a batch whose body cannot be read any more."""
+    sealed_ms = entry.envelope.received_ms
+    header = BatchHeader(format=1, key=key, batch="", sealed_ms=sealed_ms, software=software, targets=targets)
+    return _batch(entry, header, ())
+
+
+def _batch(entry: Entry, header: BatchHeader, lines: Sequence[bytes]) -> Batch:
     one = entry.envelope
-    header = BatchHeader(format=1, key=key, batch="", sealed_ms=one.received_ms, software=software, targets=targets)
     return Batch(
         position=entry.position,
         received_ms=one.received_ms,
@@ -180,5 +177,5 @@ def without_body(entry: Entry, key: str, software: str, targets: str) -> Batch:
         named=one.named,
         bucket=one.bucket,
         header=header,
-        lines=(),
+        lines=tuple(lines),
     )
