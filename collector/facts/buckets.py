@@ -3,8 +3,11 @@
     DATA/buckets.key   {"day":…,"secret":"<32 hex digits>","before":"<32 hex digits>"}, for its owner alone
 
 A bucket is a keyed hash of the source's /24 or /48; where a carrier's NAT puts thousands behind one address, with the
-block of 1,024 ports. Its secret is another each UTC day. That of the day before is kept too, so that two days can be
-compared within 24 hours, and then none can be made again, by anybody.
+block of 1,024 ports. Its first 6 bytes are a keyed hash of the wider prefix alone, the /16 or /32, so that those of one
+wider prefix can be told. Buckets made before there was such a part are each of a wider prefix of its own.
+
+The secret is another each UTC day. That of the day before is kept too, so that two days can be compared within 24
+hours, and then none can be made again, by anybody.
 """
 
 from __future__ import annotations
@@ -12,21 +15,23 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from collector.facts.networks import parse_address
+from collector.facts.networks import Address, parse_address
 from probe import durable
 from probe.failure import UserError
 
 FILE = "buckets.key"
 SECRET_BYTES, BUCKET_BYTES = 16, 16
+WIDER_BYTES = 6  # of a bucket, at its beginning
 DAY_MS = 86_400_000
 PORTS = 1_024  # of a block that a carrier's NAT gives one line
 BITS = {4: 24, 6: 48}
+WIDER_BITS = {4: 16, 6: 32}
 NOWHERE = "0" * 32  # of a source that is not known; all such are one
 
 Held = tuple[str, str]  # under the secret of a day, and of the day before it; NOWHERE where it is not known
@@ -56,6 +61,11 @@ def of_day(kept: str, days: int) -> str:
     return (kept[days * digits :][:digits] or NOWHERE) if days in (0, 1) else NOWHERE
 
 
+def wider(bucket: str) -> str:
+    """What the buckets of one day and one wider prefix have in common."""
+    return bucket[: 2 * WIDER_BYTES]
+
+
 class _Secrets(Struct, frozen=True, kw_only=True):
     day: int
     secret: str
@@ -78,11 +88,9 @@ class Buckets:
         parsed, today = parse_address(address), self._today()
         if parsed is None:
             return Bucket()
-        length = BITS[parsed.version]
-        prefix = int(parsed) >> (parsed.max_prefixlen - length)
         block = b"" if port is None else (port // PORTS).to_bytes(2)
-        named = bytes([parsed.version]) + prefix.to_bytes(6) + block
-        return Bucket(_hash(named, today.secret), _hash(named, today.before), today.day)
+        wide, narrow = _named(parsed, WIDER_BITS), _named(parsed, BITS) + block
+        return Bucket(_hash(wide, narrow, today.secret), _hash(wide, narrow, today.before), today.day)
 
     def _today(self) -> _Secrets:
         """The secrets of now; at midnight others, and the oldest is gone. A clock that goes back changes nothing."""
@@ -97,8 +105,16 @@ class Buckets:
             return kept
 
 
-def _hash(named: bytes, secret: str) -> str:
-    return hashlib.blake2s(named, key=bytes.fromhex(secret), digest_size=BUCKET_BYTES).hexdigest()
+def _named(address: Address, bits: Mapping[int, int]) -> bytes:
+    """The prefix of an address that has so many bits, by IP version."""
+    prefix = int(address) >> (address.max_prefixlen - bits[address.version])
+    return bytes([address.version]) + prefix.to_bytes(6)
+
+
+def _hash(wide: bytes, narrow: bytes, secret: str) -> str:
+    key = bytes.fromhex(secret)
+    first = hashlib.blake2s(wide, key=key, digest_size=WIDER_BYTES, person=b"wider")
+    return first.hexdigest() + hashlib.blake2s(narrow, key=key, digest_size=BUCKET_BYTES - WIDER_BYTES).hexdigest()
 
 
 def _read(path: Path) -> _Secrets | None:

@@ -38,7 +38,7 @@ from collector.warehouse.tables import (
 )
 from probe.failure import UserError
 
-SCHEMA = 8  # of the tables, and of how records follow from envelopes; a file of another one is remade
+SCHEMA = 9  # of the tables, and of how records follow from envelopes; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.facts.buckets import DAY_MS, FILE, NOWHERE, Bucket, Buckets, of_day, packed
+from collector.facts.buckets import DAY_MS, FILE, NOWHERE, Bucket, Buckets, of_day, packed, wider
 
 DAY = 20_000
 
@@ -39,6 +39,18 @@ def test_behind_a_carriers_nat_a_block_of_ports_is_a_bucket(tmp_path: Path) -> N
     made = buckets(tmp_path, Clock())
     assert made.of("203.0.113.1", 1024) == made.of("203.0.113.200", 2047)
     assert len({made.of("203.0.113.1", port) for port in (None, 0, 1024, 2048)}) == 4
+
+
+def test_buckets_of_one_wider_prefix_have_a_part_in_common_and_no_others(tmp_path: Path) -> None:
+    clock = Clock()
+    made = buckets(tmp_path, clock)
+    one, beside = made.of("203.0.113.1"), made.of("203.0.114.1", 2048)
+    assert one.bucket != beside.bucket
+    assert (wider(one.bucket), wider(one.before)) == (wider(beside.bucket), wider(beside.before))
+    assert wider(made.of("2001:db8:1::1").bucket) == wider(made.of("2001:db8:2::1").bucket)
+    others = ["203.1.113.1", "2001:db9:1::1", "203.0.113.1"]
+    clock.now += DAY_MS  # and another the next day
+    assert len({wider(made.of(each).bucket) for each in others} | {wider(one.bucket)}) == 4
 
 
 @pytest.mark.parametrize("address", ["", "x", "203.0.113"])

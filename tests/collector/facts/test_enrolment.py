@@ -7,7 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.facts.enrolment import FREE, OF_ASN, OF_SOURCE, places
+from collector.facts.buckets import wider
+from collector.facts.enrolment import FREE, OF_ASN, OF_SOURCE, OF_WIDER, places
 
 DAY = 20_000  # of 2024
 
@@ -55,6 +56,35 @@ def test_an_autonomous_system_has_places_for_the_first_of_each_source_first() ->
     taken = places(many | asking("home", 1))
     assert taken["home.0"] == DAY
     assert sum(day == DAY for day in taken.values()) == OF_ASN
+
+
+def beside(prefix: int, number: int) -> str:
+    """A bucket of a wider prefix."""
+    return f"{prefix:012x}{number:020x}"
+
+
+def test_a_wider_prefix_has_places_for_the_first_of_each_source_first() -> None:
+    crowd = {key: days for n in range(OF_WIDER - 1) for key, days in asking(beside(7, n), 50).items()}
+    home = beside(7, 99)
+    taken = places(crowd | asking(home, 1))
+    assert taken[f"{home}.0"] == DAY
+    for day in range(DAY, DAY + 9):
+        assert sum(each == day for each in taken.values()) == OF_WIDER
+
+
+def test_however_many_sources_of_one_wider_prefix_take_nothing_from_another() -> None:
+    crowd = {key: days for n in range(256) for key, days in asking(beside(7, n), 4).items()}
+    honest = {key: days for n in range(10) for key, days in asking(beside(8, n), 1).items()}
+    assert places(crowd | honest) | places(honest) == places(crowd | honest)
+    two = {key: days for n in range(256) for key, days in asking(beside(9, n), 4).items()}
+    alone = asking(beside(8, 0), 1)
+    assert places(crowd | two | alone) | places(alone) == places(crowd | two | alone), "the first of each before others"
+
+
+def test_a_bucket_of_before_there_were_wider_prefixes_is_of_one_of_its_own() -> None:
+    old = {key: days for n in range(OF_ASN) for key, days in asking(f"{n:02x}" * 16, 1).items()}
+    assert len({wider(source) for days in old.values() for source in days.values()}) == OF_ASN
+    assert set(places(old).values()) == {DAY}
 
 
 def test_what_was_received_before_there_were_buckets_has_no_quota() -> None:
