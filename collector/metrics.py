@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from collector.facts.gaps import Missing
+
 
 class Metrics:
     """Counters and gauges in one registry."""
@@ -76,11 +78,16 @@ class Metrics:
         for kind, count in counts.items():
             gauge.labels(kind).set(count)
 
+    def tell_missing(self, missing: Missing) -> None:
+        self.missing_batches.set(missing.batches)
+        self.dropped_batches.set(missing.dropped_batches)
+        self.dropped_measurements.set(missing.dropped_measurements)
+
     def _add_missing(self, registry: CollectorRegistry) -> None:
         """Adds what is known to be missing (collector/facts/gaps.py)."""
         self.missing_batches = Gauge(
             "ringback_missing_batches",
-            "Batches whose number never came, between others of their key, since the start",
+            "Batches whose number never came, between others of their key",
             registry=registry,
         )
         self.dropped_batches = Gauge(

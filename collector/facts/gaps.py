@@ -1,61 +1,35 @@
 """Gaps: batches whose numbers never came, and what probes themselves say that they lost.
 
 Each key numbers its batches. A number that is missing between two that came was lost on the way, or kept away; one may
-also come late, so a gap closes again. What is known is of this process' time: the first number of a key begins it.
+also come late, so a gap closes again. The first number of a key that is known begins it. Which came follows from the
+log, and is kept in the index (collector/judging/heard.py).
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from probe.model import BatchHeader
-
-MOST_KEYS = 20_000  # that are remembered, those that were heard of lately
 MOST_MISSING = 1_000  # numbers of one key; whoever leaves out more is counted with so many
+
+Run = tuple[int, int]  # the first and the last of numbers that all came
 
 
 class Missing(Struct, frozen=True):
     """What is missing of all keys: batches that never came, and what probes dropped themselves."""
 
-    batches: int
-    dropped_batches: int
-    dropped_measurements: int
+    batches: int = 0
+    dropped_batches: int = 0
+    dropped_measurements: int = 0
 
 
-class _Heard(Struct):
-    latest: int
-    missing: set[int]
-    dropped: tuple[int, int]
+def joined(number: int, near: Iterable[Run]) -> Run:
+    """The run that a number makes with those that hold it or lie beside it."""
+    runs = [*near, (number, number)]
+    return min(first for first, _ in runs), max(last for _, last in runs)
 
 
-class Gaps:
-    """Hears of each header that was accepted."""
-
-    def __init__(self) -> None:
-        self._heard: OrderedDict[str, _Heard] = OrderedDict()
-
-    def hear(self, header: BatchHeader) -> None:
-        if header.sequence is None:
-            return
-        heard = self._heard.pop(header.key, None) or _Heard(header.sequence, set(), (0, 0))
-        first = heard.latest + 1
-        heard.missing.update(range(max(first, header.sequence - MOST_MISSING), header.sequence))
-        heard.missing.discard(header.sequence)
-        while len(heard.missing) > MOST_MISSING:
-            heard.missing.remove(min(heard.missing))
-        heard.latest = max(heard.latest, header.sequence)
-        dropped = (header.lost_batches, header.lost_measurements)
-        heard.dropped = max(heard.dropped[0], dropped[0]), max(heard.dropped[1], dropped[1])
-        self._heard[header.key] = heard
-        while len(self._heard) > MOST_KEYS:
-            self._heard.popitem(last=False)
-
-    def missing(self) -> Missing:
-        every = self._heard.values()
-        return Missing(
-            sum(len(heard.missing) for heard in every),
-            sum(heard.dropped[0] for heard in every),
-            sum(heard.dropped[1] for heard in every),
-        )
+def missing_of(first: int, last: int, came: int) -> int:
+    """How many of one key's numbers between its first and its last did not come."""
+    return min(last - first + 1 - came, MOST_MISSING)

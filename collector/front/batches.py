@@ -17,7 +17,6 @@ from aiohttp import web
 from msgspec import Struct
 
 from collector.facts.collector_key import CollectorKey
-from collector.facts.gaps import Gaps
 from collector.facts.networks import Networks, lookup_prefix
 from collector.facts.own_clock import ClockBehind
 from collector.front.executors import EXECUTORS
@@ -88,10 +87,6 @@ class Ingest:
         self._simulated = simulated
         self._limits = limits
         self._memory = Memory(limits.memory_bytes)
-        self._gaps = Gaps()
-        metrics.missing_batches.set_function(lambda: self._gaps.missing().batches)
-        metrics.dropped_batches.set_function(lambda: self._gaps.missing().dropped_batches)
-        metrics.dropped_measurements.set_function(lambda: self._gaps.missing().dropped_measurements)
 
     async def receive(self, request: web.Request) -> web.Response:
         """The response to POST /v1/batches: 200 and a signed receipt, or `{"error":word,"message":sentence}`."""
@@ -114,7 +109,6 @@ class Ingest:
             raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
         self._check_world(batch)
         is_new = await self._append(batch, data, received_ms, self._origin(request, batch, received_ms))
-        self._gaps.hear(batch.header)
         lines = len(batch.measurements)
         stored, known = (lines, 0) if is_new else (0, lines)
         return issue(data, stored, known, received_ms, self._key.key, self._key.sign)

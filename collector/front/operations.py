@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import web
+from msgspec import to_builtins
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from collector.front.access import is_full
 from collector.front.parameters import Parameters
+from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
 from collector.log import Log
 from collector.metrics import Metrics
@@ -18,15 +20,18 @@ from collector.warehouse.store import Warehouse
 class Operations:
     """The HTTP methods; `routes` says what each is for."""
 
-    def __init__(self, log: Log, warehouse: Warehouse, projector: Projector, metrics: Metrics) -> None:
-        self._log, self._warehouse, self._projector, self._metrics = log, warehouse, projector, metrics
+    def __init__(
+        self, log: Log, index: SqliteIndex, warehouse: Warehouse, projector: Projector, metrics: Metrics
+    ) -> None:
+        self._log, self._index, self._warehouse = log, index, warehouse
+        self._projector, self._metrics = projector, metrics
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/healthz", self.health), web.get("/metrics", self.metrics)]
 
     async def health(self, request: web.Request) -> web.Response:
         """`{"ok":true}`, or false while judging stands still; to those who may see all also for how long, in seconds,
-        and how far the log and the projection are, in batches.
+        how far the log and the projection are, in batches, and what is missing of what probes sent.
 
         The status is 200 all the same: uploads are taken, and nobody is to restart what takes them.
         """
@@ -43,6 +48,7 @@ class Operations:
                 "projection_cursor": projection,
                 "lag": log - projection,
                 "projection_error": self._projector.error,
+                "missing": to_builtins(await asyncio.to_thread(self._index.missing)),
             }
         )
 
@@ -57,6 +63,7 @@ class Operations:
         metrics.projection_cursor.set(projection)
         metrics.projection_broken.set(self._projector.error is not None)
         metrics.projection_standstill.set(self._projector.standstill_s or 0)
+        metrics.tell_missing(await asyncio.to_thread(self._index.missing))
         metrics.told(metrics.quarantined, self._projector.quarantined)
         metrics.told(metrics.left_out, self._warehouse.faults.counts)
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -63,7 +63,7 @@ def create_app(parts: Parts, access: OwnerAccess) -> web.Application:
 
 def routes_for_programs(parts: Parts) -> list[web.RouteDef]:
     """The routes that probes, controls and the operator's programs ask; those for people are beside them."""
-    operations = Operations(parts.log, parts.warehouse, parts.projector, parts.metrics)
+    operations = Operations(parts.log, parts.index, parts.warehouse, parts.projector, parts.metrics)
     return [web.post("/v1/batches", parts.ingest.receive), *Feeds(parts).routes(), *operations.routes()]
 
 

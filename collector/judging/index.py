@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from collector.judging import index_schema, records
+from collector.facts.gaps import Missing
+from collector.judging import heard, index_schema, records
 from collector.judging.index_schema import LINES
 from collector.judging.records import Batch, Brief, OpenedBatches, Unreadable
 from collector.log import Entry, Log, Record
@@ -153,6 +154,7 @@ class SqliteIndex:
         about = (entry.position, batch.received_ms, digest, header.software, bytes.fromhex(header.targets))
         self._connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", about)
         probe = self._number("probe", "key", bytes.fromhex(batch.header.key))
+        heard.hear(self._connection, probe, header)
         for number, one in seen.items():
             self._take_line(batch, probe, number, one)
 
@@ -263,6 +265,11 @@ class SqliteIndex:
             for line, counting, key, uid in self._read(statement)
             if self._bytes_at(line) != self._bytes_at(counting)
         )
+
+    def missing(self) -> Missing:
+        """What is missing of all that was sent, as far as the numbers of batches and the probes say."""
+        (lost,) = self._read(heard.LOST)
+        return heard.missing(self._read(heard.SPANS), lost)
 
     def unreadable(self) -> list[int]:
         """The positions of batches that the disk has lost a part of."""

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 LINES = 64  # places for the lines of a batch, more than one may have
 BUSY_S = 10.0
 
@@ -22,8 +22,16 @@ CREATE TABLE meta (
 );
 CREATE TABLE probe (
     id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL UNIQUE
+    key BLOB NOT NULL UNIQUE,
+    lost_batches INTEGER NOT NULL DEFAULT 0, -- that it ever said to have dropped
+    lost_measurements INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE heard ( -- numbers of its batches that came: runs, of which none touches another
+    probe INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (probe, first)
+) WITHOUT ROWID;
 CREATE TABLE target (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
@@ -73,7 +81,7 @@ CREATE TABLE unreadable (
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
-NAMES = ("probe", "target", "cycle", "batch", "measurement", "identity", "again", "unreadable")
+NAMES = ("probe", "heard", "target", "cycle", "batch", "measurement", "identity", "again", "unreadable")
 
 
 def connected(path: Path, log: str, latest: int) -> sqlite3.Connection:

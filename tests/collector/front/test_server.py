@@ -15,6 +15,7 @@ from tests.collector.judging.evidence import RULES
 from tests.collector.servers import TARGETS, TOKEN, Serving, eventually, serving
 
 CONTROL = Volunteer(7)
+NOTHING = {"batches": 0, "dropped_batches": 0, "dropped_measurements": 0}
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -101,6 +102,7 @@ async def test_health_says_how_far_behind_the_projection_is(collector: Serving) 
         "projection_cursor": 1,
         "lag": 0,
         "projection_error": None,
+        "missing": NOTHING,
     }
 
 
@@ -121,6 +123,7 @@ async def test_a_broken_projection_does_not_stop_ingest(tmp_path: Path) -> None:
             "projection_cursor": 0,
             "lag": 2,
             "projection_error": "OSError: no judge today",
+            "missing": NOTHING,
         }
         assert await collector.get("/healthz", Authorization="nobody") == (200, '{"ok": false}')
         assert "ringback_projection_broken 1.0" in (await collector.get("/metrics"))[1]

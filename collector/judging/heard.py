@@ -1,0 +1,38 @@
+"""Which numbers of each key's batches came, and what its probe says that it lost: in the index, as runs of numbers.
+
+So what is missing follows from the log, is the same in whatever order the batches came, and is known after a restart.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from collector.facts.gaps import Missing, joined, missing_of
+from probe.model import BatchHeader
+
+NEAR = "SELECT first, last FROM heard WHERE probe = ?1 AND first <= ?2 + 1 ORDER BY first DESC LIMIT 2"
+SPANS = "SELECT min(first), max(last), sum(last - first + 1) FROM heard GROUP BY probe"
+MOST_LOST = 1_000_000  # of one key: sums must not overflow, whatever strangers say
+LOST = "SELECT coalesce(sum(lost_batches), 0), coalesce(sum(lost_measurements), 0) FROM probe"
+LOSE = f"""
+UPDATE probe SET lost_batches = max(lost_batches, min(?2, {MOST_LOST})),
+    lost_measurements = max(lost_measurements, min(?3, {MOST_LOST})) WHERE id = ?1
+"""
+
+
+def hear(connection: sqlite3.Connection, probe: int, header: BatchHeader) -> None:
+    """Notes what the header of a batch says, which may have come before."""
+    connection.execute(LOSE, (probe, header.lost_batches, header.lost_measurements))
+    number = header.sequence
+    if number is None:
+        return
+    near = [run for run in connection.execute(NEAR, (probe, number)) if run[1] >= number - 1]
+    for first, _ in near:
+        connection.execute("DELETE FROM heard WHERE probe = ? AND first = ?", (probe, first))
+    connection.execute("INSERT INTO heard VALUES (?, ?, ?)", (probe, *joined(number, near)))
+
+
+def missing(spans: Iterable[tuple[int, int, int]], lost: tuple[int, int]) -> Missing:
+    """What the rows of SPANS and the row of LOST say."""
+    return Missing(sum(missing_of(*span) for span in spans), *lost)
