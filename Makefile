@@ -13,7 +13,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) * 2)))
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run link setup test pythons lab lab-loaded demo torture bench-influx dashboards grafana-load oonidata test-deps check format-check lint types lock clean
+.PHONY: run link setup test pythons lab lab-loaded demo torture bench-influx bench-collector dashboards grafana-load oonidata test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -69,6 +69,10 @@ torture: setup
 # How fast an InfluxDB is caught up with, on a real one: some minutes. ARGS="--probes 2000" for less.
 bench-influx: setup
 	$(BIN)/python -m tests.bench.influx $(ARGS)
+
+# How fast a collector is, each line with its figure and mark. ARGS="--only ingest" for one of them.
+bench-collector: setup
+	$(BIN)/python -m tests.bench.collector $(ARGS)
 
 # The probe's tests under Python 3.11 to 3.13, as far as this machine has them.
 pythons:

@@ -8,7 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Influxd:
-    """`user` is the administrator's name and password, where there is one."""
+    """`user` is the administrator's name and password, where there is one; `pid` the process, once it runs."""
 
     port: int
     user: tuple[str, str] | None = None
+    pid: int = 0
 
     @property
     def url(self) -> str:
@@ -122,7 +123,7 @@ def influxd(directory: Path, user: tuple[str, str] | None = None) -> Iterator[In
     path.write_text(
         CONFIG.format(directory=directory, port=server.port, backup_port=free_port(), auth="true" if user else "false")
     )
-    with running([program("influxdb"), "-config", str(path)], directory, [f"http:127.0.0.1:{server.port}"]):
+    with running([program("influxdb"), "-config", str(path)], directory, [f"http:127.0.0.1:{server.port}"]) as process:
         if user:  # the first may be made by anybody
             Influxd(server.port).query(f"CREATE USER \"{user[0]}\" WITH PASSWORD '{user[1]}' WITH ALL PRIVILEGES")
-        yield server
+        yield replace(server, pid=process.pid)
