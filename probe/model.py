@@ -580,6 +580,17 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: Ticket | None = None
 
 
+class Succession(Struct, frozen=True, kw_only=True):
+    """A volunteer's word that `new` is its key in this network from that quarter on. Keys and signatures are hex."""
+
+    old: str
+    new: str
+    asn: int
+    quarter: int  # since 1970, of `new`
+    by_old: str
+    by_new: str
+
+
 class BatchHeader(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The first line of a sealed batch. What has a default is said from format 2 on."""
 
@@ -595,6 +606,7 @@ class BatchHeader(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lost_batches: int = 0  # that this probe ever dropped unsent for want of room
     lost_measurements: int = 0  # that this probe ever made and could not seal
     trust_store_ms: int | None = None  # the date of the roots by which certificates were verified; None: not known
+    succession: Succession | None = None  # of this key to the one before, or of the next to this one
 
 
 # --- Judging ----------------------------------------------------------------------------------------------------

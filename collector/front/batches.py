@@ -42,6 +42,7 @@ STATUSES = {
     "too_many": 413,
     "too_deep": 413,
     "bad_schema": 422,
+    "bad_succession": 422,
     "duplicate_uid": 422,
 }
 

@@ -42,6 +42,7 @@ from probe.model import (
     ResolverCheck,
     SipFacts,
     StunFacts,
+    Succession,
     Sweep,
     Ticket,
     TlsFacts,
@@ -164,6 +165,12 @@ FIELDS: Mapping[type[Struct], Mapping[str, Form]] = {
         **dict.fromkeys(("key", "batch", "software", "targets", "salt"), NAME),
         **dict.fromkeys(("contexts", "sequence", "lost_batches", "lost_measurements"), COUNT),
         "trust_store_ms": MOMENT,
+    },
+    Succession: {
+        **dict.fromkeys(("old", "new"), DIGEST),
+        **dict.fromkeys(("by_old", "by_new"), _words("[0-9a-f]{128}")),
+        "asn": _number(1, 2**32 - 1),
+        "quarter": _number(0, 31_999),
     },
     Context: {},
     Ticket: {

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from probe.codecs import ed25519, forms, salted
+from probe.codecs import ed25519, forms, salted, succession
 from probe.codecs.said_once import MeasurementLine, context_of, whole
 from probe.codecs.strict_json import LIMITS, Limits, SealError, decode, decode_all
 from probe.model import BatchHeader, Context, Measurement
@@ -125,6 +125,7 @@ def unseal(data: bytes, limits: Limits = LIMITS) -> SealedBatch:
     check_header(header, limits)
     _check_number(header, lines, limits)
     _check_signature(header, signature_line, [header_line, *lines])
+    _check_succession(header)
     batch = _read(header, lines, limits)
     if len({measurement.uid for measurement in batch.measurements}) < len(batch.measurements):
         raise SealError("duplicate_uid", "Two measurements of the batch have the same uid.")
@@ -229,8 +230,8 @@ def check_header(header: BatchHeader, limits: Limits = LIMITS) -> None:
     _match(_ID, header.batch, "batch")
     _match(_SOFTWARE, header.software, "software")
     _match(_KEY, header.targets, "targets")
-    if header.format == 1 and header.contexts:
-        raise SealError("bad_format", "A batch of format 1 has no contexts.")
+    if header.format == 1 and (header.contexts or header.succession):
+        raise SealError("bad_format", "A batch of format 1 has no contexts, and no succession.")
     if header.format != 1:
         _match(_ID, header.salt, "salt")
         if not 1 <= header.contexts <= limits.contexts:
@@ -253,3 +254,13 @@ def _check_signature(header: BatchHeader, signature_line: bytes, signed: Sequenc
         raise SealError("bad_key", "The key is not an Ed25519 public key, or one that signs anything.")
     if not ed25519.verifies(header.key, found[1].decode(), _to_sign(header, signed)):
         raise SealError("bad_signature", "The signature does not verify: the batch was altered.")
+
+
+def _check_succession(header: BatchHeader) -> None:
+    one = header.succession
+    if one is None:
+        return
+    if header.key not in (one.old, one.new):
+        raise SealError("bad_succession", "The succession is of other keys than the batch's.")
+    if not succession.is_genuine(one):
+        raise SealError("bad_succession", "The succession is not signed by both its keys, or names no two keys.")
