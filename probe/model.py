@@ -677,6 +677,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     public_mechanism: str | None = None
     established: int = 0  # lines whose key was established
     buckets: int = 0  # source buckets that these came from
+    sources_floor: int = 3  # from how many of these it must be that strangers are told of it
 
 
 Json = Any  # a decoded JSON or YAML value, at the edges only

@@ -23,7 +23,9 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
 
 def add_outside(parser: argparse.ArgumentParser) -> None:
     """What the collector knows of the world outside: whose a prefix is, and who is a control."""
-    parser.add_argument("--networks", metavar="FILE", type=Path, help="CSV prefix,asn,country,operator, or an MMDB")
+    parser.add_argument(
+        "--networks", metavar="FILE", type=Path, help="CSV prefix,asn,country,operator[,cgn], or an MMDB"
+    )
     parser.add_argument("--control-key", metavar="KEY", action="append", default=[], help="public key of a control")
 
 

@@ -24,6 +24,7 @@ from msgspec import Struct
 from collector.facts.networks import Address, parse_address
 from probe import durable
 from probe.failure import UserError
+from probe.judge.cells import SHARED
 
 FILE = "buckets.key"
 SECRET_BYTES, BUCKET_BYTES = 16, 16
@@ -50,15 +51,20 @@ class Bucket(Struct, frozen=True):
         return known.get(day, NOWHERE), known.get(day - 1, NOWHERE)
 
 
-def packed(held: Held) -> bytes:
-    """The two hashes as an envelope keeps them, 32 bytes."""
-    return bytes.fromhex("".join(held))
+def packed(held: Held, *, shared: bool = False) -> bytes:
+    """The two hashes as an envelope keeps them, 32 bytes, and one more where thousands share the source."""
+    return bytes.fromhex("".join(held)) + (b"\1" if shared else b"")
 
 
 def of_day(kept: str, days: int) -> str:
-    """The bucket, so many days before the one of the envelope that keeps this, hex; NOWHERE where it is not known."""
+    """The bucket, so many days before the one of an envelope: hex, and SHARED where thousands share it.
+    NOWHERE where it is not known.
+    """
     digits = 2 * BUCKET_BYTES
-    return (kept[days * digits :][:digits] or NOWHERE) if days in (0, 1) else NOWHERE
+    bucket = kept[days * digits :][:digits] if days in (0, 1) else ""
+    if bucket in ("", NOWHERE):
+        return NOWHERE
+    return bucket + SHARED if len(kept) > 2 * digits else bucket
 
 
 def wider(bucket: str) -> str:

@@ -1,5 +1,7 @@
 """Which network does a source address belong to? Longest prefix in a CSV table, or a MaxMind DB file.
 
+The table's column `cgn`, which may lack, says where a carrier's NAT puts many subscribers behind one address.
+
 The caller looks an address up and forgets it: nothing here keeps, logs or raises one.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +21,8 @@ from probe.failure import UserError
 from probe.model import Json, Network
 
 COLUMNS = ["prefix", "asn", "country", "operator"]
+CGN = "cgn"
+MARKS = {"yes": True, "no": False, "": False}  # in that column
 UNKNOWN = Network()
 BITS = {4: 32, 6: 128}
 
@@ -31,27 +35,42 @@ class Networks(Protocol):
         """The network of a textual IPv4 or IPv6 address; `Network()` when it is not known or no address."""
         ...
 
+    def is_cgn(self, address: str) -> bool:
+        """Whether the operators' table marks a carrier's NAT there."""
+        ...
+
 
 class PrefixTable:
-    """Networks by prefix: one dictionary per family and prefix length, asked from the longest."""
+    """Networks by prefix: one dictionary per family and prefix length, asked from the longest.
 
-    def __init__(self, rows: Iterable[tuple[Prefix, Network]] = ()) -> None:
-        self._tables: dict[int, dict[int, dict[int, Network]]] = {4: {}, 6: {}}
+    `cgn`: those of the prefixes behind a carrier's NAT.
+    """
+
+    def __init__(self, rows: Iterable[tuple[Prefix, Network]] = (), cgn: Collection[Prefix] = ()) -> None:
+        self._tables: dict[int, dict[int, dict[int, tuple[Network, bool]]]] = {4: {}, 6: {}}
         for prefix, network in rows:
             table = self._tables[prefix.version].setdefault(prefix.prefixlen, {})
-            table[_leading_bits(int(prefix.network_address), prefix.version, prefix.prefixlen)] = network
+            bits = _leading_bits(int(prefix.network_address), prefix.version, prefix.prefixlen)
+            table[bits] = network, prefix in cgn
         self._lengths = {family: sorted(tables, reverse=True) for family, tables in self._tables.items()}
 
     def lookup(self, address: str) -> Network:
+        return self._row(address)[0]
+
+    def is_cgn(self, address: str) -> bool:
+        return self._row(address)[1]
+
+    def _row(self, address: str) -> tuple[Network, bool]:
+        """What the longest prefix says."""
         parsed = parse_address(address)
         if parsed is None:
-            return UNKNOWN
+            return UNKNOWN, False
         family, number = parsed.version, int(parsed)
         for length in self._lengths[family]:
             found = self._tables[family][length].get(_leading_bits(number, family, length))
             if found is not None:
                 return found
-        return UNKNOWN
+        return UNKNOWN, False
 
 
 class MaxMindTable:
@@ -70,6 +89,10 @@ class MaxMindTable:
             return UNKNOWN
         return _network_of(record) if isinstance(record, dict) else UNKNOWN
 
+    def is_cgn(self, address: str) -> bool:
+        """No vendor's file says it."""
+        return False
+
 
 def lookup_prefix(networks: Networks, prefix: str) -> Network:
     """The network of a prefix such as `212.217.0.0/16`, judged by its first address."""
@@ -77,49 +100,56 @@ def lookup_prefix(networks: Networks, prefix: str) -> Network:
 
 
 def read_networks(path: Path) -> Networks:
-    """A table from a file: MMDB if its name ends so, else CSV headed `prefix,asn,country,operator`.
+    """A table from a file: MMDB if its name ends so, else CSV headed `prefix,asn,country,operator`, and `cgn` or not.
 
     Raises UserError that names the file, and the line.
     """
     try:
         if path.suffix == ".mmdb":
             return MaxMindTable(maxminddb.open_database(path))
-        return PrefixTable(_read_csv(path))
+        return _read_csv(path)
     except (OSError, UnicodeDecodeError, csv.Error, maxminddb.InvalidDatabaseError) as error:
         raise UserError(f"The networks file {path} cannot be read: {error}.") from error
 
 
-def _read_csv(path: Path) -> list[tuple[Prefix, Network]]:
+def _read_csv(path: Path) -> PrefixTable:
     rows: dict[Prefix, Network] = {}
+    cgn: set[Prefix] = set()
     with io.StringIO(utf8(path.read_bytes()).decode(), newline="") as file:
         lines = csv.reader(file)
-        if next(lines, None) != COLUMNS:
-            raise UserError(f"{path}, line 1: the heading must be `{','.join(COLUMNS)}`.")
+        heading = next(lines, None)
+        if heading not in (COLUMNS, [*COLUMNS, CGN]):
+            raise UserError(f"{path}, line 1: the heading must be `{','.join(COLUMNS)}`, and `,{CGN}` or not.")
         for fields in lines:
             if not fields:
                 continue
             try:
-                prefix, network = _read_row(fields)
+                prefix, network, is_cgn = _read_row(fields, len(heading))
                 if prefix in rows:
                     raise ValueError(f"the prefix {prefix} stands in the file twice")
             except ValueError as error:
                 raise UserError(f"{path}, line {lines.line_num}: {error}.") from error
             rows[prefix] = network
-    return list(rows.items())
+            if is_cgn:
+                cgn.add(prefix)
+    return PrefixTable(rows.items(), cgn)
 
 
-def _read_row(fields: list[str]) -> tuple[Prefix, Network]:
-    """The prefix and network of one row. Raises ValueError with a sentence that lacks its full stop."""
-    if len(fields) != len(COLUMNS):
-        raise ValueError(f"{len(COLUMNS)} fields are needed and there are {len(fields)}")
-    prefix, asn, country, operator = (field.strip() for field in fields)
+def _read_row(fields: list[str], width: int) -> tuple[Prefix, Network, bool]:
+    """The prefix and network of one row, and its mark. Raises ValueError with a sentence that lacks its full stop."""
+    if len(fields) != width:
+        raise ValueError(f"{width} fields are needed and there are {len(fields)}")
+    prefix, asn, country, operator, *marks = (field.strip() for field in fields)
     if not (asn.isascii() and asn.isdigit() and int(asn) < 2**32):
         raise ValueError(f"the asn must be a number below 2^32, not {asn!r}")
     if not _is_country(country):
         raise ValueError(f"the country must be two capital letters (ISO 3166), not {country!r}")
     if not operator:
         raise ValueError("the operator is empty")
-    return ipaddress.ip_network(prefix), Network(country=country, asn=int(asn), operator=operator)
+    if not MARKS.keys() >= set(marks):
+        raise ValueError(f"{CGN} must be yes, no or empty, not {marks[0]!r}")
+    network = Network(country=country, asn=int(asn), operator=operator)
+    return ipaddress.ip_network(prefix), network, any(MARKS[mark] for mark in marks)
 
 
 def _network_of(record: dict[str, Json]) -> Network:

@@ -13,10 +13,11 @@ from collector.front.parameters import Parameters
 from collector.front.refusals import Refused
 from collector.front.streaming import NDJSON
 from collector.warehouse import privacy_floor, questions
+from collector.warehouse.early_signal import EarlySignal, early_signals
 from collector.warehouse.questions import CellQuery, VerdictQuery
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import VerdictRow
-from probe.model import Access, Json, Target
+from probe.model import HOUR_MS, Access, Json, Target
 
 MAX_ASN = 2**32 - 1
 MAX_VERDICTS = 10_000
@@ -50,8 +51,9 @@ class Cells:
         return _json({"verdicts": rows, "complete": complete})
 
     async def cells(self, request: web.Request) -> web.Response:
-        """`{"cells":[…],"complete":…}`, newest hour first; strangers get 500 at most, none below the
-        floor, and counts as bands."""
+        """`{"cells":[…],"complete":…}`, newest hour first; strangers get 500 at most, none below the floor, and
+        counts as bands. The owner is told `early_signals` too.
+        """
         full = is_full(request)
         return _body(await reading(request).run(self._cells, request.query, full, always=full), "application/json")
 
@@ -66,7 +68,14 @@ class Cells:
         query = self._cell_query(parameters, full)
         rows = questions.cells(self._warehouse, query)
         shown = self._warehouse.faults.each("cells", lambda row: privacy_floor.shown(row, full), rows)
-        return msgspec.json.encode({"cells": list(shown), "complete": len(rows) < query.limit})
+        said = {"cells": list(shown), "complete": len(rows) < query.limit}
+        return msgspec.json.encode({**said, "early_signals": self._early_signals(query)} if full else said)
+
+    def _early_signals(self, query: CellQuery) -> list[EarlySignal]:
+        """Those of the days, networks and services that are asked for; no access, for a line may have several."""
+        found = early_signals(self._warehouse, query.since_ms // HOUR_MS, (query.until_ms - 1) // HOUR_MS)
+        asked = ("country", "asn", "operator", "service", "role")
+        return [one for one in found if all(getattr(query, each) in (None, getattr(one, each)) for each in asked)]
 
     def _verdict_query(self, parameters: Mapping[str, str]) -> VerdictQuery:
         given = Parameters(parameters, VERDICT_PARAMETERS)

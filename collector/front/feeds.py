@@ -15,7 +15,7 @@ from collector.front.streaming import NDJSON, Turns, stream
 from collector.front.tickets import HEADER as TICKET
 from collector.instance import Parts
 from collector.warehouse import questions
-from probe.judge.cells import SOURCES
+from collector.warehouse.privacy_floor import newest_hour
 from probe.model import HOUR_MS, AlsoDial, ControlMeasurement
 
 DEFAULT_SPAN_MS = 2 * HOUR_MS
@@ -95,19 +95,20 @@ class Feeds:
 
         Of services only: neither who failed there nor how many, and nothing that today's targets do not dial. For an
         address may be an operator's own cache, strangers see those at which enough established lines of enough sources
-        failed to hide each; controls that sign see all, for an address that only few lines fail at is theirs to dial.
+        failed to hide each, when the hour has been over for one. Controls that sign see all, and soon: an address that
+        only few lines fail at is theirs to dial.
         """
         since_ms, until_ms = self._span(request)
         known = is_full(request) or self._parts.signed_gets.is_controls(request)
-        least = 0 if known else SOURCES
-        dials = await reading(request).run(self._failing, since_ms, until_ms, least, always=known)
+        newest = None if known else newest_hour(self._parts.now_ms())
+        dials = await reading(request).run(self._failing, since_ms, until_ms, newest, always=known)
         body = b"".join(map(encoded_line, dials))
         return web.Response(body=body, headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
 
-    def _failing(self, since_ms: int, until_ms: int, least: int) -> list[AlsoDial]:
+    def _failing(self, since_ms: int, until_ms: int, newest: int | None) -> list[AlsoDial]:
         most = {"most_each": MOST_OF_ENDPOINT, "limit": MOST_ADDRESSES}
         known = self._parts.targets.targets
-        return questions.failing(self._parts.warehouse, known, since_ms, until_ms, least=least, **most)
+        return questions.failing(self._parts.warehouse, known, since_ms, until_ms, newest=newest, **most)
 
 
 def encoded_line(value: ControlMeasurement | AlsoDial) -> bytes:

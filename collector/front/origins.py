@@ -2,6 +2,9 @@
 
 Its ticket says both, for it may be sent from anywhere. Format 1 has no tickets, nor has what is simulated: there the
 source counts. Its address is looked up and forgotten.
+
+A source is *shared* where the operators' table marks a carrier's NAT: it has thousands of subscribers, and fewer
+sources hide a line. A ticket does not say so; where it is sent from does, when that is in the network of the ticket.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ from msgspec import Struct
 from collector.facts.buckets import NOWHERE, Buckets, Held, packed
 from collector.facts.networks import Networks, Prefix
 from collector.facts.standing import day_of
-from collector.front.source import source_address
-from collector.front.tickets import Tickets
+from collector.front.source import source_of
+from collector.front.tickets import Tickets, bucket_of
 from probe.codecs.seal import SealedBatch
 from probe.model import Network
 
@@ -35,14 +38,17 @@ class Origins:
 
     def of(self, request: web.Request, batch: SealedBatch, received_ms: int) -> Origin:
         """Raises UserError when the buckets' secrets cannot be kept."""
-        forwarded = request.headers.getall("X-Forwarded-For", ())
-        source = source_address(request.remote, forwarded, self._proxies)
+        source = source_of(request, self._proxies)
         day = day_of(received_ms)
-        here = self._buckets.of(source).held(day)
+        here = bucket_of(source, self._buckets, self._networks).held(day)
+        from_network, shared = self._networks.lookup(source.address), self._networks.is_cgn(source.address)
         if batch.header.format == 1 or all(seen.simulated for seen in batch.measurements):
-            return Origin(self._networks.lookup(source), packed(here))
+            return Origin(from_network, packed(here, shared=shared))
         network = self._tickets.network(batch, received_ms)
-        return Origin() if network is None else Origin(network, packed(_joined(self._tickets.bucket(batch, day), here)))
+        if network is None:
+            return Origin()
+        held = _joined(self._tickets.bucket(batch, day), here)
+        return Origin(network, packed(held, shared=shared and network == from_network))
 
 
 def _joined(said: Held, here: Held) -> Held:

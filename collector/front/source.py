@@ -1,13 +1,16 @@
 """Who speaks to us: the peer of the connection, or the client that a trusted proxy names.
 
 X-Forwarded-For is what anybody may write, so it counts only as far as trusted proxies wrote it: the list is read
-from its end, and the first address that is not a trusted proxy's is the client's.
+from its end, and the first address that is not a trusted proxy's is the client's. A port beside it is the client's too.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+
+from aiohttp import web
+from msgspec import Struct
 
 from collector.facts.networks import Address, Prefix, parse_address
 from probe.failure import UserError
@@ -21,13 +24,27 @@ def read_prefixes(words: Sequence[str]) -> tuple[Prefix, ...]:
         raise UserError(f"--trusted-proxy takes an address or a prefix such as 10.0.0.0/8: {error}.") from error
 
 
-def source_address(peer: str | None, forwarded: Sequence[str], proxies: Sequence[Prefix]) -> str:
-    """The client's address, "" when it cannot be known. `forwarded`: the values of X-Forwarded-For, in order."""
-    source = parse_address(peer or "")
+class Source(Struct, frozen=True):
+    """A client's address, "" when it cannot be known, and its port, None when it cannot."""
+
+    address: str = ""
+    port: int | None = None
+
+
+def source_of(request: web.BaseRequest, proxies: Sequence[Prefix]) -> Source:
+    """Who asks."""
+    peer = None if request.transport is None else request.transport.get_extra_info("peername")
+    address, port = (str(peer[0]), int(peer[1])) if peer else ("", None)
+    return named_source(address, port, request.headers.getall("X-Forwarded-For", ()), proxies)
+
+
+def named_source(peer: str, port: int | None, forwarded: Sequence[str], proxies: Sequence[Prefix]) -> Source:
+    """The client of a connection from `peer`. `forwarded`: the values of X-Forwarded-For, in order."""
+    address = parse_address(peer)
     claims = [claim for value in forwarded for claim in value.split(",")]
-    while source is not None and is_within(source, proxies) and claims:
-        source = _parse_claim(claims.pop())
-    return "" if source is None else str(source)
+    while address is not None and is_within(address, proxies) and claims:
+        address, port = _parse_claim(claims.pop())
+    return Source() if address is None else Source(str(address), port)
 
 
 def is_within(address: Address, prefixes: Sequence[Prefix]) -> bool:
@@ -40,11 +57,13 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
-def _parse_claim(text: str) -> Address | None:
+def _parse_claim(text: str) -> tuple[Address | None, int | None]:
     """An address as proxies write it, perhaps with a port or in brackets."""
-    text = text.strip()
+    text, port = text.strip(), ""
     if text.startswith("["):
-        text = text[1:].partition("]")[0]
+        text, _, port = text[1:].partition("]")
     elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    return parse_address(text)
+        text, port = text.split(":")
+    number = port.removeprefix(":")
+    known = number.isascii() and number.isdigit() and len(number) <= 5 and int(number) < 2**16
+    return parse_address(text), int(number) if known else None

@@ -19,7 +19,7 @@ from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import Networks, Prefix, parse_address
 from collector.facts.own_clock import ClockBehind
 from collector.facts.start import corrected_start
-from collector.front.source import is_within, source_address
+from collector.front.source import Source, is_within, source_of
 from probe.codecs.seal import SealedBatch
 from probe.codecs.ticket import DAY_MS, MINUTE_MS, network_of, sign
 from probe.failure import UserError
@@ -56,15 +56,15 @@ class Tickets:
         except ClockBehind:
             return None
         source = self._source(request)
-        parsed = parse_address(source)
+        parsed = parse_address(source.address)
         try:
-            now, before = self._buckets.of(source).held(minute // MINUTES)
+            now, before = bucket_of(source, self._buckets, self._networks).held(minute // MINUTES)
         except UserError:  # the disk is full
             return None
         unsigned = Ticket(
             by=self._key.key,
             key=key,
-            network=self._networks.lookup(source),
+            network=self._networks.lookup(source.address),
             bucket=now,
             bucket_before=before,
             minute=minute,
@@ -100,10 +100,15 @@ class Tickets:
             now, before = (new if new != NOWHERE else old for new, old in zip(here, (now, before), strict=True))
         return now, before
 
-    def _source(self, request: web.Request) -> str:
-        """The address of who asks; "" where it is another's."""
-        peer, forwarded = parse_address(request.remote or ""), request.headers.getall("X-Forwarded-For", ())
+    def _source(self, request: web.Request) -> Source:
+        """Who asks; not known where it is another who passed it on."""
+        peer = parse_address(request.remote or "")
         ours = peer is not None and is_within(peer, self._proxies)
         if not ours and any(mark in request.headers for mark in PASSED_ON):
-            return ""
-        return source_address(request.remote, forwarded, self._proxies)
+            return Source()
+        return source_of(request, self._proxies)
+
+
+def bucket_of(source: Source, buckets: Buckets, networks: Networks) -> Bucket:
+    """The bucket of a source: with its block of ports where the table marks a carrier's NAT, if the port is known."""
+    return buckets.of(source.address, source.port if networks.is_cgn(source.address) else None)

@@ -130,12 +130,17 @@ def _failing_of(case: Case, evidence: Evidence) -> Iterator[AlsoDial]:
 
 def _failing(hour: int, judged: Iterable[_Judged]) -> list[FailingRow]:
     """Where lines failed, and how many."""
-    lines: dict[AlsoDial, dict[str, Case]] = {}
+    lines: dict[AlsoDial, dict[str, _Judged]] = {}
     for each in judged:
         for dial in each.failing:
-            lines.setdefault(dial, {})[each.case.record.key] = each.case
+            lines.setdefault(dial, {})[each.case.record.key] = each
     return [
-        failing_row(dial, hour, len(found), [case.bucket for case in found.values() if case.established])
+        failing_row(
+            dial,
+            hour,
+            len(found),
+            [(each.access, each.case.bucket) for each in found.values() if each.case.established],
+        )
         for dial, found in lines.items()
     ]
 

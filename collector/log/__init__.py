@@ -20,7 +20,8 @@ class Envelope(Struct, frozen=True, kw_only=True):
     received_ms: int  # by the collector's clock as it was
     network: Network  # of the source's address, which is forgotten
     named: dict[str, Network]  # prefix → network: of resolvers, of routers on the path, of what was dialled
-    # Keyed hashes of the source under the secrets of the day and of the day before, 16 bytes each, 0 where not known.
+    # Keyed hashes of the source under the secrets of the day and of the day before, 16 bytes each, 0 where not known;
+    # one byte more where thousands of subscribers share the source (collector/facts/buckets.py).
     bucket: bytes | None = None  # None: received before there were buckets
     body: bytes  # exactly as received
 

@@ -1,9 +1,9 @@
 """The privacy floor: what strangers are shown, and what is said there.
 
-Strangers see a cell when at least three established lines from at least three source buckets are in it (two on cellular
-networks, where one bucket has thousands of subscribers), an hour after its hour has ended, as one band and one state.
-How many lines said what is not shown: one line that differs would show in it. Networks below the floor are added up to
-one cell, `other`, of their country and access, where together they pass it.
+Strangers see a cell when at least three established lines from at least three source buckets are in it (two where one
+bucket has thousands of subscribers: probe/judge/cells.py says where), an hour after its hour has ended, as one band and
+one state. How many lines said what is not shown: one line that differs would show in it. Networks below the floor are
+added up to one cell, `other`, of their country and access, where together they pass it.
 
 Each cell is made once, whoever asks and however: a question chooses among whole cells, so that no difference of two
 answers is less than a cell. What is measured late changes its cell afterwards; that one line came late can be seen by
@@ -15,29 +15,28 @@ from __future__ import annotations
 import msgspec
 
 from collector.warehouse.tables import CellRow
-from probe.judge.cells import LINES_FLOOR, sources_floor
-from probe.model import CELLULAR, HOUR_MS, Access, Cell, Json
+from probe.judge.cells import LINES_FLOOR
+from probe.model import HOUR_MS, Cell, Json
 
 DELAY_MS = HOUR_MS  # after the end of an hour
 OTHER = "other"  # the operator of a cell of several small networks; its asn is 0
 BANDS = ((0, "0"), (2, "<3"), (5, "3-5"), (10, "6-10"))  # the largest count of each
 LARGEST = ">10"
 OF_OPERATORS = frozenset(  # fields that strangers do not get, or under another name
-    {"counted", "answered", "states", "public_state", "public_mechanism", "established", "buckets", "rolled_up"}
+    {
+        *("counted", "answered", "states", "public_state", "public_mechanism"),
+        *("established", "buckets", "sources_floor", "rolled_up"),
+    }
 )
 
-_CELLULAR = ", ".join(f"'{access.value}'" for access in sorted(CELLULAR))
-# The newest hour that strangers see is bound to $newest; NULL asks for all that is not for strangers only.
-VISIBLE = f"""
-CASE WHEN $newest::BIGINT IS NULL THEN NOT rolled_up ELSE hour <= $newest AND established >= {LINES_FLOOR}
-AND buckets >= CASE WHEN access IN ({_CELLULAR}) THEN {sources_floor(Access.G4)} ELSE {sources_floor(Access.ADSL)} END
-END
-"""
+# The newest hour that strangers see is bound to $newest; NULL asks for all.
+PASSES = f"($newest::BIGINT IS NULL OR hour <= $newest AND established >= {LINES_FLOOR} AND buckets >= sources_floor)"
+VISIBLE = f"{PASSES} AND NOT ($newest::BIGINT IS NULL AND rolled_up)"  # of cells; those are for strangers only
 
 
 def passes(cell: Cell | CellRow) -> bool:
     """Whether a cell may be shown to strangers once its hour is over."""
-    return cell.established >= LINES_FLOOR and cell.buckets >= sources_floor(Access(cell.access))
+    return cell.established >= LINES_FLOOR and cell.buckets >= cell.sources_floor
 
 
 def newest_hour(now_ms: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from collector.warehouse.privacy_floor import VISIBLE
+from collector.warehouse.privacy_floor import PASSES, VISIBLE
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, CellRow, VerdictRow, cell_from, verdict_from
 from probe.model import HOUR_MS, AlsoDial, Target
@@ -46,14 +46,14 @@ ORDER BY v.country, v.asn, v.operator, v.access, v.simulated, v.target, v.starte
 LIMIT $limit
 """
 # Each address once, by its latest hour; none so many that they keep another endpoint's from being seen.
-FAILING = """
+FAILING = f"""
 SELECT target, host, port, transport, handshake, address FROM (
     SELECT f.* FROM failing AS f JOIN (
         SELECT unnest($targets::VARCHAR[]) AS target, unnest($hosts::VARCHAR[]) AS host,
                unnest($ports::BIGINT[]) AS port, unnest($transports::VARCHAR[]) AS transport,
                unnest($handshakes::VARCHAR[]) AS handshake
     ) AS known USING (target, host, port, transport, handshake)
-    WHERE f.hour BETWEEN $first_hour AND $last_hour AND f.established >= $least AND f.buckets >= $least
+    WHERE f.hour BETWEEN $first_hour AND $last_hour AND {PASSES}
     QUALIFY row_number() OVER (
         PARTITION BY f.target, f.host, f.port, f.transport, f.handshake, f.address ORDER BY f.hour DESC
     ) = 1
@@ -134,13 +134,13 @@ def failing(
     since_ms: int,
     until_ms: int,
     *,
-    least: int = 0,
+    newest: int | None = None,
     most_each: int,
     limit: int,
 ) -> list[AlsoDial]:
     """Addresses at which these targets' endpoints failed, in the hours of since ≤ t < until; at most `most_each` of
     an endpoint and family. The newest hour first, then where most established lines failed, then where most did:
-    nobody's fresh keys push out what others see. `least`: so many established lines and source buckets at least.
+    nobody's fresh keys push out what others see. `newest`: for strangers, as in a CellQuery.
     """
     places = {(t.id, e.host, e.port, e.transport.value, e.handshake) for t in targets for e in t.endpoints}
     if not places or until_ms <= since_ms:
@@ -149,7 +149,7 @@ def failing(
         ("targets", "hosts", "ports", "transports", "handshakes"), zip(*sorted(places), strict=True), strict=True
     )
     hours = {"first_hour": since_ms // HOUR_MS, "last_hour": (until_ms - 1) // HOUR_MS}
-    bound = {name: list(values) for name, values in columns} | hours | {"least": least}
+    bound = {name: list(values) for name, values in columns} | hours | {"newest": newest}
     bound |= {"most_each": most_each, "limit": limit}
     rows = warehouse.select(FAILING, bound)
     return list(warehouse.faults.each("addresses", _dial, rows))

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from collector.facts.standing import sighting
 from collector.log import Record
+from probe.judge.cells import sources_floor
 from probe.model import Access, AlsoDial, Cell, Network, State, Verdict
 
 VERDICT_COLUMNS = {
@@ -69,6 +70,7 @@ CELL_COLUMNS = {
     "public_mechanism": "VARCHAR",
     "established": "BIGINT",
     "buckets": "BIGINT",
+    "sources_floor": "BIGINT",
     "rolled_up": "BOOLEAN",
     "simulated": "BOOLEAN",
 }
@@ -84,6 +86,7 @@ FAILING_COLUMNS = {
     "lines": "BIGINT",
     "established": "BIGINT",
     "buckets": "BIGINT",
+    "sources_floor": "BIGINT",
 }
 
 STEP_COLUMNS = {
@@ -173,6 +176,7 @@ class CellRow(Struct, frozen=True, kw_only=True):
     public_mechanism: str | None
     established: int  # lines
     buckets: int  # of established lines
+    sources_floor: int  # how many buckets there must be that strangers are told of it
     rolled_up: bool  # of several networks that are below the privacy floor, for strangers only
     simulated: bool
 
@@ -190,6 +194,7 @@ class FailingRow(Struct, frozen=True, kw_only=True):
     lines: int
     established: int  # of these
     buckets: int  # of the established ones
+    sources_floor: int  # as of a cell
 
 
 class StepRow(Struct, frozen=True, kw_only=True):
@@ -310,13 +315,16 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool, rolled_up: bool = False)
         public_mechanism=cell.public_mechanism,
         established=cell.established,
         buckets=cell.buckets,
+        sources_floor=cell.sources_floor,
         rolled_up=rolled_up,
         simulated=simulated,
     )
 
 
-def failing_row(dial: AlsoDial, hour: int, lines: int, established: Collection[str | None]) -> FailingRow:
-    """`established`: the buckets of the established ones among these lines."""
+def failing_row(
+    dial: AlsoDial, hour: int, lines: int, established: Collection[tuple[Access, str | None]]
+) -> FailingRow:
+    """`established`: access and bucket of each established one among these lines."""
     return FailingRow(
         target=dial.target,
         hour=hour,
@@ -327,7 +335,8 @@ def failing_row(dial: AlsoDial, hour: int, lines: int, established: Collection[s
         address=dial.address,
         lines=lines,
         established=len(established),
-        buckets=len(set(established)),
+        buckets=len({bucket for _, bucket in established}),
+        sources_floor=sources_floor(established),
     )
 
 

@@ -2,13 +2,14 @@
 
 A cell has two states. `state` is for the operator of the collector: all lines count, whoever they are, and the lines
 that make it come from two sources at least. `public_state` is what strangers are told: established lines only, from
-three source buckets at least, and it stands when any single one of them is left out.
+three source buckets at least, and it stands when any single one of them is left out. Two are enough where one
+source has thousands of subscribers: on cellular networks, and behind a carrier's NAT that the operators' table marks.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -18,7 +19,8 @@ from probe.model import CELLULAR, Access, Cell, Link, Network, State, Verdict
 LINES_FLOOR = 3
 MIXED_FLOOR = 2
 SOURCES = 3  # of a public state
-SHARED_SOURCES = 2  # where one source has thousands of subscribers: cellular networks
+SHARED_SOURCES = 2  # where one source has thousands of subscribers
+SHARED = "+"  # at the end of the name of such a source's bucket
 SPEAKS_AGAINST = INTERFERED | {State.MIXED}  # of a cell: some of its lines at least are interfered with
 OPERATORS = Floors(voices=LINES_FLOOR, sources=2, mixed=MIXED_FLOOR)
 
@@ -44,9 +46,12 @@ def access_of(link: Link) -> Access:
     return link.declared
 
 
-def sources_floor(access: Access) -> int:
-    """The source buckets from which the lines of a public state must come."""
-    return SHARED_SOURCES if access in CELLULAR else SOURCES
+def sources_floor(lines: Iterable[tuple[Access, str | None]]) -> int:
+    """How many source buckets established lines of these accesses and buckets must come from, to be made public: fewer
+    where most of their sources have many subscribers. Most, for one that has not must hide nothing.
+    """
+    shared = {bucket: access in CELLULAR or (bucket or "").endswith(SHARED) for access, bucket in lines}
+    return SHARED_SOURCES if 2 * sum(shared.values()) > len(shared) else SOURCES
 
 
 def cell(target: str, network: Network, access: Access, since_ms: int, until_ms: int, latest: Sequence[Line]) -> Cell:
@@ -57,7 +62,8 @@ def cell(target: str, network: Network, access: Access, since_ms: int, until_ms:
     """
     state = concluded(seen((line.bucket or i, line.verdict) for i, line in enumerate(latest)), OPERATORS)
     known = [line for line in latest if line.established]
-    public = standing(seen((line.bucket, line.verdict) for line in known), _public_floors(access))
+    floor = sources_floor((access, line.bucket) for line in known)
+    public = standing(seen((line.bucket, line.verdict) for line in known), _public_floors(floor))
     states = Counter(line.verdict.state for line in latest)
     return Cell(
         target=target,
@@ -75,11 +81,12 @@ def cell(target: str, network: Network, access: Access, since_ms: int, until_ms:
         public_mechanism=public.mechanism,
         established=len(known),
         buckets=len({line.bucket for line in known}),
+        sources_floor=floor,
     )
 
 
-def _public_floors(access: Access) -> Floors:
-    return Floors(voices=LINES_FLOOR, sources=sources_floor(access), mixed=MIXED_FLOOR, mixed_sources=2)
+def _public_floors(sources: int) -> Floors:
+    return Floors(voices=LINES_FLOOR, sources=sources, mixed=MIXED_FLOOR, mixed_sources=2)
 
 
 def _contradicts(declared: Access, detected: Access) -> bool:

@@ -71,6 +71,7 @@ CELL = CellRow(
     public_mechanism=None,
     established=1,
     buckets=1,
+    sources_floor=3,
     rolled_up=False,
     simulated=False,
 )
@@ -85,6 +86,7 @@ FAILING = FailingRow(
     lines=1,
     established=1,
     buckets=1,
+    sources_floor=3,
 )
 STEP = StepRow(
     target="whatsapp/chat",

@@ -111,6 +111,7 @@ async def serving(
     connect: Open = writing_connection,
     limits: IngestLimits = INGEST_LIMITS,
     networks: Sequence[tuple[Prefix, Network]] = (),
+    cgn: Sequence[Prefix] = (),
     proxies: tuple[Prefix, ...] = (),
     controls: frozenset[str] = frozenset(),
     owner: bool = True,
@@ -130,7 +131,7 @@ async def serving(
     ):
         projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=parse)
         key = CollectorKey(bytes(32))
-        table = PrefixTable(networks)
+        table = PrefixTable(networks, cgn)
         buckets = Buckets(directory / "buckets.key", clock)
         tickets = Tickets(table, buckets, key, clock, proxies)
         origins = Origins(table, buckets, tickets, proxies)

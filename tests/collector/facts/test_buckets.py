@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.facts.buckets import DAY_MS, FILE, NOWHERE, Bucket, Buckets, of_day, packed, wider
+from probe.judge.cells import SHARED
 
 DAY = 20_000
 
@@ -103,6 +104,11 @@ def test_an_envelope_of_another_day_holds_what_is_known_of_its_days(day: int, he
     bucket = Bucket("1" * 32, "2" * 32, day=8)
     assert bucket.held(day) == held
     assert tuple(of_day(packed(held).hex(), days) for days in (0, 1)) == held
+    shared = packed(held, shared=True).hex()
+    assert tuple(of_day(shared, days) for days in (0, 1)) == tuple(
+        each if each == NOWHERE else each + SHARED for each in held
+    )
+    assert of_day(shared, 2) == NOWHERE
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"day":20000,"secret":"00","before":"11"}', b"\xff"])

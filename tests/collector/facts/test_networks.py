@@ -58,13 +58,28 @@ def test_prefixes_of_resolvers(networks: Networks, prefix: str, network: Network
 
 def test_an_empty_table_knows_nothing() -> None:
     assert PrefixTable().lookup("105.129.1.2") == Network()
+    assert not PrefixTable().is_cgn("105.129.1.2")
+
+
+def test_the_longest_prefix_says_whether_it_is_behind_a_carriers_nat(tmp_path: Path, networks: Networks) -> None:
+    path = tmp_path / "marked.csv"
+    rows = ["105.128.0.0/11,36903,MA,x, yes", "105.130.0.0/16,36903,MA,x,", "105.130.7.0/24,36903,MA,y,no"]
+    path.write_text("\n".join([HEADING.strip() + ",cgn", *rows, "2c0f:f248::/32,36903,MA,x,yes"]))
+    marked = read_networks(path)
+    asked = {each: marked.is_cgn(each) for each in ("105.129.0.1", "105.130.0.1", "105.130.7.1", "2c0f:f248::1", "::1")}
+    assert asked == dict(zip(asked, [True, False, False, True, False], strict=True))
+    assert marked.lookup("105.129.0.1") == Network(country="MA", asn=36903, operator="x")
+    assert not any(networks.is_cgn(each) for each in asked), "a table without the column"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: the heading must be `prefix,asn,country,operator`."),
+        ("", "line 1: the heading must be `prefix,asn,country,operator`, and `,cgn` or not."),
         ("prefix,asn\n", "line 1: the heading must be"),
+        (f"{HEADING.strip()},cgn\n10.0.0.0/8,1,MA,x,1\n", "line 2: cgn must be yes, no or empty, not '1'."),
+        (f"{HEADING.strip()},cgn\n10.0.0.0/8,1,MA,x\n", "line 2: 5 fields are needed and there are 4."),
+        (f"{HEADING}10.0.0.0/8,1,MA,x,yes\n", "line 2: 4 fields are needed and there are 5."),
         (f"{HEADING}10.0.0.0/8,1,MA\n", "line 2: 4 fields are needed and there are 3."),
         (f"{HEADING}\n10.0.0.1/8,1,MA,x\n", "line 3: 10.0.0.1/8 has host bits set."),
         (f"{HEADING}ten,1,MA,x\n", "line 2: 'ten' does not appear to be an IPv4 or IPv6 network."),
@@ -122,6 +137,7 @@ def test_records_of_three_vendors(tmp_path: Path, record: maxmind.Record, networ
     assert networks.lookup("105.130.1.2") == network
     assert networks.lookup("::ffff:105.130.1.2") == network
     assert networks.lookup("9.9.9.9") == Network()
+    assert not networks.is_cgn("105.130.1.2")
     assert networks.lookup("2c0f:f248::1") == Network()  # the file is of IPv4 only
 
 

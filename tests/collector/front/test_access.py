@@ -15,7 +15,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from collector.front import owner_link
 from collector.front.access import ACCESS, PROXY_MARKS, OwnerAccess, admin_token, is_full, own_port
-from collector.front.source import read_prefixes, source_address
+from collector.front.source import Source, named_source, read_prefixes
 from probe.failure import UserError
 from tests.collector.servers import TOKEN, serving
 
@@ -186,19 +186,23 @@ def test_an_empty_token_opens_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("peer", "forwarded", "source"),
     [
-        ("192.0.2.1", [], "192.0.2.1"),
-        ("192.0.2.1", ["203.0.113.9"], "192.0.2.1"),
-        ("10.0.0.1", ["198.51.100.1, 203.0.113.9"], "203.0.113.9"),
-        ("10.0.0.1", ["198.51.100.1", "203.0.113.9,10.0.0.2"], "203.0.113.9"),
-        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
-        ("10.0.0.1", ["[2001:db8::1]:4711"], "2001:db8::1"),
-        ("10.0.0.1", ["unknown"], ""),
-        ("::ffff:10.0.0.1", ["203.0.113.9"], "203.0.113.9"),
-        (None, ["203.0.113.9"], ""),
+        ("192.0.2.1", [], Source("192.0.2.1", 9)),
+        ("192.0.2.1", ["203.0.113.9"], Source("192.0.2.1", 9)),
+        ("10.0.0.1", ["198.51.100.1, 203.0.113.9"], Source("203.0.113.9")),
+        ("10.0.0.1", ["198.51.100.1", "203.0.113.9,10.0.0.2"], Source("203.0.113.9")),
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], Source("10.0.0.3")),
+        ("10.0.0.1", ["[2001:db8::1]:4711"], Source("2001:db8::1", 4711)),
+        ("10.0.0.1", ["198.51.100.1:7, 203.0.113.9:4711"], Source("203.0.113.9", 4711)),
+        ("10.0.0.1", ["203.0.113.9:65536"], Source("203.0.113.9")),
+        ("10.0.0.1", ["203.0.113.9:" + "9" * 5_000], Source("203.0.113.9")),
+        ("10.0.0.1", ["2001:db8::1"], Source("2001:db8::1")),
+        ("10.0.0.1", ["unknown"], Source()),
+        ("::ffff:10.0.0.1", ["203.0.113.9"], Source("203.0.113.9")),
+        ("", ["203.0.113.9"], Source()),
     ],
 )
-def test_source_address(peer: str | None, forwarded: list[str], source: str) -> None:
-    assert source_address(peer, forwarded, read_prefixes(["10.0.0.0/8"])) == source
+def test_a_client_is_who_trusted_proxies_name(peer: str, forwarded: list[str], source: Source) -> None:
+    assert named_source(peer, 9, forwarded, read_prefixes(["10.0.0.0/8"])) == source
 
 
 def test_a_proxy_is_given_by_its_address() -> None:

@@ -17,6 +17,7 @@ from collector.warehouse.privacy_floor import band
 from collector.warehouse.store import Warehouse
 from probe.model import HOUR_MS, Plane, Target
 from tests.collector.rows import HOUR, KEYS, cell_row, content, verdict_row
+from tests.collector.warehouse.test_early_signal import NEW, NOON
 
 NOW_MS = (HOUR + 1) * HOUR_MS
 LATER_MS = NOW_MS + HOUR_MS
@@ -119,12 +120,27 @@ async def test_cells_in_full_have_their_counts(ask: Any) -> None:
     assert answer["cells"][0]["states"] == {"blocked": 1, "ok": 3}
 
 
+@pytest.mark.parametrize(
+    ("query", "signals"),
+    [("", 1), ("&service=whatsapp&country=MA&access=4g", 1), ("&role=call", 0), ("&asn=1", 0), ("&operator=x", 0)],
+)
+async def test_the_owner_is_told_early_what_new_measurers_see(
+    ask: Any, warehouse: Warehouse, query: str, signals: int
+) -> None:
+    warehouse.replace([content(NEW, [])], 2)
+    asked = f"/v1/cells?since={(NOON - 1) * HOUR_MS}&until={(NOON + 1) * HOUR_MS}{query}"
+    _, answer = await ask(asked)
+    assert [one["sources"] for one in answer["early_signals"]] == [10] * signals
+    assert "early_signals" not in (await ask(asked, full=False))[1]
+    assert (await ask(f"/v1/cells?since={(NOON - 2) * HOUR_MS}&until={NOON * HOUR_MS}"))[1]["early_signals"] == []
+
+
 async def test_strangers_see_cells_of_three_established_lines_in_a_band(ask: Any) -> None:
     """And nothing of who said what: one line that differs would show."""
     _, answer = await ask("/v1/cells", full=False)
     shown = [(c["target"], c["state"], c["lines"]) for c in answer["cells"]]
     assert shown == [("whatsapp/chat", "mixed", "3-5"), ("viber/call", "insufficient", ">10")]
-    hidden = {"counted", "states", "established", "buckets", "public_state", "rolled_up"}
+    hidden = {"counted", "states", "established", "buckets", "sources_floor", "public_state", "rolled_up"}
     assert not hidden & set(answer["cells"][0])
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from collector.facts.buckets import DAY_MS, NOWHERE
 from collector.judging.who_counts import by_standing
 from collector.log import Record
+from probe.judge.cells import SHARED
 from probe.model import Network, Ticket
 from tests.collector.batches import NOW_MS, Volunteer
 from tests.collector.front.test_tickets import asked, sealed
@@ -119,6 +120,28 @@ async def test_a_disk_that_keeps_no_secret_refuses_for_now(tmp_path: Path) -> No
             assert (given.status, "Ringback-Ticket" in given.headers) == (200, False)
     assert (status, answer["error"]) == (503, "log_full")
     assert collector.is_empty()
+
+
+async def test_behind_a_carriers_nat_lines_are_told_apart_by_their_blocks_of_ports(tmp_path: Path) -> None:
+    """Where the port is known, and only there; a ticket counts there as well."""
+    marked = [(ipaddress.ip_network("203.0.113.0/24"), HERE), (ipaddress.ip_network("203.0.0.0/16"), HERE)]
+    async with serving(tmp_path, networks=marked, proxies=PROXIES, cgn=[marked[0][0]]) as collector:
+        volunteers = [Volunteer(n) for n in range(1, 6)]
+        one, twin, other, unknown, elsewhere = [
+            WHO.bucket(await sent(collector, each.seal([each.measure()]), source)) or ""
+            for each, source in zip(
+                volunteers,
+                (f"{NEAR}:2048", f"{NEIGHBOUR}:3071", f"{NEAR}:3072", NEAR, f"{FAR}:2048"),
+                strict=True,
+            )
+        ]
+        late = Volunteer(9)
+        ticket = await asked(collector, late.key, f"{NEAR}:2100")
+        by_ticket_here = WHO.bucket(await by_ticket(collector, ticket, late, f"{NEAR}:9", NOW_MS))
+        by_ticket_there = WHO.bucket(await by_ticket(collector, ticket, late, "198.51.100.1", NOW_MS + 1))
+    assert one == twin == by_ticket_here == f"{by_ticket_there}{SHARED}"
+    assert len({one, other, unknown, elsewhere}) == 4
+    assert [each.endswith(SHARED) for each in (one, other, unknown, elsewhere)] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ FEW, MANY = "203.0.113.1", "203.0.113.2"
 @asynccontextmanager
 async def holding(directory: Path) -> AsyncIterator[Serving]:
     """A collector with one address at which a single fresh line failed, and one at which enough did."""
-    rows = v4(1, hour=NOW_MS // HOUR_MS, lines=1)
-    rows += v4(2, hour=NOW_MS // HOUR_MS, lines=3, established=3, buckets=3)
+    over = NOW_MS // HOUR_MS - 2
+    rows = [*v4(1, hour=over, lines=1), *v4(2, hour=over, lines=3, established=3, buckets=3)]
     targets = Targets(targets=(CHAT,), digest=TARGETS.digest, body=TARGETS.body)
     async with serving(directory, owner=False, targets=targets, controls=frozenset({CONTROL.key})) as collector:
         collector.parts.warehouse.replace(by_hour(rows), 0)
@@ -98,7 +98,7 @@ async def test_what_is_altered_or_meant_for_others_is_refused(tmp_path: Path) ->
         for value in (elsewhere, forged, other_time, signed(collector, "/v1/controls"), signed(collector, PATH + "?")):
             status, body = await asked(collector, PATH, value)
             assert (status, "bad_signature" in body, FEW in body) == (403, True, False)
-        hours = f"{PATH}?since={NOW_MS - HOUR_MS}"
+        hours = f"{PATH}?since={NOW_MS - 2 * HOUR_MS}"
         assert (await asked(collector, hours, signed(collector)))[0] == 403
         assert FEW in (await asked(collector, hours, signed(collector, hours)))[1]
         assert (await asked(collector, PATH, signed(collector), "HEAD"))[0] == 403

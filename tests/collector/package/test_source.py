@@ -114,7 +114,7 @@ def cell(hour: int, asn: int) -> CellRow:
         target="viber/call", service="viber", role="call", hour=hour, since_ms=hour * HOUR_MS,
         until_ms=(hour + 1) * HOUR_MS, country="MA", asn=asn, operator=f"Operator {asn}", access="adsl",
         state="ok", mechanism=None, lines=4, counted=4, states={"ok": 4}, public_state="ok",
-        public_mechanism=None, established=4, buckets=4, rolled_up=False, simulated=False,
+        public_mechanism=None, established=4, buckets=4, sources_floor=3, rolled_up=False, simulated=False,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from probe.judge import Line, cell
+from probe.judge.cells import SHARED, sources_floor
 from probe.judge.conclusion import Floors, concluded, seen, without_each
 from probe.judge.voices import votes
 from probe.model import Access, Cell, Network, State, Verdict
@@ -106,6 +107,36 @@ def test_leaving_a_source_out_is_leaving_its_lines_out(lines: list[Line]) -> Non
     sources = dict.fromkeys(source for source, _ in pairs)
     each = [concluded(seen(p for p in pairs if p[0] != source), Floors()).state for source in sources]
     assert list(without_each(seen(pairs))) == each
+
+
+@pytest.mark.parametrize(
+    ("buckets", "access", "floor"),
+    [
+        ("", Access.ADSL, 3),
+        ("aabc", Access.ADSL, 3),
+        ("aab", Access.G4, 2),
+        ("AAB", Access.ADSL, 2),
+        ("A", Access.WIFI, 2),
+        ("Ab", Access.ADSL, 3),
+        ("AABc", Access.ADSL, 2),
+        ("ABcd", Access.ADSL, 3),
+        ("Abbbbb", Access.ADSL, 3),
+    ],
+)
+def test_fewer_sources_are_enough_where_thousands_share_most(buckets: str, access: Access, floor: int) -> None:
+    """Capitals are sources behind a carrier's NAT."""
+    names = [f"{each}{SHARED}" if each.isupper() else each for each in buckets]
+    assert sources_floor((access, name) for name in names) == floor
+    found = made_of([line("blocked", name) for name in names], access)
+    assert found.sources_floor == floor
+    assert (found.public_state is State.BLOCKED) is (len(names) >= 3 and found.buckets >= floor)
+
+
+def test_a_source_that_nobody_shares_hides_nothing_beside_two_that_thousands_do() -> None:
+    names = [f"A{SHARED}", f"B{SHARED}"]
+    honest = [line("blocked", name) for name in names * 2]
+    assert made_of(honest).public_state is State.BLOCKED
+    assert made_of([*honest, line("ok", "liar")]).public_state is State.BLOCKED
 
 
 @given(lines_of("abcdef"))
