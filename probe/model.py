@@ -635,7 +635,8 @@ class AttemptVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: Step | None = None  # where it failed
     handshake: str = ""  # empty for a name
     address: str | None = None  # the service's
-    neighbours: int = 0  # lines of other operators in the country that reached this address in the same hour
+    # Lines of other operators in the country that reached this address in the same hour, of an accusation; 2: or more.
+    neighbours: int = 0
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

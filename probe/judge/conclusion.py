@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from probe.addresses import prefix_of
 from probe.judge.voices import Votes, votes
-from probe.model import State, Transport, Verdict
+from probe.model import AttemptVerdict, State, Transport, Verdict
 
 INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED})
 DROPPED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.IMPAIRED})  # of a path: it died, whoever did it
@@ -79,6 +79,12 @@ def seen(verdicts: Iterable[tuple[Hashable, Verdict]]) -> list[Seen]:
         )
         for (source, verdict), answers in zip(pairs, answered, strict=True)
     ]
+
+
+def heard_paths(verdict: Verdict) -> tuple[AttemptVerdict, ...]:
+    """The paths of a verdict by which a cell may conclude something: whoever keeps only these concludes the same."""
+    answers = ANSWERING if verdict.state is State.INSUFFICIENT else frozenset()
+    return tuple(path for path in verdict.paths if path.state in answers or (path.state in DROPPED and path.address))
 
 
 def concluded(lines: Sequence[Seen], floors: Floors) -> Conclusion:

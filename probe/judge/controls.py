@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Generic, TypeVar, overload
+
+from msgspec import Struct
 
 from probe.addresses import QTYPES
 from probe.judge.control_answers import (
@@ -37,24 +40,57 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+class _Part(Struct, frozen=True):
+    """The controls of one window, beside what all of them say."""
+
+    summary: _Summary
+    window: Window
+    within: Sequence[ControlMeasurement]
+
+
 class Controls(Sequence[ControlMeasurement]):
     """The controls that bear on a measurement, in order of time. What they say is shared with other windows of them."""
 
     def __init__(self, controls: Iterable[ControlMeasurement] = ()) -> None:
         every = sorted(controls, key=started_ms)
-        self._summary = _Summary(every)
-        self._window = Window(started_ms(every[0]), started_ms(every[-1])) if every else Window(0, 0)
-        self._within: Sequence[ControlMeasurement] = every
+        window = Window(started_ms(every[0]), started_ms(every[-1])) if every else Window(0, 0)
+        part = _Part(_Summary(every), window, every)
+        self._find: Callable[[], _Part] = lambda: part
+
+    @classmethod
+    def when_asked(cls, find: Callable[[], Controls]) -> Controls:
+        """Those that `find` finds, which is called when the first question comes: most measurements ask none."""
+        asked = cls.__new__(cls)
+        asked._find = lambda: find()._part
+        return asked
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether anything was asked of them: what was judged without asking does not depend on them."""
+        return "_part" in vars(self)
+
+    @cached_property
+    def _part(self) -> _Part:
+        return self._find()
+
+    @property
+    def _summary(self) -> _Summary:
+        return self._part.summary
+
+    @property
+    def _window(self) -> Window:
+        return self._part.window
 
     def between(self, since_ms: int, until_ms: int) -> Controls:
         """Those of this time, its ends included."""
+        summary, window = self._summary, Window(since_ms, until_ms)
+        found = _Part(summary, window, summary.within(window))
         part = Controls.__new__(Controls)
-        part._summary, part._window = self._summary, Window(since_ms, until_ms)
-        part._within = self._summary.within(part._window)
+        part._find = lambda: found
         return part
 
     def __len__(self) -> int:
-        return len(self._within)
+        return len(self._part.within)
 
     @overload
     def __getitem__(self, at: int) -> ControlMeasurement: ...
@@ -63,7 +99,7 @@ class Controls(Sequence[ControlMeasurement]):
     def __getitem__(self, at: slice) -> Sequence[ControlMeasurement]: ...
 
     def __getitem__(self, at: int | slice) -> ControlMeasurement | Sequence[ControlMeasurement]:
-        return self._within[at]
+        return self._part.within[at]
 
     # --- An endpoint
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from msgspec import Struct, field
@@ -19,17 +19,25 @@ C = TypeVar("C")
 
 
 class Neighbours(Struct, frozen=True, kw_only=True):
-    """Established lines of other operators in the country, within ±60 min, at one address."""
+    """Established lines of other operators in the country, within ±60 min, at one address.
 
-    reached: int = 0
-    failed: int = 0
+    Counted as far as any rule tells apart: to whom more of them happen, nothing else is said.
+    """
+
+    reached: int = 0  # NEIGHBOURS_FLOOR stands for so many or more
+    failed: int = 0  # 1: some did, and none reached it
 
 
 NOBODY = Neighbours()
+NEIGHBOURS_FLOOR = 2  # established lines of other operators; no single line can turn a failure into an accusation
+LINES_FLOOR = 3  # of a resolver, to be taken for the network's own
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """All that is known about one measurement when it is judged."""
+    """All that is known about one measurement when it is judged.
+
+    What others say of it may be given so that it is found when a rule first asks.
+    """
 
     measurement: Measurement
     target: Target | None  # None: the targets file that was measured is not known
@@ -38,11 +46,12 @@ class Evidence(Struct, frozen=True, kw_only=True):
     earlier: Measurement | None = None  # round 1 of the same cycle, when `measurement` is round 2
     network: Network = Network()
     networks: dict[str, Network] = {}  # prefix of a resolver, of a router on the path or of a service → network
-    resolver_lines: dict[str, int] | None = None  # prefix of an `isp` resolver → lines that use it; None: not counted
+    # Prefix of an `isp` resolver → lines that use it; LINES_FLOOR stands for so many or more. None: not counted.
+    resolver_lines: Mapping[str, int] | None = None
     controls: Controls = field(default_factory=Controls)  # of the same target, within NEAR_MS
     calibrating: Controls = field(default_factory=Controls)  # of the same target, within CALIBRATION_MS before
-    neighbours: dict[str, Neighbours] = {}  # address → who else in the country tried it
-    reached: frozenset[str] = frozenset()  # addresses that this line reached in this cycle, at any target
+    neighbours: Mapping[str, Neighbours] = {}  # address → who else in the country tried it
+    reached: Collection[str] = frozenset()  # addresses that this line reached in this cycle, at any target
 
     def __post_init__(self) -> None:
         """Any sequence of control measurements will do; many measurements share one that is summed up already."""

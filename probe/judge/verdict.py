@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from probe.addresses import family_of
 from probe.judge.attempt.artefacts import ARTEFACTS
-from probe.judge.attempt.case import NEIGHBOURS_FLOOR, AttemptCase, attempt_cases
+from probe.judge.attempt.case import AttemptCase, attempt_cases
 from probe.judge.attempt.exclusions import EXCLUSIONS
 from probe.judge.attempt.routing import ACCUSING, ROUTING
 from probe.judge.combine import combine
-from probe.judge.evidence import Evidence, Rule, first_match
+from probe.judge.evidence import NEIGHBOURS_FLOOR, Evidence, Rule, first_match
 from probe.judge.measurement_rules import MEASUREMENT_RULES
 from probe.judge.name.case import NameCase, name_cases
 from probe.judge.name.rules import NAME_RULES
@@ -112,7 +112,7 @@ def _attempt_path(case: AttemptCase) -> AttemptVerdict:
         step=case.step if case.failure else None,
         handshake=case.attempt.handshake,
         address=case.attempt.address,
-        neighbours=case.neighbours.reached,
+        neighbours=case.neighbours.reached if rule.state is State.LIKELY_BLOCKED else 0,
     )
 
 
@@ -145,7 +145,8 @@ def _verdict(evidence: Evidence, path: AttemptVerdict, paths: tuple[AttemptVerdi
 
 def _reason(evidence: Evidence, path: AttemptVerdict) -> str:
     """With the lines of other operators named on which an accusation may rest."""
-    reason = REASONS[path.rule].format(country=evidence.network.country)
+    country = evidence.network.country
+    reason = REASONS[path.rule].format(country=country)
     if path.state is State.LIKELY_BLOCKED and path.neighbours >= NEIGHBOURS_FLOOR:
-        return f"{reason}; {path.neighbours} lines of other operators in {evidence.network.country} reach the address"
+        return f"{reason}; {NEIGHBOURS_FLOOR} or more lines of other operators in {country} reach the address"
     return reason

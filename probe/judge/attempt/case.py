@@ -1,8 +1,9 @@
-"""Cases of attempts: what bears on one attempt, worked out once, so that a rule reads as a sentence."""
+"""Cases of attempts: what bears on one attempt, worked out when asked, so that a rule reads as a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -13,8 +14,8 @@ from probe.grades import is_positive
 from probe.judge import location
 from probe.judge.attempt import certificates, dialogues, ports, rounds
 from probe.judge.control_answers import issuer_of, leaf_of
-from probe.judge.evidence import NOBODY, Evidence, Neighbours, failure_span
-from probe.judge.in_time import Control
+from probe.judge.evidence import NEIGHBOURS_FLOOR, NOBODY, Evidence, Neighbours, failure_span
+from probe.judge.in_time import Control, FailureSpan
 from probe.judge.location import FailureLocation
 from probe.judge.name.resolvers import own_resolutions
 from probe.judge.name.view import Names
@@ -34,50 +35,30 @@ from probe.protocols import comparable_neutrals
 
 DNS_PORT = 53
 DATAGRAMS = comparable_neutrals(Step.STUN, Transport.UDP)
-NEIGHBOURS_FLOOR = 2  # established lines of other operators; no single line can turn a failure into an accusation
 
 
-class AttemptCase(Struct, frozen=True, kw_only=True):
-    """One attempt with one address, and what bears on it."""
+class AttemptCase(Struct, frozen=True, kw_only=True, dict=True):
+    """One attempt with one address, and what bears on it, each worked out when a rule first asks.
 
+    So the first rule that matches is also all that a verdict rests on: what was not asked cannot change it.
+    """
+
+    evidence: Evidence
+    target: Target
     attempt: Attempt
     endpoint: Endpoint
-    legacy: bool  # of a service that has closed
-    last: Observation | None  # the step at which it ended
-    complete: bool  # the service answered as itself
-    control: Control  # in the attempt's own family, nearest in time
-    family_controlled: bool  # a control tried it in this family, or none did in either
-    outage_reported: bool  # by the service itself, to a control
-    calibrated: bool
-    answered_elsewhere: bool  # this very address answered a control, or another network of the country
-    same_leaf_elsewhere: bool  # a control was shown the same certificate
-    same_issuer_elsewhere: bool  # a control got through with another certificate of the same issuer
-    trust_store_old: bool  # the roots may be older than the authority; also where their date is not known
-    before: tuple[Attempt, ...]  # round 1 at the same endpoint, in the same family
-    failed_twice: bool  # in round 1 nothing was got at this endpoint either
-    opened_before: bool  # in round 1 the TCP connection to this address was accepted
-    family_usable: bool
-    neutral_passed: bool
-    ports_closed: bool  # over TCP neutrals passed on the web's ports alone, and this is another one; or the reverse
-    neutral_port_dead: bool  # neutrals on the same port failed, others of the kind passed
-    udp_dead: bool  # every neutral service over UDP failed but DNS, and neutral TLS passed
-    udp_beyond_home: bool  # a datagram that was no DNS was seen by a router at or beyond the first public hop
-    stun_dead: bool  # every neutral STUN server failed, on several ports or hosts, and other UDP than DNS passed
-    neutral_altered: bool  # a neutral name's certificate was replaced too
-    answered_beside: frozenset[str]  # handshakes answered at the same address and port, over the same transport
-    dialect_passed: bool  # the same request in other bytes was answered properly at the same address and port
-    dialect_passed_before: bool  # in round 1 too
-    equal_passed: bool  # a neutral over the same carrier finished a handshake of as many flights
-    loss_seen: bool  # neutrals had to say something again, or failed, in this round or the one before
-    broken_off_twice: bool  # in round 1 the connection to this address was broken off at the same step
-    tcp_passed: bool  # a TCP connection to the same address was accepted
-    udp_passed: bool  # anything over UDP at the same address was answered
-    clock_measured: bool
-    location: FailureLocation | None  # where on the path it dies, if that is known
-    dies_beside_a_neighbour: bool  # in the line's own network, where another packet to its prefix goes on
-    other_transport_passed: bool  # the same address and port answered over another transport
-    neighbours: Neighbours  # lines of other operators in the country, at this very address
-    prefix_reached: bool  # this line reached another address of the same announced prefix or AS in this cycle
+
+    # --- The attempt itself
+
+    @property
+    def legacy(self) -> bool:
+        """Of a service that has closed."""
+        return self.target.legacy
+
+    @cached_property
+    def last(self) -> Observation | None:
+        """The step at which it ended."""
+        return self.attempt.observations[-1] if self.attempt.observations else None
 
     @property
     def failure(self) -> str | None:
@@ -87,13 +68,209 @@ class AttemptCase(Struct, frozen=True, kw_only=True):
     def step(self) -> Step | None:
         return self.last.step if self.last else None
 
+    @cached_property
+    def family(self) -> int | None:
+        return family_of(self.attempt.address) if self.attempt.address else None
+
+    @cached_property
+    def complete(self) -> bool:
+        """The service answered as itself."""
+        return is_positive(self.attempt, self.endpoint) and not _is_bare_accept(self._measurement, self.attempt)
+
+    # --- Elsewhere
+
+    @cached_property
+    def control(self) -> Control:
+        """In the attempt's own family, nearest in time."""
+        return self.evidence.controls.of_endpoint(self.endpoint, self._span, self.family)
+
+    @cached_property
+    def family_controlled(self) -> bool:
+        """A control tried it in this family, or none did in either."""
+        controls = self.evidence.controls
+        return controls.tried(self.endpoint, self.family) or not controls.tried(self.endpoint)
+
+    @cached_property
+    def outage_reported(self) -> bool:
+        """By the service itself, to a control."""
+        return self.evidence.controls.report_outage(self.target.outage, self._span)
+
+    @cached_property
+    def calibrated(self) -> bool:
+        return not self.endpoint.uncalibrated or self.evidence.calibrating.reached(self.endpoint)
+
+    @cached_property
+    def answered_elsewhere(self) -> bool:
+        """This very address answered a control, or another network of the country."""
+        answered = self.evidence.controls.answered_at(self.endpoint, self.attempt.address, self._span)
+        return answered or self.neighbours.reached >= NEIGHBOURS_FLOOR
+
+    @cached_property
+    def same_leaf_elsewhere(self) -> bool:
+        """A control was shown the same certificate."""
+        return self.evidence.controls.were_shown(self.endpoint, leaf_of(self.last))
+
+    @cached_property
+    def same_issuer_elsewhere(self) -> bool:
+        """A control got through with another certificate of the same issuer."""
+        return self.evidence.controls.got_through_by(self.endpoint, issuer_of(self.last))
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Lines of other operators in the country, at this very address."""
+        return self.evidence.neighbours.get(self.attempt.address or "", NOBODY)
+
+    @cached_property
+    def prefix_reached(self) -> bool:
+        """This line reached another address of the same announced prefix or AS in this cycle."""
+        return _is_prefix_reached(self.evidence, self.attempt.address)
+
+    # --- In round 1
+
+    @cached_property
+    def before(self) -> tuple[Attempt, ...]:
+        """At the same endpoint, in the same family."""
+        return rounds.before(self.evidence, self.attempt)
+
+    @cached_property
+    def failed_twice(self) -> bool:
+        """In round 1 nothing was got at this endpoint either."""
+        earlier = self.evidence.earlier
+        return earlier is not None and _had_failed(earlier, self._measurement, self.attempt)
+
+    @cached_property
+    def opened_before(self) -> bool:
+        """In round 1 the TCP connection to this address was accepted."""
+        earlier = self.evidence.earlier
+        return earlier is not None and _had_opened(earlier, self.attempt)
+
+    @cached_property
+    def dialect_passed_before(self) -> bool:
+        return rounds.passed_in_a_dialect(self.evidence.earlier, self.attempt, self.endpoint)
+
+    @cached_property
+    def broken_off_twice(self) -> bool:
+        """In round 1 the connection to this address was broken off at the same step."""
+        earlier = self.evidence.earlier
+        return earlier is not None and _was_broken_off(earlier, self.attempt)
+
+    # --- On this link
+
+    @cached_property
+    def trust_store_old(self) -> bool:
+        """The roots may be older than the authority; also where their date is not known."""
+        return certificates.may_be_too_old(self._measurement)
+
+    @cached_property
+    def family_usable(self) -> bool:
+        return _family_usable(self._measurement, self.attempt)
+
+    @cached_property
+    def neutral_passed(self) -> bool:
+        return any(each.failure is None for each in self._neutrals)
+
+    @cached_property
+    def ports_closed(self) -> bool:
+        """Over TCP neutrals passed on the web's ports alone, and this is another one; or the reverse."""
+        return ports.are_closed(_comparable(self._measurement, self.attempt, self.last), self.attempt)
+
+    @cached_property
+    def neutral_port_dead(self) -> bool:
+        """Neutrals on the same port failed, others of the kind passed."""
+        return _port_dead(self._neutrals, self.attempt.port)
+
+    @cached_property
+    def udp_dead(self) -> bool:
+        """Every neutral service over UDP failed but DNS, and neutral TLS passed."""
+        return _is_udp_dead(self._measurement, self.attempt)
+
+    @cached_property
+    def udp_beyond_home(self) -> bool:
+        """A datagram that was no DNS was seen by a router at or beyond the first public hop."""
+        return location.passes_home_over_udp(self.evidence, self.attempt)
+
+    @cached_property
+    def stun_dead(self) -> bool:
+        """Every neutral STUN server failed, on several ports or hosts, and other UDP than DNS passed."""
+        return _is_stun_dead(self._measurement, self.attempt)
+
+    @cached_property
+    def neutral_altered(self) -> bool:
+        """A neutral name's certificate was replaced too."""
+        return any(each.failure in CERTIFICATE_FAILURES for each in self._measurement.link.neutrals)
+
+    @cached_property
+    def equal_passed(self) -> bool:
+        """A neutral over the same carrier finished a handshake of as many flights."""
+        return dialogues.equal_passed(self._measurement, self.attempt)
+
+    @cached_property
+    def loss_seen(self) -> bool:
+        """Neutrals had to say something again, or failed, in this round or the one before."""
+        return dialogues.loss_seen(self.evidence, self.attempt, _neutrals)
+
+    @property
+    def clock_measured(self) -> bool:
+        return self._measurement.clock_offset_ms is not None
+
+    # --- At the same address
+
+    @cached_property
+    def answered_beside(self) -> frozenset[str]:
+        """Handshakes answered at the same address and port, over the same transport."""
+        return _answered_beside(self._measurement, self.attempt)
+
+    @cached_property
+    def dialect_passed(self) -> bool:
+        """The same request in other bytes was answered properly at the same address and port."""
+        return rounds.passed_in_a_dialect(self._measurement, self.attempt, self.endpoint)
+
+    @cached_property
+    def tcp_passed(self) -> bool:
+        """A TCP connection to the same address was accepted."""
+        return any(_connected(each, self.attempt.address) for each in self._measurement.attempts)
+
+    @cached_property
+    def udp_passed(self) -> bool:
+        """Anything over UDP at the same address was answered."""
+        return any(_answers_udp(each, self.attempt.address) for each in self._measurement.attempts)
+
+    @cached_property
+    def other_transport_passed(self) -> bool:
+        """The same address and port answered over another transport."""
+        return any(_is_other_transport_beside(each, self.attempt) for each in self._measurement.attempts)
+
+    # --- On the path
+
+    @cached_property
+    def location(self) -> FailureLocation | None:
+        """Where on the path it dies, if that is known."""
+        return location.of_attempt(self.evidence, self.attempt, self.last)
+
+    @cached_property
+    def dies_beside_a_neighbour(self) -> bool:
+        """In the line's own network, where another packet to its prefix goes on."""
+        return location.dies_beside_a_neighbour(self.evidence, self.attempt, self.last)
+
+    @property
+    def _measurement(self) -> Measurement:
+        return self.evidence.measurement
+
+    @cached_property
+    def _span(self) -> FailureSpan:
+        return failure_span(self.evidence)
+
+    @cached_property
+    def _neutrals(self) -> list[Neutral]:
+        return _neutrals(self._measurement, self.attempt, self.last)
+
 
 def attempt_cases(evidence: Evidence, target: Target, names: Names) -> list[AttemptCase]:
     """A case for each attempt that stands for a path that an app would take."""
     measurement = evidence.measurement
     false = names.false_leads()
     return [
-        _attempt_case(evidence, target, attempt, endpoint)
+        AttemptCase(evidence=evidence, target=target, attempt=attempt, endpoint=endpoint)
         for attempt in _app_attempts(measurement)
         for endpoint in target.endpoints
         if is_of(attempt, endpoint) and (attempt.host, attempt.address) not in false
@@ -108,55 +285,6 @@ def _app_attempts(measurement: Measurement) -> list[Attempt]:
         for each in measurement.attempts
         if each.via is not Via.ALSO and not (each.via is Via.INDEPENDENT and each.host in asked)
     ]
-
-
-def _attempt_case(evidence: Evidence, target: Target, attempt: Attempt, endpoint: Endpoint) -> AttemptCase:
-    last = attempt.observations[-1] if attempt.observations else None
-    neutrals = _neutrals(evidence.measurement, attempt, last)
-    neighbours = evidence.neighbours.get(attempt.address or "", NOBODY)
-    controls, failed = evidence.controls, failure_span(evidence)
-    family = family_of(attempt.address) if attempt.address else None
-    return AttemptCase(
-        attempt=attempt,
-        endpoint=endpoint,
-        legacy=target.legacy,
-        last=last,
-        complete=is_positive(attempt, endpoint) and not _is_bare_accept(evidence.measurement, attempt),
-        control=controls.of_endpoint(endpoint, failed, family),
-        family_controlled=controls.tried(endpoint, family) or not controls.tried(endpoint),
-        outage_reported=controls.report_outage(target.outage, failed),
-        calibrated=not endpoint.uncalibrated or evidence.calibrating.reached(endpoint),
-        answered_elsewhere=neighbours.reached >= NEIGHBOURS_FLOOR
-        or controls.answered_at(endpoint, attempt.address, failed),
-        same_leaf_elsewhere=controls.were_shown(endpoint, leaf_of(last)),
-        same_issuer_elsewhere=controls.got_through_by(endpoint, issuer_of(last)),
-        trust_store_old=certificates.may_be_too_old(evidence.measurement),
-        before=rounds.before(evidence, attempt),
-        failed_twice=evidence.earlier is not None and _had_failed(evidence.earlier, evidence.measurement, attempt),
-        opened_before=evidence.earlier is not None and _had_opened(evidence.earlier, attempt),
-        family_usable=_family_usable(evidence.measurement, attempt),
-        neutral_passed=any(each.failure is None for each in neutrals),
-        ports_closed=ports.are_closed(_comparable(evidence.measurement, attempt, last), attempt),
-        neutral_port_dead=_port_dead(neutrals, attempt.port),
-        udp_dead=_is_udp_dead(evidence.measurement, attempt),
-        udp_beyond_home=location.passes_home_over_udp(evidence, attempt),
-        stun_dead=_is_stun_dead(evidence.measurement, attempt),
-        neutral_altered=any(each.failure in CERTIFICATE_FAILURES for each in evidence.measurement.link.neutrals),
-        answered_beside=_answered_beside(evidence.measurement, attempt),
-        dialect_passed=rounds.passed_in_a_dialect(evidence.measurement, attempt, endpoint),
-        dialect_passed_before=rounds.passed_in_a_dialect(evidence.earlier, attempt, endpoint),
-        equal_passed=dialogues.equal_passed(evidence.measurement, attempt),
-        loss_seen=dialogues.loss_seen(evidence, attempt, _neutrals),
-        broken_off_twice=evidence.earlier is not None and _was_broken_off(evidence.earlier, attempt),
-        tcp_passed=any(_connected(each, attempt.address) for each in evidence.measurement.attempts),
-        udp_passed=any(_answers_udp(each, attempt.address) for each in evidence.measurement.attempts),
-        clock_measured=evidence.measurement.clock_offset_ms is not None,
-        location=location.of_attempt(evidence, attempt, last),
-        dies_beside_a_neighbour=location.dies_beside_a_neighbour(evidence, attempt, last),
-        other_transport_passed=any(_is_other_transport_beside(each, attempt) for each in evidence.measurement.attempts),
-        neighbours=neighbours,
-        prefix_reached=_is_prefix_reached(evidence, attempt.address),
-    )
 
 
 def _answered_beside(measurement: Measurement, attempt: Attempt) -> frozenset[str]:
@@ -179,7 +307,7 @@ def _is_other_transport_beside(other: Attempt, attempt: Attempt) -> bool:
 
 def _is_prefix_reached(evidence: Evidence, address: str | None) -> bool:
     own = {each.address for each in evidence.measurement.attempts if each.grade is not None and each.address}
-    others = (own | evidence.reached) - {address}
+    others = {*own, *evidence.reached} - {address}
     return address is not None and any(_are_together(address, other, evidence) for other in others)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from probe import failure
 from probe.failure import ANOTHERS_CERTIFICATE, BROKEN_OFF, REFUSED, TIMEOUT, TLS_AUTHORITY
-from probe.judge.attempt.case import NEIGHBOURS_FLOOR, AttemptCase
+from probe.judge.attempt.case import AttemptCase
+from probe.judge.evidence import NEIGHBOURS_FLOOR
 from probe.model import Attempt, Step, Transport
 from probe.protocols import CERTIFIED, OVER_TLS, PAYLOAD_STEPS
 

@@ -6,6 +6,9 @@ not notice is no case; a lie in one family is one, whatever the other does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, cached_property
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -23,34 +26,115 @@ from probe.judge.name.resolvers import (
     serves_enough_lines,
     truthful,
 )
-from probe.judge.name.view import DENIALS, LIES, Names, Trouble, names_of
+from probe.judge.name.view import DENIALS, LIES, Given, Names, Place, Trouble, names_of
 from probe.model import Target
 
 
-class NameCase(Struct, frozen=True, kw_only=True):
-    """One host in one family, which one of the link's own resolvers failed or forged."""
+class NameCase(Struct, frozen=True, kw_only=True, dict=True):
+    """One host in one family, which one of the link's own resolvers failed or forged; worked out when a rule asks."""
 
-    host: str
-    family: int
-    resolver: ResolverId
-    legacy: bool  # of a service that has closed
+    evidence: Evidence
+    target: Target
+    names: Names
+    said: Said
     trouble: Trouble
-    raced: bool  # the first of two different replies to one query was the wrong one
-    told_otherwise: bool  # an independent resolver's name was used for a lie that it contradicts in TLS
-    others_lied_to: bool  # whoever asked an independent resolver in the clear met a lie as well
-    twice: bool  # the same trouble in round 1, with this resolver
-    exists: bool  # somebody else resolves it, nearest in time
-    control: Control  # of the name
-    disputed: (
-        bool  # in as many of the controls' networks it does not resolve as it does, or a resolver denies it in TLS
-    )
-    proved: bool  # an address given elsewhere completed a handshake from this line, or the service lives for controls
-    fails_elsewhere: bool  # others' resolvers fail for it as well: its zone may be broken
-    other_family: bool  # this resolver leads on in the other family, and the service was met there
-    owner: Owner
-    enough_lines: bool  # use this resolver, as far as that was counted
-    truthful: bool | None  # this resolver, about neutral names
-    location: FailureLocation | None  # where the answer comes from, or the question dies
+    earlier: Callable[[], Names | None]  # of round 1, worked out once for all cases
+
+    @property
+    def host(self) -> str:
+        return self.said.host
+
+    @property
+    def family(self) -> int:
+        return self.said.family
+
+    @property
+    def resolver(self) -> ResolverId:
+        return self.said.resolver
+
+    @property
+    def legacy(self) -> bool:
+        """Of a service that has closed."""
+        return self.target.legacy
+
+    @cached_property
+    def raced(self) -> bool:
+        """The first of two different replies to one query was the wrong one."""
+        return self.names.is_raced(self.said)
+
+    @cached_property
+    def told_otherwise(self) -> bool:
+        """An independent resolver's name was used for a lie that it contradicts in TLS."""
+        return self.names.contradicts_itself(self._place)
+
+    @cached_property
+    def others_lied_to(self) -> bool:
+        """Whoever asked an independent resolver in the clear met a lie as well."""
+        return self.names.others_are_lied_to(self._place)
+
+    @cached_property
+    def twice(self) -> bool:
+        """The same trouble in round 1, with this resolver."""
+        earlier = self.earlier()
+        return earlier is not None and _was_before(self.said, self.trouble, self.raced, earlier)
+
+    @cached_property
+    def exists(self) -> bool:
+        """Somebody else resolves it, nearest in time."""
+        return bool(self._given.now)
+
+    @cached_property
+    def control(self) -> Control:
+        """Of the name."""
+        return self.evidence.controls.of_name(self.host, failure_span(self.evidence))
+
+    @cached_property
+    def disputed(self) -> bool:
+        """In as many of the controls' networks it does not resolve as it does, or a resolver denies it in TLS."""
+        disagree = self.control is Control.DISAGREE
+        return disagree or _is_denied_elsewhere(self.evidence, self.names, self.host, self.control)
+
+    @cached_property
+    def proved(self) -> bool:
+        """An address given elsewhere completed a handshake from this line, or the service lives for controls."""
+        return _proved(self.evidence, self.target, self.host, self._given)
+
+    @cached_property
+    def fails_elsewhere(self) -> bool:
+        """Others' resolvers fail for it as well: its zone may be broken."""
+        return _fails_elsewhere(self.evidence, self.names, self.host)
+
+    @cached_property
+    def other_family(self) -> bool:
+        """This resolver leads on in the other family, and the service was met there."""
+        return _is_met_in_the_other_family(self.said, self.names)
+
+    @cached_property
+    def owner(self) -> Owner:
+        return owner_of(self.resolver, self.evidence)
+
+    @cached_property
+    def enough_lines(self) -> bool:
+        """Use this resolver, as far as that was counted."""
+        return serves_enough_lines(self.resolver, self.evidence)
+
+    @cached_property
+    def truthful(self) -> bool | None:
+        """This resolver, about neutral names."""
+        return _truthful(self.evidence, self.resolver)
+
+    @cached_property
+    def location(self) -> FailureLocation | None:
+        """Where the answer comes from, or the question dies."""
+        return location.of_name(self.evidence, self.host)
+
+    @property
+    def _place(self) -> Place:
+        return self.host, self.family
+
+    @property
+    def _given(self) -> Given:
+        return self.names.given[self._place]
 
     @property
     def injected(self) -> bool:
@@ -70,12 +154,12 @@ class NameCase(Struct, frozen=True, kw_only=True):
 
 def name_cases(evidence: Evidence, target: Target, names: Names) -> list[NameCase]:
     """A case for each answer of the link's own resolvers that kept an app from the service."""
-    earlier = _names_before(evidence, target, names)
     dialled = {endpoint.host for endpoint in target.endpoints}
+    earlier = cache(lambda: _names_before(evidence, target, names))
     return [
-        _name_case(evidence, target, names, earlier, said)
+        NameCase(evidence=evidence, target=target, names=names, said=said, trouble=trouble, earlier=earlier)
         for said in dict.fromkeys(names.own)
-        if said.host in dialled and _is_noticed(said, names)
+        if said.host in dialled and (trouble := _noticed(said, names)) is not None
     ]
 
 
@@ -87,55 +171,27 @@ def _names_before(evidence: Evidence, target: Target, names: Names) -> Names | N
     return replace(before, forged=before.forged | names.forged, astray=before.astray | names.astray)
 
 
-def _is_noticed(said: Said, names: Names) -> bool:
-    """It is a lie, or it kept the app from a name that nothing else led on from.
+def _noticed(said: Said, names: Names) -> Trouble | None:
+    """What is wrong with it, where it is a lie, or kept the app from a name that nothing else led on from.
 
     Many resolvers withhold, or deny, one family from everybody; an app takes the other then. Where nobody leads
     anywhere there is one case for the host, whatever its families would have been.
     """
     trouble = names.trouble(said)
     if trouble is None or (trouble is Trouble.ASTRAY and not names.is_a_lie(said)):
-        return False
+        return None
     if trouble in (Trouble.FORGED, Trouble.ASTRAY) or names.is_raced(said):
-        return True
+        return trouble
     families = _answers_by_family(said, names)
     if any(names.trouble(each) in (None, Trouble.ASTRAY) for each in families):
-        return False
+        return None
     given = [each.family for each in families if names.given[said.host, each.family].now]
-    return said.family in (given or [min(each.family for each in families)])
+    return trouble if said.family in (given or [min(each.family for each in families)]) else None
 
 
 def _answers_by_family(said: Said, names: Names) -> list[Said]:
     """What the same resolver said about the same host, this among it."""
     return [each for each in names.own if (each.host, each.resolver) == (said.host, said.resolver)]
-
-
-def _name_case(evidence: Evidence, target: Target, names: Names, earlier: Names | None, said: Said) -> NameCase:
-    place = said.host, said.family
-    trouble = names.trouble(said)
-    assert trouble is not None
-    control = evidence.controls.of_name(said.host, failure_span(evidence))
-    return NameCase(
-        host=said.host,
-        family=said.family,
-        resolver=said.resolver,
-        legacy=target.legacy,
-        trouble=trouble,
-        raced=names.is_raced(said),
-        told_otherwise=names.contradicts_itself(place),
-        others_lied_to=names.others_are_lied_to(place),
-        twice=earlier is not None and _was_before(said, trouble, names.is_raced(said), earlier),
-        exists=bool(names.given[place].now),
-        control=control,
-        disputed=control is Control.DISAGREE or _is_denied_elsewhere(evidence, names, said.host, control),
-        proved=_proved(evidence, target, said.host, names.given[place].by_anybody),
-        fails_elsewhere=_fails_elsewhere(evidence, names, said.host),
-        other_family=_is_met_in_the_other_family(said, names),
-        owner=owner_of(said.resolver, evidence),
-        enough_lines=serves_enough_lines(said.resolver, evidence),
-        truthful=_truthful(evidence, said.resolver),
-        location=location.of_name(evidence, said.host),
-    )
 
 
 def _was_before(said: Said, trouble: Trouble, raced: bool, earlier: Names) -> bool:
@@ -148,13 +204,13 @@ def _question(said: Said) -> tuple[str, int, ResolverId]:
     return said.host, said.family, said.resolver
 
 
-def _proved(evidence: Evidence, target: Target, host: str, given: frozenset[str]) -> bool:
+def _proved(evidence: Evidence, target: Target, host: str, given: Given) -> bool:
     endpoints = [endpoint for endpoint in target.endpoints if endpoint.host == host]
     failed = failure_span(evidence)
     if any(evidence.controls.of_endpoint(each, failed) is Control.ALIVE for each in endpoints):
         return True
     return any(
-        attempt.host == host and attempt.address in given and is_positive(attempt, endpoint)
+        attempt.host == host and is_positive(attempt, endpoint) and attempt.address in given.by_anybody
         for attempt in evidence.measurement.attempts
         for endpoint in endpoints
     )

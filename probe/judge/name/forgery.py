@@ -32,6 +32,14 @@ def met(measurement: Measurement, target: Target, host: str) -> frozenset[str]:
     )
 
 
+def is_suspect(measurement: Measurement, host: str, address: str) -> bool:
+    """No public service has it, or something failed there. Of any other address, nothing that others say is asked."""
+    if address == SELF or is_private(address):
+        return True
+    there = (each for each in measurement.attempts if (each.host, each.address) == (host, address))
+    return any(last.failure is not None for last in _ends(there))
+
+
 def is_forged(
     evidence: Evidence, target: Target, host: str, address: str, genuine: frozenset[str], agreed: bool
 ) -> bool:

@@ -14,14 +14,13 @@ from msgspec import Struct
 
 from probe.addresses import QTYPES
 from probe.failure import is_in_clear
-from probe.judge.evidence import Evidence
+from probe.judge.evidence import LINES_FLOOR, Evidence
 from probe.judge.operators import is_known, same_operator
 from probe.model import DnsFacts, Measurement, Network, Observation, Resolution, Transport
 
 IN_TLS = frozenset({Transport.TLS, Transport.HTTPS})
 FAMILIES = {qtype: family for family, qtype in QTYPES.items()}
 BY_THE_NETWORK = "isp"  # a public one without a well-known name
-ENOUGH_LINES = 3
 
 
 class Owner(StrEnum):
@@ -95,7 +94,7 @@ def owner_of(resolver: ResolverId, evidence: Evidence) -> Owner:
 def serves_enough_lines(resolver: ResolverId, evidence: Evidence) -> bool:
     """One that a single line uses may be that line's own, in its operator's prefix. None counted: no objection."""
     counted = evidence.resolver_lines
-    return counted is None or counted.get(resolver.prefix or "", 0) >= ENOUGH_LINES
+    return counted is None or counted.get(resolver.prefix or "", 0) >= LINES_FLOOR
 
 
 def truthful(resolver: ResolverId, measurement: Measurement) -> bool | None:

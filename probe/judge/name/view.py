@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct
 
 from probe.addresses import QTYPES, family_of, is_address, is_private
 from probe.failure import DNS_MISBEHAVING, DNS_REFUSED, NO_ANSWER, NXDOMAIN, SERVFAIL, TIMEOUT, is_own
 from probe.judge.evidence import Evidence, failure_span
-from probe.judge.name.forgery import SELF, is_forged, leads_astray, met
+from probe.judge.name.forgery import SELF, is_forged, is_suspect, leads_astray, met
 from probe.judge.name.resolvers import Said, own_resolutions, read, resolver_key
 from probe.model import Target
 
@@ -46,14 +47,27 @@ TROUBLES = {
 DENIALS = frozenset(failure for failure, trouble in TROUBLES.items() if trouble in (Trouble.DENIED, Trouble.FAILED))
 
 
-class Given(Struct, frozen=True, kw_only=True):
-    """The public addresses that are known of one name in one family, by who gave them."""
+class Given(Struct, frozen=True, kw_only=True, dict=True):
+    """The public addresses that are known of one name in one family, by who gave them.
 
-    by_controls: frozenset[str]
-    still: frozenset[str]  # by controls, nearest in time
+    What controls were given is asked of them when it matters first.
+    """
+
+    evidence: Evidence
+    host: str
+    family: int
     in_tls: frozenset[str]  # by independent resolvers that showed their certificate
     in_clear: frozenset[str]  # by independent ones, or in a later reply
     met: frozenset[str]  # the service answered this line there
+
+    @cached_property
+    def by_controls(self) -> frozenset[str]:
+        return self.evidence.controls.addresses_given(self.host, self.family)
+
+    @cached_property
+    def still(self) -> frozenset[str]:
+        """By controls, nearest in time."""
+        return self.evidence.controls.addresses_still_given(self.host, self.family, failure_span(self.evidence))
 
     @property
     def here(self) -> frozenset[str]:
@@ -169,8 +183,9 @@ def _given(
     in_tls = [address for each in independent if each.in_tls for address in each.facts.answers]
     in_clear = [address for each in independent if not each.in_tls for address in _last_word(each)]
     return Given(
-        by_controls=evidence.controls.addresses_given(host, family),
-        still=evidence.controls.addresses_still_given(host, family, failure_span(evidence)),
+        evidence=evidence,
+        host=host,
+        family=family,
         in_tls=_public(in_tls, family),
         in_clear=_public((*late, *in_clear), family),
         met=_public(met(evidence.measurement, target, host), family),
@@ -187,7 +202,8 @@ def _forged(evidence: Evidence, target: Target, own: Iterable[Said], given: Mapp
     return frozenset(
         (host, answer)
         for host, family, answer in _leads(own)
-        if (known := given[host, family]) and answer not in (expected := known.by_controls or known.here) and expected
+        if is_suspect(evidence.measurement, host, answer) and answer not in (known := given[host, family]).met
+        if answer not in (expected := known.by_controls or known.here) and expected
         if is_forged(evidence, target, host, answer, known.elsewhere, agreed=answer in known.here)
     )
 
@@ -196,9 +212,9 @@ def _astray(evidence: Evidence, target: Target, said: Iterable[Said], given: Map
     return frozenset(
         (host, answer)
         for host, family, answer in _leads(each for each in said if not each.in_tls)
-        if (sure := given[host, family].sure)
-        and answer not in sure
-        and leads_astray(evidence, target, host, answer, sure)
+        if is_suspect(evidence.measurement, host, answer) and answer not in given[host, family].met
+        if (sure := given[host, family].sure) and answer not in sure
+        if leads_astray(evidence, target, host, answer, sure)
     )
 
 

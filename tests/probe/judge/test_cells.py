@@ -6,13 +6,34 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from probe.judge import Line, access_of, cell, judge
+from probe.judge.conclusion import heard_paths
 from probe.model import Access, AttemptVerdict, Cell, Link, Network, State, Step, Transport, Verdict
 from tests.probe.judge.evidence import CHAT, HERE, evidence, tls_ok
 
 VERDICT = judge(evidence(CHAT, tls_ok()))
+
+
+PATHS = st.builds(
+    AttemptVerdict,
+    host=st.just("relay.example"),
+    port=st.just(3478),
+    transport=st.sampled_from([Transport.UDP, Transport.TCP]),
+    family=st.just(4),
+    state=st.sampled_from([State.OK, State.BLOCKED, State.IMPAIRED, State.INSUFFICIENT, State.DOWN]),
+    rule=st.just("any"),
+    address=st.sampled_from([None, HERE, "198.51.100.200", "203.0.113.1"]),
+)
+verdicts_of_lines = st.builds(
+    lambda state, rule, paths: replace(VERDICT, state=state, rule=rule, paths=tuple(paths)),
+    st.sampled_from([State.OK, State.BLOCKED, State.IMPAIRED, State.INSUFFICIENT]),
+    st.sampled_from(["complete", "udp_dead_beyond_home"]),
+    st.lists(PATHS, max_size=3),
+)
 
 
 def lines(verdicts: Iterable[Verdict]) -> list[Line]:
@@ -170,3 +191,15 @@ def test_three_lines_whose_udp_dies_beyond_their_homes(verdicts: list[Verdict], 
 )
 def test_access(declared: str, detected: str, expected: str) -> None:
     assert access_of(Link(up=True, declared=Access(declared), detected=Access(detected))) == expected
+
+
+@given(st.lists(verdicts_of_lines, max_size=8), st.sampled_from([Access.ADSL, Access.G4]))
+def test_who_keeps_only_the_paths_that_are_heard_concludes_the_same(whole: list[Verdict], access: Access) -> None:
+    kept = [replace(verdict, paths=heard_paths(verdict)) for verdict in whole]
+    made = [
+        cell(
+            "service/call", Network(), access, 0, 1, [Line(verdict=v, established=True, bucket=str(i)) for i, v in each]
+        )
+        for each in (enumerate(whole), enumerate(kept))
+    ]
+    assert made[0] == made[1]

@@ -87,7 +87,7 @@ def test_only_what_would_be_accused_needs_more() -> None:
 def test_others_reach_it_and_this_line_its_prefix(target: Target, failed: Attempt, mechanism: str) -> None:
     verdict = judge(alone(target, failed, neighbours=OTHERS, reached=frozenset({NEXT_DOOR})))
     assert (verdict.state, verdict.mechanism) == (State.LIKELY_BLOCKED, mechanism)
-    assert verdict.reason.endswith("; 2 lines of other operators in MA reach the address")
+    assert verdict.reason.endswith("; 2 or more lines of other operators in MA reach the address")
 
 
 REACHED = [
