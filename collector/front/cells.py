@@ -102,7 +102,7 @@ class Cells:
             access=given.word("access", ACCESSES),
             service=self._measured(given, "service", self._services, full),
             role=given.word("role", sorted(self._roles)),
-            newest=None if full else privacy_floor.newest_hour(self._now_ms()),
+            public_at=None if full else self._now_ms(),
             limit=MAX_CELLS if full else MOST_FOR_STRANGERS,
         )
 

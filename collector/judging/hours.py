@@ -7,7 +7,7 @@ they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from collector.isolation import RETRIED
 from collector.judging.evidence import Case
 from collector.judging.quarantine import VERSION, Quarantine, unjudgeable
 from collector.judging.rules import Rules
-from collector.warehouse import privacy_floor
+from collector.warehouse.editions import Heard, editions
 from collector.warehouse.store import in_order
 from collector.warehouse.tables import (
     CellRow,
@@ -175,17 +175,12 @@ def _observations(measurement: Measurement) -> Iterator[Observation]:
 
 
 def _cells(rules: Rules, target: str, hour: int, judged: Sequence[_Judged]) -> list[CellRow]:
-    """One per (network, access), and `other`; what was simulated has cells of its own. Controls are not lines."""
-    places: dict[_Place, dict[str, _Judged]] = {}
-    for each in sorted(judged, key=_lateness):
-        record = each.case.record
-        if not each.case.is_control:
-            place = (record.network, each.access, record.measurement.simulated)
-            places.setdefault(place, {})[record.key] = each
+    """For the owner one per (network, access), and the editions that strangers are told of. What was simulated has
+    cells of its own. Controls are not lines.
+    """
+    lines = [each for each in judged if not each.case.is_control]
     made = _MakeRow(rules, target, hour)
-    rows = {place: made.row(place, lines) for place, lines in places.items()}
-    small = {place: places[place] for place, row in rows.items() if not privacy_floor.passes(row)}
-    return [*rows.values(), *_rolled_up(made, small)]
+    return [*_owners(made, lines), *_strangers(made, lines)]
 
 
 class _MakeRow:
@@ -193,26 +188,48 @@ class _MakeRow:
 
     def __init__(self, rules: Rules, target: str, hour: int) -> None:
         self._rules, self._target, self._hour = rules, target, hour
+        self.span = (hour * HOUR_MS, (hour + 1) * HOUR_MS)
 
-    def row(self, place: _Place, lines: Mapping[str, _Judged], *, rolled_up: bool = False) -> CellRow:
-        """The cell of these lines, by key."""
+    def row(self, place: _Place, lines: Sequence[Line], shown_ms: tuple[int, int] = (0, 0)) -> CellRow:
+        """The cell of these lines."""
         network, access, simulated = place
-        span = (self._hour * HOUR_MS, (self._hour + 1) * HOUR_MS)
-        cell = self._rules.cell(self._target, network, access, *span, [_line(lines[key]) for key in sorted(lines)])
-        return cell_row(cell, self._hour, simulated=simulated, rolled_up=rolled_up)
+        cell = self._rules.cell(self._target, network, access, *self.span, lines)
+        return cell_row(cell, self._hour, simulated=simulated, shown_ms=shown_ms)
 
 
-def _rolled_up(made: _MakeRow, small: Mapping[_Place, Mapping[str, _Judged]]) -> list[CellRow]:
-    """The established lines of networks below the privacy floor, by country: one cell where together they pass it."""
-    together: dict[_Place, dict[str, _Judged]] = {}
-    for (network, access, simulated), lines in small.items():
-        place = (Network(country=network.country, operator=privacy_floor.OTHER), access, simulated)
-        for key, each in lines.items():
-            if each.case.established and network != Network():
-                others = together.setdefault(place, {})
-                others[key] = max(others.get(key, each), each, key=_lateness)
-    rows = (made.row(place, lines, rolled_up=True) for place, lines in together.items())
-    return [row for row in rows if privacy_floor.passes(row)]
+def _owners(made: _MakeRow, judged: Iterable[_Judged]) -> list[CellRow]:
+    places: dict[_Place, dict[str, _Judged]] = {}
+    for each in sorted(judged, key=_lateness):
+        record = each.case.record
+        place = (record.network, each.access, record.measurement.simulated)
+        places.setdefault(place, {})[record.key] = each
+    return [made.row(place, [_line(lines[key]) for key in sorted(lines)]) for place, lines in places.items()]
+
+
+def _strangers(made: _MakeRow, judged: Iterable[_Judged]) -> list[CellRow]:
+    countries: dict[tuple[str, Access, bool], list[Heard]] = {}
+    for each in judged:
+        record = each.case.record
+        if each.case.established and record.network != Network():
+            country = (record.network.country, each.access, record.measurement.simulated)
+            countries.setdefault(country, []).append(_heard(each))
+    return [
+        made.row((one.network, access, simulated), one.lines, (one.from_ms, one.until_ms))
+        for (_, access, simulated), heard in countries.items()
+        for one in editions(heard, access, made.span[1])
+    ]
+
+
+def _heard(judged: _Judged) -> Heard:
+    """What was simulated hides nobody: it is as if it had been received in time."""
+    record = judged.case.record
+    return Heard(
+        network=record.network,
+        key=record.key,
+        order=_lateness(judged),
+        received_ms=0 if record.measurement.simulated else record.received_ms,
+        line=_line(judged),
+    )
 
 
 def _line(judged: _Judged) -> Line:

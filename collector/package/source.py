@@ -17,7 +17,7 @@ from collector.judging.index import Index
 from collector.log import Log, Record
 from collector.package import ooni
 from collector.package.tables import cell_row, verdict_row
-from collector.warehouse.privacy_floor import VISIBLE, newest_hour
+from collector.warehouse.privacy_floor import VISIBLE
 from collector.warehouse.store import SCHEMA, Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, VerdictRow, cell_from, verdict_from
 from probe import targets as targets_file
@@ -83,7 +83,7 @@ def about(source: Source) -> About:
 def cells(source: Source, wanted: Wanted) -> Iterator[bytes]:
     """Cells whose hour begins in the interval."""
     first, last = -(-wanted.since_ms // HOUR_MS), (wanted.until_ms - 1) // HOUR_MS
-    bound = {**_bound(wanted, first, last), "newest": None if wanted.full else newest_hour(wanted.now_ms)}
+    bound = {**_bound(wanted, first, last), "public_at": None if wanted.full else wanted.now_ms}
     for (day,) in source.warehouse.select(DAYS, bound):
         hours = {"first_hour": max(first, day * DAY_HOURS), "last_hour": min(last, (day + 1) * DAY_HOURS - 1)}
         rows = source.warehouse.select(CELLS, bound | hours)

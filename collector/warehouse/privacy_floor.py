@@ -6,17 +6,19 @@ one state. How many lines said what is not shown: one line that differs would sh
 added up to one cell, `other`, of their country and access, where together they pass it.
 
 Each cell is made once, whoever asks and however: a question chooses among whole cells, so that no difference of two
-answers is less than a cell. What is measured late changes its cell afterwards; that one line came late can be seen by
-who reads a cell often, and not whose it is.
+answers is less than a cell. Nor is one of two answers at different times: what comes late changes a cell in steps as
+large as a cell (editions.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from collector.warehouse.tables import CellRow
-from probe.judge.cells import LINES_FLOOR
-from probe.model import HOUR_MS, Cell, Json
+from probe.judge.cells import LINES_FLOOR, Line, sources_floor
+from probe.model import HOUR_MS, Access, Cell, Json
 
 DELAY_MS = HOUR_MS  # after the end of an hour
 OTHER = "other"  # the operator of a cell of several small networks; its asn is 0
@@ -25,18 +27,29 @@ LARGEST = ">10"
 OF_OPERATORS = frozenset(  # fields that strangers do not get, or under another name
     {
         *("counted", "answered", "states", "public_state", "public_mechanism"),
-        *("established", "buckets", "sources_floor", "rolled_up"),
+        *("established", "buckets", "sources_floor", "shown_from_ms", "shown_until_ms"),
     }
 )
 
-# The newest hour that strangers see is bound to $newest; NULL asks for all.
+# Of addresses. The newest hour that strangers see is bound to $newest; NULL asks for all.
 PASSES = f"($newest::BIGINT IS NULL OR hour <= $newest AND established >= {LINES_FLOOR} AND buckets >= sources_floor)"
-VISIBLE = f"{PASSES} AND NOT ($newest::BIGINT IS NULL AND rolled_up)"  # of cells; those are for strangers only
+# Of cells: the editions that are public at the moment $public_at; NULL asks for the owner's.
+VISIBLE = """
+CASE WHEN $public_at::BIGINT IS NULL THEN shown_from_ms = 0
+ELSE shown_from_ms BETWEEN 1 AND $public_at AND $public_at < shown_until_ms END
+"""
 
 
 def passes(cell: Cell | CellRow) -> bool:
     """Whether a cell may be shown to strangers once its hour is over."""
     return cell.established >= LINES_FLOOR and cell.buckets >= cell.sources_floor
+
+
+def hides(established: Iterable[Line], access: Access) -> bool:
+    """Whether there are enough established lines, of enough sources, for none of them to be seen among them."""
+    buckets = [line.bucket for line in established]
+    floor = sources_floor((access, bucket) for bucket in buckets)
+    return len(buckets) >= LINES_FLOOR and len(set(buckets)) >= floor
 
 
 def newest_hour(now_ms: int) -> int:

@@ -83,8 +83,8 @@ class VerdictQuery(Struct, frozen=True, kw_only=True):
 
 
 class CellQuery(Struct, frozen=True, kw_only=True):
-    """Cells whose hour begins with since_ms ≤ start < until_ms; None asks for any. `newest`: for strangers, who see
-    what passes the privacy floor, up to that hour.
+    """Cells whose hour begins with since_ms ≤ start < until_ms; None asks for any. `public_at`: for strangers, who see
+    what is public at that moment, ms.
     """
 
     since_ms: int
@@ -95,7 +95,7 @@ class CellQuery(Struct, frozen=True, kw_only=True):
     access: str | None = None
     service: str | None = None
     role: str | None = None
-    newest: int | None = None
+    public_at: int | None = None
     limit: int = 10_000
 
 
@@ -140,7 +140,8 @@ def failing(
 ) -> list[AlsoDial]:
     """Addresses at which these targets' endpoints failed, in the hours of since ≤ t < until; at most `most_each` of
     an endpoint and family. The newest hour first, then where most established lines failed, then where most did:
-    nobody's fresh keys push out what others see. `newest`: for strangers, as in a CellQuery.
+    nobody's fresh keys push out what others see. `newest`: for strangers, who see
+    what passes the privacy floor, up to that hour.
     """
     places = {(t.id, e.host, e.port, e.transport.value, e.handshake) for t in targets for e in t.endpoints}
     if not places or until_ms <= since_ms:

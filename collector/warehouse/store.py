@@ -38,7 +38,7 @@ from collector.warehouse.tables import (
 )
 from probe.failure import UserError
 
-SCHEMA = 9  # of the tables, and of how records follow from envelopes; a file of another one is remade
+SCHEMA = 10  # of the tables, and of how records follow from envelopes; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
@@ -86,7 +86,7 @@ TABLES = (
     Table(
         "cell",
         CELL_COLUMNS,
-        ("country", "asn", "operator", "access", "simulated", "rolled_up"),
+        ("country", "asn", "operator", "access", "simulated", "shown_from_ms"),
         lambda c: [cell_values(r) for r in c.cells],
     ),
     Table(

@@ -71,7 +71,8 @@ CELL_COLUMNS = {
     "established": "BIGINT",
     "buckets": "BIGINT",
     "sources_floor": "BIGINT",
-    "rolled_up": "BOOLEAN",
+    "shown_from_ms": "BIGINT",
+    "shown_until_ms": "BIGINT",
     "simulated": "BOOLEAN",
 }
 
@@ -177,7 +178,8 @@ class CellRow(Struct, frozen=True, kw_only=True):
     established: int  # lines
     buckets: int  # of established lines
     sources_floor: int  # how many buckets there must be that strangers are told of it
-    rolled_up: bool  # of several networks that are below the privacy floor, for strangers only
+    shown_from_ms: int  # to strangers, an edition (editions.py); 0: to the owner
+    shown_until_ms: int
     simulated: bool
 
 
@@ -292,7 +294,8 @@ def verdict_row(
     )
 
 
-def cell_row(cell: Cell, hour: int, *, simulated: bool, rolled_up: bool = False) -> CellRow:
+def cell_row(cell: Cell, hour: int, *, simulated: bool, shown_ms: tuple[int, int] = (0, 0)) -> CellRow:
+    """`shown_ms`: from when until when strangers are told it; that of the owner has none."""
     service, _, role = cell.target.partition("/")
     return CellRow(
         target=cell.target,
@@ -316,7 +319,8 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool, rolled_up: bool = False)
         established=cell.established,
         buckets=cell.buckets,
         sources_floor=cell.sources_floor,
-        rolled_up=rolled_up,
+        shown_from_ms=shown_ms[0],
+        shown_until_ms=shown_ms[1],
         simulated=simulated,
     )
 

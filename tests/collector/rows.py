@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from collector.facts.pseudonyms import Pseudonyms
+from collector.warehouse.editions import FOR_EVER_MS
+from collector.warehouse.privacy_floor import DELAY_MS, passes
 from collector.warehouse.tables import CellRow, FailingRow, HourContent, StepRow, VerdictRow
 from probe.model import HOUR_MS
 
@@ -72,7 +74,8 @@ CELL = CellRow(
     established=1,
     buckets=1,
     sources_floor=3,
-    rolled_up=False,
+    shown_from_ms=0,
+    shown_until_ms=0,
     simulated=False,
 )
 FAILING = FailingRow(
@@ -130,15 +133,22 @@ def content(
     failing: Sequence[FailingRow] = (),
     steps: Sequence[StepRow] = (),
 ) -> HourContent:
+    """With what strangers are told of the cells: each that passes the floor has one edition."""
     row = [*verdicts, *cells, *failing, *steps][0]
     return HourContent(
         target=row.target,
         hour=row.hour,
         verdicts=tuple(verdicts),
-        cells=tuple(cells),
+        cells=(*cells, *(edition_of(cell) for cell in cells if passes(cell))),
         failing=tuple(failing),
         steps=tuple(steps),
     )
+
+
+def edition_of(cell: CellRow, late_ms: int = 0, until_ms: int = FOR_EVER_MS) -> CellRow:
+    """As strangers are told a cell, from when its hour has been over for one, or so much later."""
+    from_ms = (cell.hour + 1) * HOUR_MS + DELAY_MS + late_ms
+    return msgspec.structs.replace(cell, shown_from_ms=from_ms, shown_until_ms=until_ms)
 
 
 def _named(changes: dict[str, Any]) -> dict[str, Any]:

@@ -88,8 +88,7 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool, country: str | None
     first = last - HOURS + 1
     found = _verdicts(warehouse, first, last) if full else []
     lines = [line for line in found if country in (None, line.country)]
-    newest = None if full else privacy_floor.newest_hour(now_ms)
-    cells = questions.cells(warehouse, _cell_query(first, last, newest, country))
+    cells = questions.cells(warehouse, _cell_query(first, last, None if full else now_ms, country))
     cells = cells if full else [privacy_floor.public(cell) for cell in cells]
     alone = {_place(row) for row in lines}
     places = [
@@ -127,11 +126,11 @@ def _verdicts(warehouse: Warehouse, first: int, last: int) -> list[VerdictRow]:
     return questions.hourly_verdicts(warehouse, first, last, most_lines=LINES_FLOOR, limit=MAX_VERDICTS)
 
 
-def _cell_query(first: int, last: int, newest: int | None, country: str | None) -> CellQuery:
+def _cell_query(first: int, last: int, public_at: int | None, country: str | None) -> CellQuery:
     return CellQuery(
         since_ms=first * HOUR_MS,
         until_ms=(last + 1) * HOUR_MS,
-        newest=newest,
+        public_at=public_at,
         country=country,
     )
 

@@ -140,7 +140,7 @@ async def test_strangers_see_cells_of_three_established_lines_in_a_band(ask: Any
     _, answer = await ask("/v1/cells", full=False)
     shown = [(c["target"], c["state"], c["lines"]) for c in answer["cells"]]
     assert shown == [("whatsapp/chat", "mixed", "3-5"), ("viber/call", "insufficient", ">10")]
-    hidden = {"counted", "states", "established", "buckets", "sources_floor", "public_state", "rolled_up"}
+    hidden = {"counted", "states", "established", "buckets", "sources_floor", "public_state", "shown_from_ms"}
     assert not hidden & set(answer["cells"][0])
 
 

@@ -13,13 +13,13 @@ from collector.package.tables import CELLS, OF_OPERATORS, STATES, VERDICTS, colu
 from collector.warehouse import privacy_floor, questions
 from collector.warehouse.questions import CellQuery, VerdictQuery
 from collector.warehouse.store import Basis, Warehouse
-from collector.warehouse.tables import CellRow, HourContent
+from collector.warehouse.tables import CellRow
 from probe.judge.cells import LINES_FLOOR
 from probe.model import HOUR_MS, Json
 from tests.collector.judging.evidence import RULES, parse
 from tests.collector.log.memory_log import MemoryLog
 from tests.collector.package.holding import HOURS, SINCE, UNTIL, wanted
-from tests.collector.rows import PSEUDONYMS
+from tests.collector.rows import PSEUDONYMS, content
 
 BANDS = {word for _, word in privacy_floor.BANDS} | {privacy_floor.LARGEST}
 
@@ -114,7 +114,8 @@ def cell(hour: int, asn: int) -> CellRow:
         target="viber/call", service="viber", role="call", hour=hour, since_ms=hour * HOUR_MS,
         until_ms=(hour + 1) * HOUR_MS, country="MA", asn=asn, operator=f"Operator {asn}", access="adsl",
         state="ok", mechanism=None, lines=4, counted=4, states={"ok": 4}, public_state="ok",
-        public_mechanism=None, established=4, buckets=4, sources_floor=3, rolled_up=False, simulated=False,
+        public_mechanism=None, established=4, buckets=4, sources_floor=3, simulated=False,
+        shown_from_ms=0, shown_until_ms=0,
     )  # fmt: skip
 
 
@@ -124,8 +125,7 @@ def test_cells_are_exported_a_day_at_a_time() -> None:
     warehouse = Warehouse(None)
     warehouse.begin(Basis(rules_version=1, controls="", log=""))
     contents = [
-        HourContent(target="viber/call", hour=hour, cells=tuple(cell(hour, asn) for asn in range(1, networks + 1)))
-        for hour in range(first, first + days * 24)
+        content([], [cell(hour, asn) for asn in range(1, networks + 1)]) for hour in range(first, first + days * 24)
     ]
     warehouse.replace(contents, 0)
     asked: list[str] = []
