@@ -59,7 +59,6 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 def _joined(level: list[bytes]) -> list[bytes]:
-    sha256 = hashlib.sha256
-    pairs = zip(level[::2], level[1::2], strict=False)
-    joined = [sha256(b"\1" + left + right).digest() for left, right in pairs]
+    sha256, members = hashlib.sha256, iter(level)  # both halves of a pair are taken from the one
+    joined = [sha256(b"\1" + left + right).digest() for left, right in zip(members, members, strict=False)]
     return joined + level[-1:] if len(level) % 2 else joined

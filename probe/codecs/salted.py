@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 from msgspec import Raw, Struct
@@ -21,6 +22,7 @@ from probe.codecs import merkle
 
 SALT_BYTES = 16
 MOST_FIELDS = 200
+REMEMBERED = 256  # names
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _NAME = msgspec.json.Encoder()
 
@@ -71,10 +73,20 @@ def _fields(line: bytes, number: int, salt: bytes) -> list[tuple[bytes, bytes, b
         raise ValueError("the line is no JSON object") from error
     if len(found) > MOST_FIELDS:
         raise ValueError(f"the line has more than {MOST_FIELDS} fields")
-    texts = [_NAME.encode(name) + b":" + bytes(value) for name, value in found.items()]
-    if b"{" + b",".join(texts) + b"}" != line:
+    named, sha256 = hashlib.blake2s(number.to_bytes(2), key=salt, digest_size=SALT_BYTES), hashlib.sha256
+    fields = []
+    for name, value in found.items():
+        written, spelled = _name(name)
+        salted, text = named.copy(), written + bytes(value)
+        salted.update(spelled)
+        own = salted.digest()
+        fields.append((text, own, sha256(b"\0" + own + text).digest()))
+    if b"{" + b",".join([text for text, _, _ in fields]) + b"}" != line:
         raise ValueError("the line has spaces around its fields, or a name twice")
-    prefix, sha256, blake2s = number.to_bytes(2), hashlib.sha256, hashlib.blake2s
-    salts = [blake2s(prefix + name.encode(), key=salt, digest_size=SALT_BYTES).digest() for name in found]
-    pairs = zip(texts, salts, strict=True)
-    return [(text, own, sha256(b"\0" + own + text).digest()) for text, own in pairs]
+    return fields
+
+
+@lru_cache(REMEMBERED)
+def _name(name: str) -> tuple[bytes, bytes]:
+    """A name as it stands before its value, and in UTF-8. Most lines have the same few."""
+    return _NAME.encode(name) + b":", name.encode()
