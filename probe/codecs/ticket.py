@@ -10,6 +10,7 @@ cycle's ticket, and to none without one. Signed are, in this order,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -21,6 +22,7 @@ MINUTE_MS = 60_000
 CYCLE_MS = 60 * MINUTE_MS  # from a ticket to the last start of its cycle
 EARLY_MS = 5 * MINUTE_MS  # by which a start may seem to lie before its ticket: clocks differ
 DAY_MS = 24 * 60 * MINUTE_MS
+REMEMBERED = 1_024  # tickets
 
 
 def sign(ticket: Ticket, signer: Callable[[bytes], bytes]) -> Ticket:
@@ -30,8 +32,13 @@ def sign(ticket: Ticket, signer: Callable[[bytes], bytes]) -> Ticket:
 
 def is_genuine(ticket: Ticket, signers: Collection[str]) -> bool:
     """Whether one of these collector's keys signed the ticket."""
+    return ticket.by in signers and _is_signed(ticket)
+
+
+@lru_cache(REMEMBERED)  # a ticket is asked about for each end of its cycle, and for other batches of it
+def _is_signed(ticket: Ticket) -> bool:
     try:
-        return ticket.by in signers and verifies(ticket.by, ticket.signature, _signed(ticket))
+        return verifies(ticket.by, ticket.signature, _signed(ticket))
     except (ValueError, OverflowError):
         return False
 

@@ -43,6 +43,20 @@ def named(context: Context, started_ms: int = START_MS) -> Network | None:
     return network_of(context, KEY, started_ms, {COLLECTOR})
 
 
+def test_a_ticket_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked about twice in each batch of its cycle. What signed it is asked each time: keys are rotated."""
+    seen: list[str] = []
+
+    def verifies(key: str, signature: str, message: bytes) -> bool:
+        seen.append(signature)
+        return True
+
+    monkeypatch.setattr("probe.codecs.ticket.verifies", verifies)
+    one = ticket(nonce="7" * 32)
+    assert [is_genuine(one, {COLLECTOR}), is_genuine(one, {COLLECTOR}), is_genuine(one, {KEY})] == [True, True, False]
+    assert seen == [one.signature]
+
+
 def test_what_is_signed_is_what_the_docstring_says() -> None:
     signed = b"ringback-ticket-1\n" + bytes.fromhex(COLLECTOR + KEY + "3" * 32 + "1" * 32 + "2" * 32)
     signed += struct.pack(">QBI", MINUTE, 4, 36903) + "MA\nMaroc Télécom".encode()
