@@ -10,6 +10,7 @@ these texts. Words of vocabularies stay open, for later versions have more of th
 from __future__ import annotations
 
 import ipaddress
+import re
 import types
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
@@ -76,7 +77,26 @@ class Prefix(str):
     """An IPv4 prefix of 8 to 24 bits, or an IPv6 one of 16 to 48, in the spelling of `ipaddress`."""
 
 
-@lru_cache(REMEMBERED)
+class Host(str):
+    """A name or an address, as a targets file gives it."""
+
+
+class Handshake(str):
+    """The name of a handshake, also of a later version's."""
+
+
+class TargetId(str):
+    """service/role."""
+
+
+class Cycle(str):
+    """The name of a cycle, 32 hex digits; all measurements of it have the same."""
+
+
+class Word(str):
+    """A short word of some vocabulary."""
+
+
 def is_spelled_address(text: str) -> bool:
     """True for an address in the one way in which probes write it, public or not: DNS may be made to say anything."""
     if not _is_address(text):
@@ -89,7 +109,6 @@ def is_spelled_address(text: str) -> bool:
     return mixed and int(parsed) >> 32 in IPV4_WITHIN
 
 
-@lru_cache(REMEMBERED)
 def is_spelled_prefix(text: str) -> bool:
     if len(text) > LONGEST_ADDRESS:
         return False
@@ -113,11 +132,22 @@ def _is_late_answer(text: str) -> bool:
     return _is_answer(text) or (len(text) <= 20 and text.isascii() and text.isalnum())
 
 
+def _is(pattern: str) -> Callable[[str], bool]:
+    matches = re.compile(pattern).fullmatch
+    return lambda text: matches(text) is not None
+
+
+# What recurs in nearly every line is checked here once, and remembered; what is of one line has its pattern (`_words`).
 CHECKS: Mapping[type, Callable[[str], bool]] = {
     Address: _is_address,
     Answer: _is_answer,
     LateAnswer: _is_late_answer,
     Prefix: is_spelled_prefix,
+    Host: _is(r"[^\s\x00-\x1f\x7f]{1,255}"),
+    Handshake: _is("[a-z0-9_.-]{1,40}"),
+    TargetId: _is("[a-z0-9][a-z0-9_-]{0,39}/[a-z0-9][a-z0-9_-]{0,39}"),
+    Cycle: _is("[0-9a-f]{32}"),
+    Word: _is("[A-Za-z0-9 ._:-]{0,60}"),
 }
 
 
@@ -135,10 +165,6 @@ def _number(least: int, most: int) -> Form:
 
 ID = _words("[0-9a-f]{32}")
 DIGEST = _words("[0-9a-f]{64}")
-TARGET = _words("[a-z0-9][a-z0-9_-]{0,39}/[a-z0-9][a-z0-9_-]{0,39}")
-HOST = _words(r"[^\s\x00-\x1f\x7f]{1,255}")
-HANDSHAKE = _words("[a-z0-9_.-]{1,40}")
-WORD = _words("[A-Za-z0-9 ._:-]{0,60}")
 FROM_WIRE = _text(400)  # probes cut it to 100 characters
 NAME = _text(255)  # a targets file's own
 MOMENT = _number(-INTEGER, INTEGER)  # a probe's clock may say anything
@@ -150,8 +176,8 @@ SENDS = {"sends": COUNT, "unmatched": COUNT}
 
 OF_MEASUREMENT = {
     "uid": ID,
-    "target": TARGET,
-    "cycle": ID,
+    "target": TargetId,
+    "cycle": Cycle,
     "round": Literal[1, 2],
     "started_ms": MOMENT,
     "clock_offset_ms": MOMENT,
@@ -185,8 +211,8 @@ FIELDS: Mapping[type[Struct], Mapping[str, Form]] = {
     MeasurementLine: {**OF_MEASUREMENT, "context": COUNT},
     Link: {"lag_ms": COUNT, "trust_store_ms": MOMENT},
     Neutral: {
-        "target": TARGET,
-        "handshake": HANDSHAKE,
+        "target": TargetId,
+        "handshake": Handshake,
         "port": PORT,
         "family": FAMILY,
         "failure": FROM_WIRE,
@@ -194,10 +220,10 @@ FIELDS: Mapping[type[Struct], Mapping[str, Form]] = {
         "flights": COUNT,
     },
     ResolverCheck: {"resolver": NAME, "index": COUNT},
-    Resolution: {"host": HOST},
-    Attempt: {"host": HOST, "port": PORT, "handshake": HANDSHAKE, "address": Address},
+    Resolution: {"host": Host},
+    Attempt: {"host": Host, "port": PORT, "handshake": Handshake, "address": Address},
     Sweep: {
-        "host": HOST,
+        "host": Host,
         "port": PORT,
         "family": FAMILY,
         "address": Address,
@@ -216,8 +242,8 @@ FIELDS: Mapping[type[Struct], Mapping[str, Form]] = {
         "resolver": NAME,
         "resolver_index": COUNT,
         "resolver_prefix": Prefix,
-        "qtype": WORD,
-        "rcode": WORD,
+        "qtype": Word,
+        "rcode": Word,
         "answers": Answer,
         "ttl": COUNT,
         "late": LateAnswer,
@@ -240,7 +266,7 @@ FIELDS: Mapping[type[Struct], Mapping[str, Form]] = {
     HelloFacts: SENDS,
     NoiseFacts: {"leaf_sha256": DIGEST, "issuer_sha256": DIGEST},
     MtprotoFacts: {"refused": MOMENT},
-    QuicFacts: {**SENDS, "versions": WORD, "close_code": COUNT},
+    QuicFacts: {**SENDS, "versions": Word, "close_code": COUNT},
     XmppFacts: dict.fromkeys(("starttls", "mechanisms", "error"), FROM_WIRE),
     DtlsFacts: SENDS,
     IcmpFacts: {"type": BYTE, "code": BYTE},
@@ -266,6 +292,7 @@ def _decoder(shape: type[Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(form_of(shape), dec_hook=_spelled)
 
 
+@lru_cache(REMEMBERED)  # of what is well-formed, for it lets no exception be remembered
 def _spelled(kind: type, value: Any) -> Any:
     if not isinstance(value, str) or not CHECKS[kind](value):
         raise ValueError(f"Expected {kind.__name__}")
