@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _add_measuring(run)
     run.add_argument("--interval", type=_positive, default=30.0, metavar="MINUTES", help="between cycles (default 30)")
     run.set_defaults(command=_run)
-    identity = commands.add_parser("identity", help="print this probe's public key")
+    identity = commands.add_parser("identity", help="print the public key with which a control signs (--one-key)")
     _add_common(identity)
     identity.set_defaults(command=_identity)
     _add_keeping(commands)
@@ -117,6 +117,11 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
         help="where to send what was seen: https://…, or ringback:KEY@HOST",
     )
     command.add_argument("--no-upload", action="store_true", help="keep it in the spool")
+    command.add_argument(
+        "--one-key",
+        action="store_true",
+        help="for a control: sign with the key that `ringback identity` prints, on every network",
+    )
     command.add_argument(
         "--control", action="append", default=[], metavar="FILE|URL", help="results from elsewhere to compare with"
     )
@@ -202,6 +207,7 @@ def _options(arguments: argparse.Namespace, interval_s: float) -> daemon.Options
         data_dir=arguments.data_dir,
         collector=arguments.collector,
         upload=not arguments.no_upload,
+        one_key=arguments.one_key,
         controls=tuple(arguments.control),
         also=tuple(arguments.also),
         format=arguments.format,
@@ -217,7 +223,7 @@ def _options(arguments: argparse.Namespace, interval_s: float) -> daemon.Options
 def _identity(arguments: argparse.Namespace) -> int:
     from probe.submit.identity import load_or_create
 
-    print(load_or_create(arguments.data_dir, secrets.token_bytes).key)
+    print(load_or_create(arguments.data_dir, secrets.token_bytes).fixed.key)
     return 0
 
 

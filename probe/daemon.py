@@ -8,8 +8,9 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -31,27 +32,31 @@ from probe.local_verdicts import (
 from probe.measuring import extra_addresses
 from probe.measuring.allocate_budget import AllocateBudget
 from probe.measuring.session import Settings
-from probe.model import ControlMeasurement, Targets, Ticket
+from probe.model import ControlMeasurement, Targets
 from probe.net.dialer import SocketDialer
+from probe.net.gateway import gateway
 from probe.net.platform import HERE, Platform
 from probe.net.system_names import system_addresses
 from probe.output import write_json, write_summary, write_table
 from probe.path.ttl_probe import SocketSweeper, Sweeper
 from probe.secure.trust import load_trust
 from probe.submit.fetch import is_url
-from probe.submit.identity import Identity, load_or_create
+from probe.submit.identity import Keys, load_or_create
+from probe.submit.keeping import Keeping
+from probe.submit.known_networks import KnownNetworks
+from probe.submit.membership import Ask, Member, Membership
 from probe.submit.pins import Collector, Pins
-from probe.submit.sealing import Belonging, Sealer, seal_measurements
-from probe.submit.signing import Authorize, signer
+from probe.submit.signing import Authorize, signer, unsigned
 from probe.submit.spool import Spool
 from probe.submit.target_updates import renew
 from probe.submit.tickets import ask
 from probe.submit.upload import upload
+from probe.submit.waiting import Waiting
 from probe.targets import chosen
 
 SOFTWARE = f"ringback {__version__}"
 UPLOAD_ATTEMPTS = 2
-OURS = ("identity.key*", "spool", "allocates.json*", "targets.yaml*")  # in the data directory
+OURS = ("identity.key*", "spool", "allocates.json*", "targets.yaml*", "networks.json*")  # in the data directory
 JITTER = 0.1  # of the interval, either side: probes must not come in step
 
 logger = logging.getLogger(__name__)
@@ -71,6 +76,7 @@ class Options(Struct, frozen=True, kw_only=True):
     data_dir: Path
     collector: Collector | None = None
     upload: bool = True
+    one_key: bool = False  # signs with the same key everywhere, as a control does
     controls: tuple[str, ...] = ()  # files and URLs
     also: tuple[str, ...] = ()  # files and URLs
     format: str = "text"
@@ -87,20 +93,20 @@ async def check(options: Options) -> None:
     files = _read_files(options)
     dials = extra_addresses.read_files(options.also)
     _prepare(options.data_dir)
-    identity = open_identity(options) if options.collector is not None or not options.upload else None
+    member = _member(options) if options.collector is not None or not options.upload else None
     if options.follow and options.collector:
         shipped = options.targets
         options = replace(
             options, targets=await renew(options.collector.url, options.data_dir / "targets.yaml", shipped)
         )
-    ticket = await _ticket(options, identity)
+    membership = await _join(options, member)
     dials += await extra_addresses.fetch_all(options.also, _authorize(options))
     settings = replace(options.settings, extra_addresses=extra_addresses.chosen(dials, options.targets))
     cycle = await _measure(replace(options, settings=settings), chosen(options.targets, options.services))
     try:
         await _print(options, cycle, files)
     finally:
-        await _submit(options, cycle, identity, Belonging(ticket=ticket))
+        await _submit(options, cycle, member, membership)
 
 
 async def run(options: Options) -> None:
@@ -142,7 +148,7 @@ def _prepare(directory: Path) -> None:
         logger.warning("Others on this machine could read %d files in %s until now.", loose, directory)
 
 
-def open_identity(options: Options) -> Identity:
+def open_keys(options: Options) -> Keys:
     return load_or_create(options.data_dir, options.secret_bytes)
 
 
@@ -205,55 +211,77 @@ async def _fetch(url: str, cycle: Cycle, authorize: Authorize) -> list[ControlMe
 
 
 def _authorize(options: Options, offset_ms: int = 0) -> Authorize:
-    """Signs GETs of the collectors that are known here, at this clock's time and the offset where that is known."""
+    """Signs a control's GETs of the collectors that are known here, at this clock's time and the offset where that is
+    known. A volunteer's are not signed: one key at all of them would join the networks."""
+    if not options.one_key:
+        return unsigned
     pins = Pins(options.data_dir)
-    return signer(pins, options.collector, lambda: open_identity(options), lambda: now_ms() + offset_ms)
+    return signer(pins, options.collector, lambda: open_keys(options).fixed, lambda: now_ms() + offset_ms)
 
 
-async def _ticket(options: Options, identity: Identity | None) -> Ticket | None:
-    """The ticket for the cycle that begins: by it the measurements belong to a network, whenever they arrive."""
-    if options.collector is None or identity is None:
+# --- Keeping and sending
+
+
+def _member(options: Options) -> Member:
+    url = "" if options.collector is None else options.collector.url.rstrip("/")
+    return Member(
+        keys=open_keys(options),
+        known=KnownNetworks(options.data_dir),
+        url=url,
+        gateway=lambda: gateway(options.settings.root),
+        random_bytes=options.secret_bytes,
+        one_key=options.one_key,
+    )
+
+
+async def _join(options: Options, member: Member | None) -> Membership | None:
+    """By what the cycle that begins belongs to a network, and what waited for that; None: nothing is to be kept."""
+    if member is None:
         return None
-    return await ask(options.collector, identity.key, Pins(options.data_dir), options.secret_bytes)
+    asking = _asking(options)
+    membership = await member.join(asking, now_ms())
+    try:
+        await _keeping(options).settle(member, membership, asking)
+    except OSError as error:
+        logger.warning("Cycles that wait cannot be sealed now: %s.", error.strerror)
+    return membership
 
 
-async def _submit(options: Options, cycle: Cycle, identity: Identity | None, belonging: Belonging) -> None:
+def _asking(options: Options) -> Ask:
+    if options.collector is None:
+        return _no_ticket
+    return partial(ask, options.collector, pins=Pins(options.data_dir), random_bytes=options.secret_bytes)
+
+
+async def _no_ticket(key: str) -> None:
+    return None
+
+
+def _keeping(options: Options) -> Keeping:
+    """Raises OSError."""
+    spool = options.data_dir / "spool"
+    return Keeping(
+        spool=Spool(spool),
+        waiting=Waiting(spool),
+        software=SOFTWARE,
+        random_bytes=options.secret_bytes,
+        now_ms=now_ms,
+    )
+
+
+async def _submit(options: Options, cycle: Cycle, member: Member | None, membership: Membership | None) -> None:
     """Keeps it, then sends what waits, which makes room where there was none. Raises NotKept."""
-    if identity is None:
+    if member is None or membership is None:
         return
     try:
-        spool = Spool(options.data_dir / "spool")
-        unkept = _keep(spool, _sealed(options, cycle, identity, spool, belonging))
+        keeping = _keeping(options)
+        unkept = keeping.keep(cycle.uid, cycle.measurements, options.targets.digest, member, membership)
         if options.collector is not None and options.upload:
-            await _send(spool, options.collector, Pins(options.data_dir))
+            await _send(keeping.spool, options.collector, Pins(options.data_dir))
     except OSError as error:
         raise NotKept(f"The spool cannot be used: {error.strerror}.") from error
     if unkept is not None:
         raise NotKept(f"What was measured cannot be kept in the spool: {unkept.strerror}.") from unkept
-
-
-def _sealed(
-    options: Options, cycle: Cycle, identity: Identity, spool: Spool, belonging: Belonging
-) -> Iterator[tuple[str, bytes]]:
-    sealer = Sealer(
-        identity=identity,
-        software=SOFTWARE,
-        targets=options.targets.digest,
-        random_bytes=options.secret_bytes,
-        belonging=belonging,
-    )
-    return seal_measurements(sealer, cycle.measurements, now_ms(), spool)
-
-
-def _keep(spool: Spool, batches: Iterable[tuple[str, bytes]]) -> OSError | None:
-    """Each that can be kept; the last error, if there was one."""
-    failed = None
-    for batch, data in batches:
-        try:
-            spool.put(batch, data)
-        except OSError as error:
-            failed = error
-    return failed
 
 
 async def _send(spool: Spool, collector: Collector, pins: Pins) -> None:

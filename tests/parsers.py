@@ -47,6 +47,7 @@ from probe.codecs import (
     sip_altered,
     strict_json,
     stun,
+    succession,
     threema,
     ticket,
     viber,
@@ -60,7 +61,7 @@ from probe.codecs import text as words
 from probe.codecs.dns_query import query_of
 from probe.handshakes.http import Http1Response
 from probe.measuring import extra_addresses
-from probe.model import Fingerprint, Measurement, Network, Step, Ticket, Transport
+from probe.model import Fingerprint, Measurement, Network, Step, Succession, Ticket, Transport
 from probe.net.dialer import Counters
 from probe.net.record import StepRecord
 from probe.secure import dtls, h2, trust
@@ -193,6 +194,12 @@ def read_receipt(data: bytes) -> None:
     receipt.succeeds("a" * 64, said, [receipt.HandOver(old=said, new="a" * 64, signature=said)])
 
 
+def read_succession(data: bytes) -> None:
+    """A succession whose every text is this."""
+    said = text(data)
+    succession.is_genuine(Succession(old=said, new="5a" * 32, asn=1, quarter=0, by_old=said, by_new=said))
+
+
 def read_ticket(data: bytes) -> None:
     """A ticket whose every text is this."""
     said = text(data)
@@ -249,6 +256,7 @@ CODECS = (
     Parser(seal, "batch", seal.unseal),
     Parser(seal, "batch, inflated", lambda data: seal.unseal(gzip.compress(data, 1)), ((b"{}\n{}\n", b"\n{}\n"),)),
     Parser(receipt, "receipt", read_receipt),
+    Parser(succession, "succession", read_succession),
     Parser(ticket, "ticket", read_ticket),
     Parser(signed_get, "signed get", read_signed_get, SIGNED),
     Parser(ed25519, "signature", lambda data: ed25519.verifies("5a" * 32, text(data), b"")),

@@ -44,15 +44,16 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         first, second = (country.control(number) for number in (1, 2))
         keys = [identity(country.directory / f"probe-{host.device}") for host in (first, second)]
         with collector(country, 8321, keys) as live:
-            ordinary = check(country, first, "--collector", live.named)
+            ordinary = check(country, first, "--one-key", "--collector", live.named)
             before = check(country, line, "--collector", live.named, *controls([ordinary]))
-            check(country, first, "--collector", live.named)  # once more, now that lines have failed
+            check(country, first, "--one-key", "--collector", live.named)  # once more, now that lines have failed
             uid = before.verdicts[TARGET]["uid"]
             judged_before, listed = live.verdicts()[uid], live.get("/v1/addresses")
             file = country.directory / "line.json"
             file.write_text(before.out)
             by_file = pool.submit(check, country, first, "--no-upload", "--also", str(file))
-            by_collector = pool.submit(check, country, second, "--collector", live.named, "--also", live.url)
+            told = ("--one-key", "--collector", live.named, "--also", live.url)
+            by_collector = pool.submit(check, country, second, *told)
             after = check(country, line, "--no-upload", *controls([by_file.result()]))
             by_collector.result()
             judged_after = live.verdicts()[uid]

@@ -205,7 +205,8 @@ class Field:
         return {"live": controls(alive), "dead": controls([dead]), "away": ["--control", DEAD]}
 
     def _send(self, hosts: Sequence[Host], live: Collector) -> list[Outcome]:
-        return [*self.pool.map(lambda host: check(self.country, host, "--collector", live.named), hosts)]
+        sent = ("--collector", live.named)
+        return [*self.pool.map(lambda host: check(self.country, host, "--one-key", *sent), hosts)]
 
 
 @pytest.fixture(scope="module")

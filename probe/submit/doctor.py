@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import aiohttp
 
 from probe.codecs.receipt import is_key, succeeds
 from probe.failure import UserError
+from probe.submit.identity import FILE, NO_NETWORK, load_or_create
+from probe.submit.known_networks import KnownNetworks
 from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool
 from probe.submit.upload import public_key
+from probe.submit.waiting import Waiting
 
 
 def trust(data_dir: Path, collector: Collector, key: str) -> None:
@@ -30,9 +34,9 @@ def resend(data_dir: Path) -> int:
 
 
 async def examine(data_dir: Path) -> list[str]:
-    """One line for the spool and one for each collector that was ever believed. Raises UserError."""
+    """Lines for the spool, for each network measured, and for each collector ever believed. Raises UserError."""
     try:
-        lines = list(_of_spool(data_dir / "spool"))
+        lines = [*_of_spool(data_dir / "spool"), *_of_keys(data_dir)]
     except OSError as error:
         raise UserError(f"The spool in {data_dir} cannot be read: {error.strerror}.") from error
     async with aiohttp.ClientSession() as session:
@@ -50,6 +54,20 @@ def _of_spool(directory: Path) -> Iterator[str]:
     lost = spool.lost
     if lost.batches or lost.measurements:
         yield f"{lost.batches} batches were dropped unsent for want of room, {lost.measurements} results never sealed."
+
+    held = len(Waiting(directory).paths())
+    if held:
+        yield f"{held} cycles wait for a ticket, a day at most: without it nobody can say to which network they belong."
+
+
+def _of_keys(data_dir: Path) -> Iterator[str]:
+    """By which of its keys a collector knows this probe: who may ask for something to be deleted names it."""
+    if not (data_dir / FILE).exists():
+        return
+    keys = load_or_create(data_dir, secrets.token_bytes)
+    for asn, quarters in sorted(KnownNetworks(data_dir).networks().items()):
+        where = f"AS{asn}" if asn != NO_NETWORK else "no known network"
+        yield f"{where}: signs with {keys.of(asn, quarters[-1]).key} in this quarter, unless it runs with --one-key."
 
 
 async def _of_collector(url: str, pinned: str, session: aiohttp.ClientSession) -> str:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from probe.codecs.said_once import say
 from probe.codecs.seal import FORMAT, LIMITS, SealError, check_header, encode, seal, unseal
-from probe.model import BatchHeader, Context, Link, Measurement, Ticket
+from probe.model import BatchHeader, Context, Link, Measurement, Succession, Ticket
 from probe.submit.identity import Identity
 from probe.submit.spool import Spool
 
@@ -39,6 +39,7 @@ class Sealer(Struct, frozen=True, kw_only=True):
     targets: str  # digest of the targets file that was measured
     random_bytes: Callable[[int], bytes]
     belonging: Belonging = NOWHERE
+    succession: Succession | None = None  # of the identity's key to the one before it, or of the next to it
 
 
 def seal_measurements(
@@ -80,7 +81,7 @@ def _batches(
         if len(measurements) == 1:
             reason = error if isinstance(error, SealError) else type(error).__name__
             logger.warning("A measurement of %s was dropped: %s", measurements[0].target, reason)
-            spool.count_unsealed()
+            spool.count_unsealed(header.key)
             return
         half = len(measurements) // 2
         yield from _batches(sealer, measurements[:half], now_ms, spool)
@@ -97,7 +98,10 @@ def _sealed(sealer: Sealer, header: BatchHeader, links: Sequence[Link], measurem
 
 
 def _header(sealer: Sealer, links: Sequence[Link], now_ms: int, spool: Spool) -> BatchHeader:
-    lost, roots = spool.lost, [link.trust_store_ms for link in links if link.trust_store_ms is not None]
+    lost, roots = (
+        spool.lost_of(sealer.identity.key),
+        [link.trust_store_ms for link in links if link.trust_store_ms is not None],
+    )
     return BatchHeader(
         format=FORMAT,
         key=sealer.identity.key,
@@ -111,4 +115,5 @@ def _header(sealer: Sealer, links: Sequence[Link], now_ms: int, spool: Spool) ->
         lost_batches=lost.batches,
         lost_measurements=lost.measurements,
         trust_store_ms=min(roots, default=None),
+        succession=sealer.succession,
     )

@@ -1,4 +1,4 @@
-"""Which questions the probe signs: those to a collector whose key it knows, told or pinned at a receipt or ticket.
+"""Which questions a control signs: those to a collector whose key it knows, told or pinned at a receipt or ticket.
 
 A signature names the prober, so nobody learns it but whom it sends to anyway: a file of addresses or controls anywhere
 else is asked for as anybody does. A key is known only of a collector that was reached over https or on this machine,
@@ -20,6 +20,10 @@ from probe.submit.pins import Collector, Pins
 logger = logging.getLogger(__name__)
 
 Authorize = Callable[[str], str | None]  # the URL of a GET → the value of `Authorization`, if there is one
+
+
+def unsigned(url: str) -> None:
+    """Signs nothing."""
 
 
 def signer(

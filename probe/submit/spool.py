@@ -10,6 +10,8 @@ it stays among what was sent: a collector that comes back from an old backup can
     <directory>/lost                            how many batches were dropped for want of room
     <directory>/unsealed                        how many measurements fitted in no batch
     <directory>/sequences.json                  key → number of its latest batch
+    <directory>/losses.json                     key → what of it was dropped, as in the two numbers above
+    <directory>/waiting/….cycle                 what is not sealed yet (waiting.py)
 """
 
 from __future__ import annotations
@@ -17,20 +19,27 @@ from __future__ import annotations
 import logging
 import os
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from probe import durable
+from probe.model import BatchHeader
 
 LIMIT_BYTES = 64_000_000
 SENT_BYTES = 16_000_000  # of them, at most, that were sent
 SENT_S = 7 * 86_400.0
 SUFFIX = ".batch"
+WAITING = "waiting"
+LONGEST_HEADER = 4_096  # bytes
 MOST_KEYS = 200  # of which the latest number is remembered: one a network and quarter
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +64,8 @@ class Spool:
         self._lost = directory / "lost"
         self._unsealed = directory / "unsealed"
         self._sequences = directory / "sequences.json"
+        self._losses = directory / "losses.json"
+        self._waiting = directory / WAITING
         self._limit_bytes = limit_bytes
         self._wall = wall
         durable.make_directory(self._refused)
@@ -134,9 +145,21 @@ class Spool:
         """What was ever dropped: for want of room, or because no batch could hold it."""
         return Lost(_number(self._lost), _number(self._unsealed))
 
-    def count_unsealed(self) -> None:
+    def lost_of(self, key: str) -> Lost:
+        """What was dropped of this key. Each tells of its own alone: the sum would join a volunteer's keys."""
+        return self._lost_by_key().get(key, Lost())
+
+    def count_unsealed(self, key: str) -> None:
         """Counts a measurement that fits in no batch."""
         durable.write(self._unsealed, f"{_number(self._unsealed) + 1}\n".encode())
+        before = self.lost_of(key)
+        self._lose(key, Lost(before.batches, before.measurements + 1))
+
+    def _lose(self, key: str, lost: Lost) -> None:
+        durable.write(self._losses, msgspec.json.encode(_latest(self._lost_by_key(), key, lost)))
+
+    def _lost_by_key(self) -> dict[str, Lost]:
+        return _read(self._losses, dict[str, Lost])
 
     def sequence(self, key: str) -> int:
         """The number of the next batch of this key, from 1 on: taken with `take`, and then never again."""
@@ -144,15 +167,10 @@ class Spool:
 
     def take(self, key: str, number: int) -> None:
         """The number is used, from before its batch is kept: better a gap than two batches of one number."""
-        taken = {each: last for each, last in self._taken().items() if each != key} | {key: number}
-        kept = dict(list(taken.items())[-MOST_KEYS:])
-        durable.write(self._sequences, msgspec.json.encode(kept))
+        durable.write(self._sequences, msgspec.json.encode(_latest(self._taken(), key, number)))
 
     def _taken(self) -> dict[str, int]:
-        try:
-            return msgspec.json.decode(self._sequences.read_bytes(), type=dict[str, int])
-        except (FileNotFoundError, msgspec.MsgspecError):
-            return {}
+        return _read(self._sequences, dict[str, int])
 
     def _make_room(self, needed: int) -> None:
         """Drops what is worth least: what a kill left unfinished, what was sent, what was refused, then the oldest."""
@@ -160,20 +178,24 @@ class Spool:
         waiting = self.pending()
         kept = [*unfinished, *self.sent(), *sorted(self._refused.iterdir()), *waiting]
         sizes = [path.stat().st_size for path in kept]
-        excess = sum(sizes) + needed - self._limit_bytes
+        unsealed = sum(path.stat().st_size for path in self._waiting.glob("*"))
+        excess = sum(sizes) + unsealed + needed - self._limit_bytes
         dropped = 0
         for path, size in zip(kept, sizes, strict=True):
             if excess <= 0:
                 break
             # Counted first: a count too high by one is better than a loss that nobody knows of.
-            dropped += self._count_loss() if path in waiting else 0
+            dropped += self._count_loss(path) if path in waiting else 0
             path.unlink(missing_ok=True)
             excess -= size
         if dropped:
             logger.warning("%d batches that were never sent were dropped: the spool is full", dropped)
 
-    def _count_loss(self) -> int:
+    def _count_loss(self, path: Path) -> int:
         durable.write(self._lost, f"{_number(self._lost) + 1}\n".encode())
+        key = _key_of(path.read_bytes())
+        before = self.lost_of(key)
+        self._lose(key, Lost(before.batches + 1, before.measurements))
         return 1
 
 
@@ -182,3 +204,26 @@ def _number(path: Path) -> int:
         return int(path.read_text())
     except (FileNotFoundError, ValueError):
         return 0
+
+
+def _key_of(batch: bytes) -> str:
+    """The key of a batch; none of something else."""
+    try:
+        first = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(batch, LONGEST_HEADER).partition(b"\n")[0]
+        return msgspec.json.decode(first, type=BatchHeader).key
+    except (zlib.error, ValueError, msgspec.MsgspecError):
+        return ""
+
+
+def _latest(known: dict[str, T], key: str, value: T) -> dict[str, T]:
+    """With the value under the key, as the last; of too many the first goes."""
+    others = [(each, known[each]) for each in known if each != key]
+    return dict([*others, (key, value)][-MOST_KEYS:])
+
+
+def _read(path: Path, shape: type[T]) -> T:
+    """What a file says of each key: nothing, when it is not there, or damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=shape)
+    except (FileNotFoundError, ValueError, msgspec.MsgspecError):
+        return shape()

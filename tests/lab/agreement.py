@@ -77,7 +77,8 @@ class Installed:
             data = {operator: self._own(operator) for operator in CONTROLS}
             collector = stack.enter_context(self._collector([_identity(each) for each in data.values()]))
             controls = [
-                self._started(stack, self._control(runs[0], name), data[name], collector.named) for name in data
+                self._started(stack, self._control(runs[0], name), data[name], collector.named, "--one-key")
+                for name in data
             ]
             files = [option for control in controls for option in ("--control", control.told())]
             started = {
@@ -86,7 +87,7 @@ class Installed:
             }
             said = {run: check.lines() for run, check in started.items()}
             for name in data:  # once more, now that lines have failed
-                self._started(stack, self._control(runs[0], name), data[name], collector.named).lines()
+                self._started(stack, self._control(runs[0], name), data[name], collector.named, "--one-key").lines()
             judged = collector.verdicts()
         return {run: _by_target(_verdicts(lines)) for run, lines in said.items()}, {
             run: _by_target([judged[line["uid"]] for line in _verdicts(lines)]) for run, lines in said.items()

@@ -21,7 +21,7 @@ from probe import daemon, durable
 from probe.codecs.seal import unseal
 from probe.codecs.signed_get import SignedGet, is_genuine, parse
 from probe.cycle import Cycle
-from probe.daemon import NotKept, Options, check, open_identity, run, show_progress
+from probe.daemon import NotKept, Options, check, open_keys, run, show_progress
 from probe.failure import UserError
 from probe.measuring.session import Settings
 from probe.model import AlsoDial, Link, Transport
@@ -149,7 +149,7 @@ async def test_controls_that_cannot_be_had_are_told_and_the_cycle_is_printed(
     assert '"type":"summary"' in capsys.readouterr().out
 
 
-async def test_a_collector_that_knows_this_probe_is_asked_with_its_signature(
+async def test_a_control_asks_the_collector_that_it_knows_with_its_signature(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the time as it is known: by the device's clock before the cycle, corrected after it."""
@@ -173,9 +173,9 @@ async def test_a_collector_that_knows_this_probe_is_asked_with_its_signature(
     async with TestServer(app, host="127.0.0.1") as server:
         url = str(server.make_url("/"))
         Pins(tmp_path).pin(url, collector)
-        asking = options(tmp_path, controls=(url,), also=(url,))
+        asking = options(tmp_path, controls=(url,), also=(url,), one_key=True)
         await check(asking)
-    key = open_identity(asking).key
+    key = open_keys(asking).fixed.key
     assert {path: (said.key, said.at_ms) for path, said in heard.items()} == {
         "/v1/addresses": (key, NOW_MS),
         "/v1/controls": (key, NOW_MS + hour_ms),

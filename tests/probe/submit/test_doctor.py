@@ -16,6 +16,7 @@ from probe.submit.doctor import examine, resend, trust
 from probe.submit.identity import Identity
 from probe.submit.pins import Collector, Pins
 from probe.submit.spool import Spool
+from tests.probe.submit.networks import Country
 
 OLD, NEW = Identity(bytes(32)), Identity(bytes([1]) * 32)
 
@@ -69,3 +70,15 @@ async def test_what_waits_is_counted_and_can_be_sent_again(tmp_path: Path) -> No
     assert await examine(tmp_path) == ["1 batches wait, 1 were sent within a week, 1 were refused."]
     assert resend(tmp_path) == 1
     assert await examine(tmp_path) == ["2 batches wait, 0 were sent within a week, 1 were refused."]
+
+
+async def test_what_waits_for_a_ticket_and_the_keys_of_networks_are_told(tmp_path: Path) -> None:
+    country = Country(tmp_path)
+    (tmp_path / "identity.key").write_text(bytes(range(32)).hex())
+    await country.cycle()
+    country.world.network = None
+    await country.cycle()
+    lines = await examine(tmp_path)
+    assert lines[0] == "1 batches wait, 0 were sent within a week, 0 were refused."
+    assert lines[1].startswith("1 cycles wait for a ticket")
+    assert lines[2].startswith(f"AS36903: signs with {country.keys.of(36903, 225).key} in this quarter")

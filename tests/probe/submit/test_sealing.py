@@ -16,7 +16,7 @@ from probe.submit.identity import Identity
 from probe.submit.sealing import Sealer, seal_measurements
 from probe.submit.spool import Spool
 
-IDENTITY = Identity(bytes(range(32)))
+IDENTITY, OTHER = Identity(bytes(range(32))), Identity(bytes(32))
 MEASUREMENT = Measurement(
     uid="0" * 32,
     target="whatsapp/call",
@@ -37,10 +37,12 @@ def numbered(number: int, **fields: object) -> Measurement:
     return replace(MEASUREMENT, **{"uid": f"{number:032x}"} | fields)
 
 
-def sealed(spool: Spool, measurements: list[Measurement], software: str = "ringback 0.1.0") -> list[tuple[str, bytes]]:
+def sealed(
+    spool: Spool, measurements: list[Measurement], software: str = "ringback 0.1.0", identity: Identity = IDENTITY
+) -> list[tuple[str, bytes]]:
     numbers = count(1)
     sealer = Sealer(
-        identity=IDENTITY, software=software, targets="d" * 64, random_bytes=lambda size: next(numbers).to_bytes(size)
+        identity=identity, software=software, targets="d" * 64, random_bytes=lambda size: next(numbers).to_bytes(size)
     )
     return list(seal_measurements(sealer, measurements, 7, spool))
 
@@ -141,15 +143,13 @@ def test_a_number_is_used_before_its_batch_is_kept(spool: Spool, monkeypatch: py
     assert spool.sequence(IDENTITY.key) == 2
 
 
-def test_what_was_lost_is_in_the_header(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, limit_bytes=100)
-    for name in "abc":
-        spool.put(name, bytes(60))
-    assert unseal(sealed(spool, [MEASUREMENT])[0][1]).header.lost_batches == 2
-
-
-def test_keys_are_numbered_apart_and_the_latest_remembered(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("probe.submit.spool.MOST_KEYS", 2)
-    for key in ("a", "b", "a", "c"):
-        spool.take(key, spool.sequence(key))
-    assert [spool.sequence(key) for key in "abc"] == [3, 1, 2]
+def test_what_was_lost_of_a_key_is_in_its_headers_and_in_no_others(tmp_path: Path) -> None:
+    """Else the same odd number under two keys would tell that they are of one volunteer."""
+    spool = Spool(tmp_path)
+    for batch, data in sealed(spool, [numbered(number) for number in range(101)]):
+        spool.put(batch, data)
+    tight = Spool(tmp_path, limit_bytes=1)
+    tight.put("d" * 32, b"x")
+    assert (tight.lost.batches, tight.lost_of(IDENTITY.key).batches) == (3, 3)
+    assert unseal(sealed(tight, [MEASUREMENT])[0][1]).header.lost_batches == 3
+    assert unseal(sealed(tight, [MEASUREMENT], identity=OTHER)[0][1]).header.lost_batches == 0
