@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+from collector.facts.standing import DAY_MS
 from collector.influx.client import Misconfigured, Unavailable
 from collector.influx.delivery import RefusedLine, deliver
 from collector.influx.points import MAKERS, Points
@@ -67,6 +68,7 @@ class Forwarder:
         self._due = dict.fromkeys(MAKERS, clock())
         self._aside: set[Kind] = set()  # those whose points could not be made
         self._vitals_due = clock()
+        self._editions_day: int | None = None
         self._most_lines = MOST_LINES
         self._failures = 0
         self._said = ""
@@ -76,6 +78,7 @@ class Forwarder:
 
     def step(self) -> bool:
         """Writes a piece of each kind; returns whether there was anything. Raises Unavailable or Misconfigured."""
+        self._mark_late()
         worked = self._single()
         for kind in MAKERS:
             try:
@@ -93,6 +96,16 @@ class Forwarder:
         self._sweeps.pop(kind, None)
         self._aside.add(kind)
         self._due[kind] = self._clock() + MOST_PAUSE_S
+
+    def _mark_late(self) -> None:
+        """Marks, after each midnight, of what strangers are told another edition from then on."""
+        today = self._now_ms() // DAY_MS
+        if self._editions_day is None:  # what was received last was perhaps not yet told when this was stopped
+            self._editions_day = self._warehouse.change(outbox.newest_day)
+        if self._editions_day < today:
+            since_ms, until_ms = self._editions_day * DAY_MS, today * DAY_MS
+            self._warehouse.change(lambda c: outbox.mark_late(c, since_ms, until_ms))
+            self._editions_day = today
 
     def _single(self) -> bool:
         marks = self._warehouse.change(lambda c: outbox.verdict_marks(c, MOST_LINES))
@@ -114,7 +127,8 @@ class Forwarder:
             del self._sweeps[kind]
             self._due[kind] = self._clock() + maker.pace_s
             return False
-        self._put(maker.database, self._points.lines(kind, [(target, slot) for _, target, slot in marks]))
+        places = [(target, slot) for _, target, slot in marks]
+        self._put(maker.database, self._points.lines(kind, places, self._now_ms()))
         self._warehouse.change(lambda c: outbox.settle(c, [number for number, _, _ in marks]))
         self._aside.discard(kind)
         return True

@@ -22,7 +22,7 @@ SEEN_TARGETS = f"SELECT DISTINCT word FROM seen WHERE kind = '{Noticed.TARGETS}'
 SEEN_NETWORKS = f"SELECT country, asn, min(first_ms) FROM seen WHERE kind = '{Noticed.NETWORK}' GROUP BY ALL"
 
 
-Lines = Callable[["Points", Vocabulary, Sequence[Mark]], Iterable[str]]
+Lines = Callable[["Points", Vocabulary, Sequence[Mark], int], Iterable[str]]  # the last: now, ms
 
 
 class Maker(Struct, frozen=True):
@@ -68,23 +68,23 @@ class Points:
         """The points of verdicts (target, hour, key, uid), for the database of raw points."""
         return verdicts.single(self.warehouse, self.vocabulary(), self.pseudonyms, marks)
 
-    def lines(self, kind: Kind, marks: Sequence[Mark]) -> list[str]:
-        return list(MAKERS[kind].lines(self, self.vocabulary(), marks))
+    def lines(self, kind: Kind, marks: Sequence[Mark], now_ms: int) -> list[str]:
+        return list(MAKERS[kind].lines(self, self.vocabulary(), marks, now_ms))
 
 
 def _totals(span: Span) -> Lines:
-    return lambda points, words, marks: points.rollups.of(span, words, marks)
+    return lambda points, words, marks, now_ms: points.rollups.of(span, words, marks, now_ms)
 
 
 def _coverage(span: Span) -> Lines:
-    return lambda points, words, marks: coverage(points.warehouse, span, words, [slot for _, slot in marks])
+    return lambda points, words, marks, _: coverage(points.warehouse, span, words, [slot for _, slot in marks])
 
 
-def _verdicts(points: Points, words: Vocabulary, marks: Sequence[Mark]) -> Iterable[str]:
+def _verdicts(points: Points, words: Vocabulary, marks: Sequence[Mark], _: int) -> Iterable[str]:
     return verdicts.of_hours(points.warehouse, words, points.pseudonyms, marks)
 
 
-def _events(points: Points, words: Vocabulary, marks: Sequence[Mark]) -> Iterable[str]:
+def _events(points: Points, words: Vocabulary, marks: Sequence[Mark], _: int) -> Iterable[str]:
     return events(points.warehouse, words)
 
 

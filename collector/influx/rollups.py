@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from collector.influx import public as public_cells
 from collector.influx import totals
 from collector.influx.line import MS_NS, Value, line
+from collector.influx.public import Told, line_of
 from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, STATES, Span
 from collector.influx.totals import Bucket, Controls, Said, Tally
 from collector.influx.vocabulary import Place, Vocabulary, country_word
@@ -15,7 +18,7 @@ from collector.judging.rules import MakeCell
 from collector.warehouse import privacy_floor
 from collector.warehouse.store import Warehouse
 from probe.judge.cells import LINES_FLOOR, SPEAKS_AGAINST, Line
-from probe.model import HOUR_MS, Access, Cell, Network, State, Step, Verdict
+from probe.model import HOUR_MS, Access, Cell, Network, State, Step
 
 STEPS = tuple(step.value for step in Step)
 
@@ -25,12 +28,13 @@ Steps = Mapping[tuple[Place, bool], Mapping[str, tuple[int, int]]]
 
 class Counted(Struct, frozen=True):
     """A cell with what it was made of; both are None where nothing stands any more. `left`: some verdicts have moved
-    away from there.
+    away from there. `public` is what strangers are told of it, if anything.
     """
 
     tally: Tally | None = None
     cell: Cell | None = None
     left: bool = False
+    public: Cell | None = None
 
 
 class Rollups:
@@ -39,7 +43,7 @@ class Rollups:
     def __init__(self, warehouse: Warehouse, make_cell: MakeCell) -> None:
         self._warehouse, self._make_cell = warehouse, make_cell
 
-    def of(self, span: Span, words: Vocabulary, marks: Sequence[Bucket]) -> Iterator[str]:
+    def of(self, span: Span, words: Vocabulary, marks: Sequence[Bucket], now_ms: int) -> Iterator[str]:
         """The lines of each (target, slot): cells, countries and steps, and of an hour the controls."""
         buckets = [bucket for bucket in marks if words.target(bucket[0])]
         tallies = totals.of_places(self._warehouse, buckets, span.hours)
@@ -47,13 +51,16 @@ class Rollups:
         countries = totals.of_countries(self._warehouse, buckets, span.hours)
         controls = totals.of_controls(self._warehouse, buckets, span.hours)
         steps = totals.of_steps(self._warehouse, buckets, span.hours)
+        public = public_cells.told(self._warehouse, self._make_cell, buckets, span.hours, now_ms)
 
         def lines(bucket: Bucket) -> list[str]:
             seen = controls.get(bucket, {})
-            places = self._cells(bucket, span.hours, tallies.get(bucket, {}), gone.get(bucket, set()))
+            told, of_countries = public.get(bucket, {}), countries.get(bucket, {})
+            places = self._cells(bucket, span.hours, tallies.get(bucket, {}), gone.get(bucket, set()), told)
+            sums = dict(_sums_of_small(places, of_countries, told))
             return [
-                *cell_lines(span, words, bucket, places, seen),
-                *country_lines(span, words, bucket, places, countries.get(bucket, {}), seen),
+                *cell_lines(span, words, bucket, {**places, **sums}, seen),
+                *country_lines(span, words, bucket, {**places, **sums}, of_countries, seen),
                 *step_lines(span, words, bucket, places, steps.get(bucket, {})),
                 *([control_line(words, bucket, seen)] if span is HOURLY else []),
             ]
@@ -62,15 +69,15 @@ class Rollups:
             yield from made
 
     def _cells(
-        self, bucket: Bucket, span: int, standing: Mapping[Place, Tally], left: Collection[Place]
+        self, bucket: Bucket, span: int, standing: Mapping[Place, Tally], left: Collection[Place], told: Told
     ) -> dict[Place, Counted]:
         """The cells of a bucket by place, also of places where nothing stands any more."""
         return {
-            place: self._counted(bucket, span, place, standing.get(place), place in left)
+            place: self._counted(bucket, span, place, standing.get(place), place in left, told)
             for place in sorted({*standing, *left})
         }
 
-    def _counted(self, bucket: Bucket, span: int, place: Place, tally: Tally | None, left: bool) -> Counted:
+    def _counted(self, bucket: Bucket, span: int, place: Place, tally: Tally | None, left: bool, told: Told) -> Counted:
         if tally is None:
             return Counted(left=left)
         target, slot = bucket
@@ -78,7 +85,20 @@ class Rollups:
         network = Network(country=country, asn=asn, operator=operator)
         since_ms, until_ms = (n * span * HOUR_MS for n in (slot, slot + 1))
         latest = [line for said, lines in tally.said.items() for line in [_line(target, said)] * lines]
-        return Counted(tally, self._make_cell(target, network, Access(access), since_ms, until_ms, latest), left)
+        cell = self._make_cell(target, network, Access(access), since_ms, until_ms, latest)
+        return Counted(tally, cell, left, told.get((place, tally.simulated)))
+
+
+def _sums_of_small(
+    places: Mapping[Place, Counted], countries: Mapping[str, Tally], told: Told
+) -> Iterator[tuple[Place, Counted]]:
+    """The sums of small networks, for strangers only: of each country and access in which there may be one, or was."""
+    networks = Counter((country, access) for country, _, _, access in places)
+    for (country, access), count in networks.items():
+        if count > 1 and country != Network().country:
+            place = (country, 0, privacy_floor.OTHER, access)
+            tally = countries.get(country)
+            yield place, Counted(public=None if tally is None else told.get((place, tally.simulated)))
 
 
 def cell_lines(
@@ -93,7 +113,7 @@ def cell_lines(
         tags = words.place(place)
         if tags is None:  # counted for its country only
             continue
-        fields = {**_lines(counted.tally, controls), **_conclusion(counted.cell), **_public(counted.cell), "flows": 0}
+        fields = {**_lines(counted.tally, controls), **_conclusion(counted.cell), **_public(counted), "flows": 0}
         yield line(span.cell, {**tags, **(words.target(target) or {})}, fields, start_ns(slot, span.hours))
 
 
@@ -118,10 +138,22 @@ def country_lines(
             **_sums(cells if shown else []),
             "shown": int(shown),
             "band": privacy_floor.band(tally.lines) if tally and shown else "",
-            **_public_sums(cells),
+            **_public_sums(_told_of(country, places, tally)),
         }
         tags = {"country": country_word(country), **(words.target(target) or {})}
         yield line(span.country, tags, fields, start_ns(slot, span.hours))
+
+
+def _told_of(country: str, places: Mapping[Place, Counted], tally: Tally | None) -> list[Cell]:
+    """The cells of a country that strangers are told of; of what was simulated only where nothing was measured."""
+    return [
+        each.public
+        for place, each in places.items()
+        if place[0] == country
+        and each.public
+        and tally
+        and (each.tally is None or each.tally.simulated == tally.simulated)
+    ]
 
 
 def _cells_of(country: str, places: Mapping[Place, Counted], tally: Tally | None) -> list[Cell]:
@@ -187,9 +219,9 @@ def _conclusion(cell: Cell | None) -> Fields:
     return {"state": cell.state.value, "mechanism": cell.mechanism or "", **_sums([cell], counted=False)}
 
 
-def _public(cell: Cell | None) -> Fields:
+def _public(counted: Counted) -> Fields:
     """Who counted in a cell, and what strangers are told of it: below the floor nothing."""
-    shown = cell if cell is not None and privacy_floor.passes(cell) else None
+    cell, shown = counted.cell, counted.public
     return {
         "established": cell.established if cell else 0,
         "buckets": cell.buckets if cell else 0,
@@ -199,9 +231,8 @@ def _public(cell: Cell | None) -> Fields:
     }
 
 
-def _public_sums(cells: Sequence[Cell]) -> Fields:
+def _public_sums(shown: Sequence[Cell]) -> Fields:
     """The sums over cells that strangers are told of; a line in two of them counts in both."""
-    shown = [cell for cell in cells if privacy_floor.passes(cell)]
     return {
         "public_shown": int(bool(shown)),
         "public_cells": len(shown),
@@ -219,18 +250,4 @@ def _sums(cells: Sequence[Cell], counted: bool = True) -> Fields:
 
 
 def _line(target: str, said: Said) -> Line:
-    """A line's verdict with as much as a cell is made of."""
-    verdict = Verdict(
-        target=target,
-        state=State(said.state),
-        mechanism=said.mechanism,
-        depth=None,
-        grade=None,
-        step=None,
-        rule="",
-        rules_version=0,
-        reason="",
-        uid="",
-        round=1,
-    )
-    return Line(verdict=verdict, established=said.established, bucket=said.bucket)
+    return line_of(target, said.state, said.mechanism, established=said.established, bucket=said.bucket)

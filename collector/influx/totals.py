@@ -18,7 +18,7 @@ from collector.warehouse.store import Warehouse
 Bucket = tuple[str, int]
 T = TypeVar("T")
 
-_IN_BUCKETS = """
+IN_BUCKETS = """
 hour BETWEEN $first AND $last
 AND (target, hour // $span) IN (SELECT unnest($targets::VARCHAR[]), unnest($slots::BIGINT[]))
 """
@@ -29,7 +29,7 @@ SELECT target, slot, country, asn, operator, access, simulated,
 FROM (
     SELECT target, hour // $span AS slot, country, asn, operator, access, simulated, key, count(*) AS measurements,
            arg_max({_SAID}, row(started_ms, round, uid)) AS said
-    FROM verdict WHERE NOT is_control AND {_IN_BUCKETS} GROUP BY ALL
+    FROM verdict WHERE NOT is_control AND {IN_BUCKETS} GROUP BY ALL
 ) GROUP BY ALL ORDER BY ALL
 """
 LINES_OF_COUNTRIES = f"""
@@ -38,21 +38,21 @@ SELECT target, slot, country, simulated, said.state, NULL, said.established, sai
 FROM (
     SELECT target, hour // $span AS slot, country, simulated, key, count(*) AS measurements,
            arg_max({_SAID}, row(started_ms, round, uid)) AS said
-    FROM verdict WHERE NOT is_control AND {_IN_BUCKETS} GROUP BY ALL
+    FROM verdict WHERE NOT is_control AND {IN_BUCKETS} GROUP BY ALL
 ) GROUP BY ALL
 """
 CONTROLS = f"""
 SELECT target, hour // $span AS slot, simulated, count(DISTINCT key),
        count(DISTINCT key) FILTER (state IN ('ok', 'degraded') OR depth IS NOT NULL)
-FROM verdict WHERE is_control AND {_IN_BUCKETS} GROUP BY ALL
+FROM verdict WHERE is_control AND {IN_BUCKETS} GROUP BY ALL
 """
 STEPS = f"""
 SELECT target, hour // $span AS slot, country, asn, operator, access, simulated, step,
        sum(passed)::BIGINT, sum(failed)::BIGINT
-FROM step WHERE {_IN_BUCKETS} GROUP BY ALL
+FROM step WHERE {IN_BUCKETS} GROUP BY ALL
 """
 VACATED = f"""
-SELECT DISTINCT target, hour // $span AS slot, country, asn, operator, access FROM vacated WHERE {_IN_BUCKETS}
+SELECT DISTINCT target, hour // $span AS slot, country, asn, operator, access FROM vacated WHERE {IN_BUCKETS}
 """
 
 
@@ -94,7 +94,7 @@ def of_places(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> dic
     """The tallies by network and access. `span` is how many hours a slot has."""
     return _tallies(
         ((target, slot), (country, asn, operator, access), *counts)
-        for target, slot, country, asn, operator, access, *counts in _rows(warehouse, LINES, buckets, span)
+        for target, slot, country, asn, operator, access, *counts in rows_of(warehouse, LINES, buckets, span)
     )
 
 
@@ -102,14 +102,14 @@ def of_countries(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> 
     """The tallies by country: a line that was in several of its places counts once."""
     return _tallies(
         ((target, slot), country, *counts)
-        for target, slot, country, *counts in _rows(warehouse, LINES_OF_COUNTRIES, buckets, span)
+        for target, slot, country, *counts in rows_of(warehouse, LINES_OF_COUNTRIES, buckets, span)
     )
 
 
 def of_controls(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> dict[Bucket, dict[bool, Controls]]:
     """The controls, by whether they are simulated."""
     found: dict[Bucket, dict[bool, Controls]] = defaultdict(dict)
-    for target, slot, simulated, seen, answered in _rows(warehouse, CONTROLS, buckets, span):
+    for target, slot, simulated, seen, answered in rows_of(warehouse, CONTROLS, buckets, span):
         found[target, slot][simulated] = Controls(seen, answered)
     return found
 
@@ -119,7 +119,7 @@ def of_steps(
 ) -> dict[Bucket, dict[tuple[Place, bool], dict[str, tuple[int, int]]]]:
     """The steps by place, and whether simulated: step → (passed, failed)."""
     found: dict[Bucket, dict[tuple[Place, bool], dict[str, tuple[int, int]]]] = defaultdict(lambda: defaultdict(dict))
-    for target, slot, *place, simulated, step, passed, failed in _rows(warehouse, STEPS, buckets, span):
+    for target, slot, *place, simulated, step, passed, failed in rows_of(warehouse, STEPS, buckets, span):
         found[target, slot][_place(place), simulated][step] = (passed, failed)
     return found
 
@@ -127,7 +127,7 @@ def of_steps(
 def vacated(warehouse: Warehouse, buckets: Sequence[Bucket], span: int) -> dict[Bucket, set[Place]]:
     """The places of which totals were written that nothing may stand for any more."""
     found: dict[Bucket, set[Place]] = defaultdict(set)
-    for target, slot, *place in _rows(warehouse, VACATED, buckets, span):
+    for target, slot, *place in rows_of(warehouse, VACATED, buckets, span):
         found[target, slot].add(_place(place))
     return found
 
@@ -147,7 +147,8 @@ def _shown(both: Mapping[bool, Tally]) -> Tally:
     return both.get(False) or both[True]
 
 
-def _rows(warehouse: Warehouse, statement: str, buckets: Sequence[Bucket], span: int) -> list[tuple[Any, ...]]:
+def rows_of(warehouse: Warehouse, statement: str, buckets: Sequence[Bucket], span: int) -> list[tuple[Any, ...]]:
+    """The rows of a statement about IN_BUCKETS."""
     if not buckets:
         return []
     targets, slots = zip(*buckets, strict=True)

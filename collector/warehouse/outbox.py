@@ -21,7 +21,10 @@ from enum import StrEnum
 
 import duckdb
 
+from collector.facts.standing import DAY_MS
+from collector.warehouse.privacy_floor import DELAY_MS
 from collector.warehouse.tables import VERDICT_COLUMNS
+from probe.model import HOUR_MS
 
 MOST_DEAD_LETTERS = 10_000
 HOURS_A_DAY = 24
@@ -90,6 +93,10 @@ target, hour, started_ms, key, uid, round, country, asn, operator, access, state
 software, received_ms, is_control, simulated, established, bucket
 """
 VACATED = ", ".join(COLUMNS["vacated"])
+LATE = f"""
+SELECT DISTINCT target, hour FROM verdict
+WHERE established AND received_ms >= $1 AND received_ms < $2 AND received_ms > (hour + 1) * {HOUR_MS} + {DELAY_MS}
+"""
 
 Verdicts = Sequence[tuple[object, ...]]  # in the order of VERDICT_COLUMNS
 Mark = tuple[str, int]  # target, slot
@@ -158,6 +165,18 @@ def mark_all(connection: duckdb.DuckDBPyConnection) -> None:
     every = "SELECT DISTINCT target, hour FROM verdict UNION SELECT target, hour FROM vacated"
     _mark_hours(connection, connection.execute(every).fetchall())
     _mark(connection, Kind.EVENTS, [("", 0)])
+
+
+def newest_day(connection: duckdb.DuckDBPyConnection) -> int:
+    """The UTC day, since 1970, on which was received what was received last."""
+    ((day,),) = connection.execute(f"SELECT coalesce(max(received_ms), 0) // {DAY_MS} FROM verdict").fetchall()
+    return int(day)
+
+
+def mark_late(connection: duckdb.DuckDBPyConnection, since_ms: int, until_ms: int) -> None:
+    """Marks the totals of hours of which something was received then, later than in the first edition (editions.py)."""
+    if destination(connection) is not None:
+        _mark_totals(connection, connection.execute(LATE, [since_ms, until_ms]).fetchall())
 
 
 def _mark_hours(connection: duckdb.DuckDBPyConnection, hours: Sequence[Mark]) -> None:

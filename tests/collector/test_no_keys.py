@@ -71,7 +71,7 @@ def points(parts: Parts, pseudonyms: Pseudonyms) -> list[str]:
     found = [*made.single(single), *vitals.lines()]
     for kind in MAKERS:
         marks = parts.warehouse.select("SELECT target, slot FROM unsent WHERE kind = $1", [kind.value])
-        found += made.lines(kind, marks)
+        found += made.lines(kind, marks, parts.now_ms())
     return found
 
 

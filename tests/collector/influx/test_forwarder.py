@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from collector.facts.standing import DAY_MS
 from collector.influx.client import Client, Misconfigured, Server, Unavailable
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import MAKERS
@@ -22,7 +23,8 @@ from collector.warehouse import outbox
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import HourContent
-from tests.collector.influx.sink import Clock, Sink, drained, forwarder
+from probe.judge import cell
+from tests.collector.influx.sink import Clock, Sink, drained, forwarder, points_of
 from tests.collector.log.memory_log import MemoryLog
 from tests.collector.rows import HOUR, KEYS, content, step_row, verdict_row
 from tests.servers.influx_shim import Failure, Shim, influx_shim
@@ -249,7 +251,7 @@ def test_a_change_while_it_is_being_written_is_written_too(warehouse: Warehouse)
 def test_points_that_cannot_be_made_hold_nobody_up(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(points: object, words: object, marks: object) -> list[str]:
+    def broken(points: object, words: object, marks: object, now_ms: int) -> list[str]:
         raise MemoryError("too many")
 
     sink, clock, metrics = Sink(), Clock(), Metrics(CollectorRegistry())
@@ -324,3 +326,36 @@ def test_its_own_numbers_are_written_once_a_minute(warehouse: Warehouse) -> None
         clock.now_s = second
         forwarding._attempt()
     assert [time for _, series, time in sink.points if series == "collector"] == [0, 60, 120]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_after_a_midnight_strangers_are_told_of_what_came_late(stopped: bool) -> None:
+    """Also when the collector stood still over it; and then it is written again, once."""
+    midnight_ms = (HOUR // 24 + 1) * DAY_MS
+    of = [verdict_row(key=KEYS[n], uid=f"{n}", bucket=f"b{n}", state="ok") for n in range(1, 4)]
+    late = [
+        verdict_row(key=KEYS[n], uid=f"{n}", bucket=f"b{n}", state="blocked", received_ms=midnight_ms - 1)
+        for n in range(4, 14)
+    ]
+    warehouse, sink, clock, now = Warehouse(None), Sink(), Clock(), [midnight_ms - 1]
+    warehouse.feed("influx")
+    warehouse.replace([content([*of, *late])], 1)
+
+    def started() -> Forwarder:
+        points = points_of(warehouse, MemoryLog(), make_cell=cell)
+        return Forwarder(warehouse, points, sink.write, Metrics(CollectorRegistry()), lambda: now[0], clock=clock)
+
+    def told(forwarding: Forwarder) -> set[str]:
+        drained(forwarding, clock)
+        return {fields["public_state"] for fields in sink.of("cell_1h").values()}
+
+    first = started()
+    assert told(first) == {"ok"}
+    if stopped:
+        first = started()
+    now[0] += 1
+    assert told(first) == {"blocked"}
+    written = sink.writes
+    now[0] += DAY_MS - 1
+    assert (told(first), sink.writes) == ({"blocked"}, written)
+    warehouse.close()

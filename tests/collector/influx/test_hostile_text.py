@@ -89,6 +89,7 @@ def points(*rows: VerdictRow) -> list[str]:
     made = points_of(warehouse, MemoryLog(), new_networks=10)
     lines = made.single([row[1:] for row in warehouse.select("FROM unsent_verdict")])
     for kind in set(Kind) - {Kind.VERDICTS, Kind.EVENTS}:
-        lines += made.lines(kind, warehouse.select("SELECT target, slot FROM unsent WHERE kind = $1", [kind.value]))
+        marks = warehouse.select("SELECT target, slot FROM unsent WHERE kind = $1", [kind.value])
+        lines += made.lines(kind, marks, 2**50)
     warehouse.close()
     return lines

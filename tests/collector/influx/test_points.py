@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from collector.influx.schema import STATES, Database
 from collector.judging.rules import MakeCell
 from collector.log import Record
+from collector.warehouse import questions
 from collector.warehouse.outbox import Kind
+from collector.warehouse.questions import CellQuery
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, HourContent, VerdictRow
 from probe.judge.cells import Line, cell
@@ -26,6 +28,7 @@ from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, content, step_row, verd
 
 DAY_NS = HOUR // 24 * 24 * HOUR_MS * 1_000_000
 HOUR_NS = HOUR * HOUR_MS * 1_000_000
+AT_MS = (HOUR + 2) * HOUR_MS
 PLACE = r"country=MA,asn=36903,operator=Maroc\ Telecom,access=adsl"
 CHAT = "service=whatsapp,role=chat"
 
@@ -39,7 +42,7 @@ def verdicts(*said: tuple[int, str], **changes: Any) -> list[VerdictRow]:
 
 
 def written(
-    *contents: HourContent, new_networks: int = 500, make_cell: MakeCell = RULES.cell
+    *contents: HourContent, new_networks: int = 500, make_cell: MakeCell = RULES.cell, now_ms: int = AT_MS
 ) -> dict[tuple[str, int], dict[str, Any]]:
     """All points of a warehouse with these hours, as (series, time) → fields."""
     warehouse = Warehouse(None)
@@ -49,7 +52,7 @@ def written(
     points = points_of(warehouse, MemoryLog(), new_networks=new_networks, make_cell=make_cell)
     for kind in Kind:
         marks = warehouse.select("SELECT target, slot FROM unsent WHERE kind = $1", [kind.value])
-        found |= as_points(points.lines(kind, marks))
+        found |= as_points(points.lines(kind, marks, now_ms))
     found |= as_points(points.single([row[1:] for row in warehouse.select("FROM unsent_verdict")]))
     warehouse.close()
     return found
@@ -164,13 +167,13 @@ def test_who_counts_in_a_cell_counts_in_its_point() -> None:
 def test_fresh_keys_change_nothing_that_the_public_is_told() -> None:
     honest = counting("blocked", 1, "abc", mechanism="tls.sni.reset")
     liars = counting("ok", 4, "defghijk", established=False)
-    told = []
+    public = []
     for rows in (honest, [*honest, *liars]):
         points = written(content(rows), make_cell=cell)
         both = [points[f"{series},{CHAT}", HOUR_NS] for series in (f"cell_1h,{PLACE}", "country_1h,country=MA")]
-        told.append([{name: value for name, value in each.items() if name.startswith("public_")} for each in both])
-    assert told[0] == told[1]
-    assert told[0] == [
+        public.append([{name: value for name, value in each.items() if name.startswith("public_")} for each in both])
+    assert public[0] == public[1]
+    assert public[0] == [
         {"public_shown": 1, "public_state": "blocked", "public_mechanism": "tls.sni.reset"},
         {"public_shown": 1, "public_cells": 1, "public_judged": 1, "public_interfered": 1, "public_band": "3-5"},
     ]
@@ -183,16 +186,78 @@ def test_fresh_keys_change_nothing_that_the_public_is_told() -> None:
         (counting("blocked", 1, "aab"), 0),
         (counting("blocked", 1, "aab", access="4g"), 1),  # where one bucket holds thousands
         (counting("blocked", 1, "abcdefgh", established=False), 0),
-        ([*counting("blocked", 1, "ab"), *counting("blocked", 3, "cd", asn=36884)], 0),  # no cell of them passes
+        ([*counting("blocked", 1, "ab"), *counting("blocked", 3, "c", asn=36884, country="FR")], 0),
     ],
 )
 def test_below_the_floor_the_public_is_told_nothing(rows: Sequence[VerdictRow], shown: int) -> None:
     points = written(content(rows), make_cell=cell)
     for (series, _), fields in points.items():
         if series.startswith(("cell", "country")):
-            told = [value for name, value in fields.items() if name.startswith("public_")]
+            public = [value for name, value in fields.items() if name.startswith("public_")]
             assert fields["public_shown"] == shown
-            assert shown or not any(value not in (0, "", "none") for value in told)
+            assert shown or not any(value not in (0, "", "none") for value in public)
+
+
+SUM = r"country=MA,asn=0,operator=other,access=adsl"
+
+
+def told(points: dict[tuple[str, int], dict[str, Any]], series: str, time: int = HOUR_NS) -> dict[str, Any]:
+    fields = points[f"{series},{CHAT}", time]
+    return {name.removeprefix("public_"): value for name, value in fields.items() if name.startswith("public_")}
+
+
+def test_small_networks_are_told_of_together() -> None:
+    small = [*counting("blocked", 1, "ab"), *counting("blocked", 3, "cd", asn=36884)]
+    points = written(content(small), make_cell=cell)
+    for span, time in (("1h", HOUR_NS), ("1d", DAY_NS)):
+        assert told(points, f"cell_{span},{SUM}", time) == {"shown": 1, "state": "blocked", "mechanism": ""}
+        assert told(points, f"cell_{span},{PLACE}", time)["shown"] == 0
+        country = told(points, f"country_{span},country=MA", time)
+        assert country == {"shown": 1, "cells": 1, "judged": 1, "interfered": 1, "band": "3-5"}
+        owners = points[f"cell_{span},{SUM},{CHAT}", time]
+        assert (owners["lines"], owners["state"]) == (0, "none"), "the owner is told of each network, and of no sum"
+    fewer = written(content(small[:3]), make_cell=cell)
+    assert told(fewer, f"cell_1h,{SUM}")["shown"] == 1, "three lines of three sources"
+    assert told(written(content(small[1:3]), make_cell=cell), f"cell_1h,{SUM}")["shown"] == 0
+
+
+def test_late_lines_change_what_the_public_is_told_at_a_midnight_and_when_they_are_enough() -> None:
+    midnight_ms = (HOUR // 24 + 1) * 24 * HOUR_MS
+    honest = counting("blocked", 1, "abc")
+    late = counting("ok", 4, "defghijk", received_ms=midnight_ms + 2 * HOUR_MS)
+    seen = []
+    for rows, now_ms in ((late[:2], 9), (late, 0), (late, 9)):
+        at_ms = midnight_ms + (25 if now_ms else 24) * HOUR_MS - 1
+        points = written(content([*honest, *rows]), make_cell=cell, now_ms=at_ms)
+        assert points[f"cell_1h,{PLACE},{CHAT}", HOUR_NS]["lines"] == 3 + len(rows)
+        both = [told(points, f"cell_{span},{PLACE}", time)["state"] for span, time in (("1h", HOUR_NS), ("1d", DAY_NS))]
+        assert both[0] == both[1]
+        seen += both[:1]
+    assert seen == ["blocked", "blocked", "ok"]
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(record_sets)
+def test_what_the_public_is_told_is_what_the_collectors_own_cells_tell(arriving: list[Record]) -> None:
+    log, warehouse = MemoryLog(), Warehouse(None)
+    log.files.update(BODIES)
+    log.deliver(arriving)
+    warehouse.feed("influx")
+    judging = projector(log, warehouse)
+    judging.catch_up()
+    rows = questions.cells(warehouse, CellQuery(since_ms=0, until_ms=2**50, public_at=2**50))
+    own = {(r.target, r.hour, r.operator, r.access): (r.public_state, r.public_mechanism or "") for r in rows}
+    points = points_of(warehouse, MemoryLog(), make_cell=RULES.cell)
+    marks = warehouse.select("SELECT target, slot FROM unsent WHERE kind = 'hour'")
+    shown = {}
+    for (series, time), fields in as_points(points.lines(Kind.HOUR, marks, 2**50)).items():
+        if series.startswith("cell_1h") and fields["public_shown"]:
+            tags = dict(tag.split("=") for tag in series.replace("\\ ", " ").split(",")[1:])
+            place = (f"{tags['service']}/{tags['role']}", time // 1_000_000 // HOUR_MS)
+            shown[*place, tags["operator"], tags["access"]] = (fields["public_state"], fields["public_mechanism"])
+    warehouse.close()
+    words = {"whatsapp/chat", "viber/call"}
+    assert shown == {place: said for place, said in own.items() if place[0] in words}
 
 
 def test_what_is_simulated_is_not_added_to_what_was_measured() -> None:
@@ -266,7 +331,9 @@ def test_networks_beyond_the_days_most_are_counted_for_their_country_only() -> N
     ]
     points = written(content(rows), new_networks=2)
     named = {series.split(",")[2] for series, _ in points if series.startswith(("cell", "coverage"))}
-    assert named == {"asn=1", "asn=2"}
+    assert named == {"asn=0", "asn=1", "asn=2"}
+    sums = {series for series, _ in points if series.startswith("cell") and "asn=0" in series}
+    assert sums == {f"{span},{SUM},{CHAT}" for span in ("cell_1h", "cell_1d")}, "of the small ones, for strangers"
     assert points[f"country_1h,country=MA,{CHAT}", HOUR_NS]["lines"] == 4
     others = [series for series, _ in points if series.startswith("verdict,country=MA,asn=0,operator=other")]
     assert len(others) == 2
@@ -312,7 +379,8 @@ def test_cells_say_what_the_cells_of_the_warehouse_say(arriving: list[Record]) -
     log.deliver(arriving)
     projector(log, warehouse).catch_up()
     drained(forwarder(warehouse, log, sink.write, clock), clock)
-    rows = [dict(zip(CELL_COLUMNS, row, strict=True)) for row in warehouse.dump()["cell"]]
+    every = [dict(zip(CELL_COLUMNS, row, strict=True)) for row in warehouse.dump()["cell"]]
+    rows = [row for row in every if not row["shown_from_ms"]]  # the owner's
     warehouse.close()
     real = {(row["target"], row["hour"], row["asn"], row["access"]) for row in rows if not row["simulated"]}
     shown = [
@@ -320,7 +388,7 @@ def test_cells_say_what_the_cells_of_the_warehouse_say(arriving: list[Record]) -
         for row in rows
         if not row["simulated"] or (row["target"], row["hour"], row["asn"], row["access"]) not in real
     ]
-    assert len(sink.of("cell_1h")) == len(shown)
+    assert sum("operator=other" not in series for _, series, _ in sink.of("cell_1h")) == len(shown)
     for row in shown:
         operator = str(row["operator"]).replace(" ", r"\ ")
         place = f"country={row['country']},asn={row['asn']},operator={operator},access={row['access']}"
