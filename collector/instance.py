@@ -40,10 +40,12 @@ from collector.influx.vitals import Vitals
 from collector.influx.vocabulary import release_of
 from collector.judging.controls import control_keys
 from collector.judging.evidence import TargetFiles
+from collector.judging.frozen import Frozen
 from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
+from collector.judging.retention import Retention
 from collector.judging.rules import Rules
-from collector.log import Log, moving, operator, soundness
+from collector.log import Log, freezes, moving, operator, soundness
 from collector.log.sqlite import SqliteLog
 from collector.metrics import Metrics
 from collector.warehouse.store import Warehouse
@@ -80,6 +82,7 @@ class Options(Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     influx: Server | None = None
     trust_clock: bool = False  # whatever the log says of the time
+    keep_bodies: int | None = None  # for how many days; None: no body goes
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -137,14 +140,18 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
     with (
         held(options.data),
         closing(_log(options.data, kept := KeptTargets(options.data / TARGETS_DIRECTORY))) as log,
-        closing(SqliteIndex(options.data / INDEX_FILE, log)) as index,
+        closing(SqliteIndex(options.data / INDEX_FILE, log, (frozen := _frozen(options.data)).freezes)) as index,
         closing(Warehouse(options.data / WAREHOUSE_FILE)) as warehouse,
         nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
         key, lines = collector_key.load_or_create(options.data), pseudonyms.load_or_create(options.data)
         blocked = _blocked(options.data)
         who: _Who = {"told": options.simulated, "blocked": blocked}
-        projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **who)
+        rest = _rest(options, log, index, warehouse, frozen, metrics)
+        keeping: _Keeping = {"frozen": frozen, "at_rest": rest}
+        projector = Projector(
+            log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **who, **keeping
+        )
         files = TargetFiles(kept, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
         points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__))
@@ -181,6 +188,35 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             blocked=blocked,
             forwarder=forwarder,
         )
+
+
+class _Keeping(TypedDict):
+    frozen: Frozen
+    at_rest: Callable[[], None]
+
+
+def _frozen(data: Path) -> Frozen:
+    """What is frozen in the log of a data directory. Raises UserError."""
+    freezes.drop_older(data / LOG_DIRECTORY)
+    return Frozen(data / LOG_DIRECTORY)
+
+
+def _rest(
+    options: Options, log: SqliteLog, index: SqliteIndex, warehouse: Warehouse, frozen: Frozen, metrics: Metrics
+) -> Callable[[], None]:
+    """What the projector does when all is judged: old bodies go, where this was asked for."""
+    if options.keep_bodies is None:
+        return lambda: None
+    return Retention(
+        log,
+        index,
+        warehouse,
+        frozen,
+        days=options.keep_bodies,
+        holds=operator.held_in(options.data / LOG_DIRECTORY),
+        gone=metrics.bodies_gone,
+        clock=time.monotonic,
+    ).run
 
 
 class _Who(TypedDict):

@@ -16,6 +16,7 @@ class Metrics:
         self.registry = registry
         self._add_missing(registry)
         self._add_refused(registry)
+        self._add_gone(registry)
         self.batches = Counter(
             "ringback_batches", "Uploads by outcome: stored, known, or why refused", ["outcome"], registry=registry
         )
@@ -112,4 +113,10 @@ class Metrics:
             "Connections that were ended: at once for want of room (full), or because nobody read (stalled)",
             ["why"],
             registry=registry,
+        )
+
+    def _add_gone(self, registry: CollectorRegistry) -> None:
+        """Adds what is let go (collector/judging/retention.py)."""
+        self.bodies_gone = Counter(
+            "ringback_bodies_gone", "Batches whose bodies went because they were old", registry=registry
         )

@@ -11,6 +11,7 @@ from typing import Protocol
 from collector.commands import (
     backup,
     export,
+    hold,
     influx,
     keys,
     link,
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "local": local,
     "link": link,
     "keys": keys,
+    "hold": hold,
     "replay": replay,
     "export": export,
     "influx": influx,

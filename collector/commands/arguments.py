@@ -9,6 +9,7 @@ from pathlib import Path
 
 from collector.influx import settings
 from collector.instance import Options
+from collector.judging.retention import DAYS, LEAST_DAYS
 from collector.replay import moment_ms
 from probe.failure import UserError
 
@@ -31,6 +32,17 @@ def add_outside(parser: argparse.ArgumentParser) -> None:
 
 def add_trust_clock(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trust-clock", action="store_true", help="the clock is right, and was ahead before")
+
+
+def add_keep_bodies(parser: argparse.ArgumentParser) -> None:
+    words = f"for how long what was received is kept ({DAYS}; 0: for ever); what is concluded of it stays"
+    parser.add_argument("--keep-bodies", metavar="DAYS", type=_days, default=DAYS, help=words)
+
+
+def _days(text: str) -> int:
+    if text.isascii() and text.isdigit() and (int(text) >= LEAST_DAYS or int(text) == 0):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"give a number of days, {LEAST_DAYS} or more, or 0 for ever, not {text!r}")
 
 
 def moment(text: str) -> int:
@@ -58,6 +70,7 @@ def options(arguments: argparse.Namespace) -> Options:
         control_keys=tuple(getattr(arguments, "control_key", ())),
         trusted_proxies=tuple(getattr(arguments, "trusted_proxy", ())),
         trust_clock=getattr(arguments, "trust_clock", False),
+        keep_bodies=getattr(arguments, "keep_bodies", 0) or None,
         simulated=getattr(arguments, "simulated", False),
         influx=settings.server(arguments, os.environ) if "influx" in arguments else None,
     )

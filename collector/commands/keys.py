@@ -9,6 +9,7 @@ from pathlib import Path
 
 from collector.commands.arguments import add_data, say, say_aside
 from collector.instance import LOG_DIRECTORY, now_ms, require_log
+from collector.judging.frozen import frozen_lines
 from collector.judging.known_keys import entries, known_keys, told
 from collector.log.operator import Decision, What, blocked_by, decide, decisions
 from probe.failure import UserError
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _list(directory: Path) -> None:
     blocked = blocked_by(decisions(directory))
-    known = known_keys(entries(directory), blocked)
+    known = known_keys(entries(directory), blocked, frozen_lines(directory))
     for one in known:
         say(told(one))
     for key in sorted(blocked - {one.key for one in known}):

@@ -15,7 +15,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from collector.commands.arguments import add_data, add_outside, add_targets, add_trust_clock, options, say
+from collector.commands.arguments import (
+    add_data,
+    add_keep_bodies,
+    add_outside,
+    add_targets,
+    add_trust_clock,
+    options,
+    say,
+)
 from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
 from collector.front.page.page import render
 from collector.influx import settings
@@ -38,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_targets(parser)
     add_outside(parser)
     add_trust_clock(parser)
+    add_keep_bodies(parser)
     parser.add_argument("--once", action="store_true", help="measure once, write the page, and end")
     parser.add_argument("--port", type=int, default=PORT, help=f"{PORT}, or the next free one")
     parser.epilog = "Other options are the probe's: see `ringback run --help`."

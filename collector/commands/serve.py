@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from collector.commands.arguments import (
     add_data,
+    add_keep_bodies,
     add_outside,
     add_targets,
     add_trust_clock,
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_targets(parser)
     add_outside(parser)
     add_trust_clock(parser)
+    add_keep_bodies(parser)
     parser.add_argument("--listen", metavar="HOST:PORT", required=True)
     parser.add_argument("--simulated", action="store_true", help="take only what a replay or a lab sends")
     parser.add_argument(

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from collector.commands.arguments import add_data, say
-from collector.instance import require_log
-from collector.log import soundness
+from collector.instance import LOG_DIRECTORY, require_log
+from collector.log import freezes, soundness
 
 EXIT_DAMAGED = 1
 
@@ -17,12 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Check every page of the log, and every batch's signature and digest; name what is wrong, and end with 1."""
+    """Check every page of the log, each batch and what is frozen by its digest; name what is wrong, end with 1."""
     require_log(arguments.data)
     examined = [soundness.examine(path) for path in soundness.files(arguments.data)]
-    faults = [fault for one in examined for fault in one.faults]
+    faults = [*(fault for one in examined for fault in one.faults), *freezes.faults(arguments.data / LOG_DIRECTORY)]
     for fault in faults:
         say(fault)
     what = f"{sum(one.batches for one in examined)} batches in {len(examined)} files"
-    say(f"{what}: {f'{len(faults)} faults. Restore a backup.' if faults else 'all is as it was received.'}")
+    gone = sum(one.gone for one in examined)
+    older = f" {gone} more went when they were old." if gone else ""
+    say(f"{what}: {f'{len(faults)} faults. Restore a backup.' if faults else 'all is as it was received.'}{older}")
     return EXIT_DAMAGED if faults else 0

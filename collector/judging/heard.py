@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from collector.facts.gaps import Missing, joined, missing_of
 from probe.model import BatchHeader
 
@@ -19,6 +21,25 @@ LOSE = f"""
 UPDATE probe SET lost_batches = max(lost_batches, min(?2, {MOST_LOST})),
     lost_measurements = max(lost_measurements, min(?3, {MOST_LOST})) WHERE id = ?1
 """
+
+
+class Heard(Struct, frozen=True):
+    """What was heard of one key: runs of numbers that came, and what its probe says to have lost."""
+
+    key: str
+    lost_batches: int
+    lost_measurements: int
+    runs: tuple[tuple[int, int], ...]
+
+
+def hear_again(connection: sqlite3.Connection, all: Iterable[Heard]) -> None:
+    """Begins an empty index with what was heard from batches whose bodies have gone, and maybe from later ones."""
+    for one in all:
+        probe = connection.execute(
+            "INSERT INTO probe (key, lost_batches, lost_measurements) VALUES (?, ?, ?) RETURNING id",
+            (bytes.fromhex(one.key), one.lost_batches, one.lost_measurements),
+        ).fetchone()[0]
+        connection.executemany("INSERT INTO heard VALUES (?, ?, ?)", [(probe, *run) for run in one.runs])
 
 
 def hear(connection: sqlite3.Connection, probe: int, header: BatchHeader) -> None:

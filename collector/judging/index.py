@@ -16,10 +16,12 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from collector.facts.gaps import Missing
-from collector.judging import heard, index_schema, records
+from collector.judging import heard, index_schema, index_thinning, records
+from collector.judging.heard import Heard
 from collector.judging.index_schema import LINES
 from collector.judging.records import Batch, Brief, OpenedBatches, Unreadable
 from collector.log import Entry, Log, Record
+from collector.log.freezes import NONE, Freezes
 from probe.model import HOUR_MS, Link, Measurement
 
 Hour = tuple[str, int]  # target, hours since 1970
@@ -31,6 +33,11 @@ SELECT m.line, p.key, i.uid, t.name, c.word, m.round, m.started_ms FROM measurem
 JOIN identity AS i ON i.probe = m.probe AND i.line = m.line
 JOIN probe AS p ON p.id = m.probe JOIN target AS t ON t.id = m.target JOIN cycle AS c ON c.id = m.cycle
 WHERE m.line >= ? AND m.line < ?
+"""
+
+COPIED = """
+SELECT DISTINCT p.key, i.uid FROM again AS a JOIN identity AS i ON i.probe = a.probe AND i.uid = a.uid
+JOIN probe AS p ON p.id = i.probe WHERE i.line < ?1 AND a.line >= ?1
 """
 
 
@@ -87,16 +94,21 @@ class Index(Protocol):
 
 
 class SqliteIndex:
-    """The index of `log` in the file `path`, made when it lacks or does not fit; `close` it at the end."""
+    """The index of `log` in the file `path`, made when it lacks or does not fit; `close` it at the end.
 
-    def __init__(self, path: Path, log: Log) -> None:
+    What stands in it is what has a body by the log's `freezes`, and came before its hour was frozen.
+    """
+
+    def __init__(self, path: Path, log: Log, freezes: Freezes = NONE) -> None:
         self._path, self._log = path, log
         self._writing = threading.Lock()
         self._connection = index_schema.connected(path, log.id, log.latest())
+        self._freezes, self._copied = NONE, frozenset[tuple[str, str]]()
         self._own = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._batches = OpenedBatches(self._open)
         self._damaged: dict[int, dict[int, Record]] = {}
+        self.freeze(freezes)
 
     def close(self) -> None:
         """No call may follow, and none may be under way."""
@@ -127,6 +139,27 @@ class SqliteIndex:
             for name in index_schema.NAMES:
                 connection.execute(f"DELETE FROM {name}")
             connection.execute("UPDATE meta SET position = 0")
+        self.freeze(self._freezes)
+
+    def freeze(self, freezes: Freezes) -> None:
+        """Forgets what has gone by these freezes, and what came too late for them."""
+        with self._writing:
+            self._freezes, self._copied = freezes, freezes.copied
+            if freezes.all:
+                index_thinning.thin(self._connection, freezes)
+
+    def heard(self) -> list[Heard]:
+        """Of each key, which numbers of its batches came, and what its probe lost."""
+        lost = self._read("SELECT id, key, lost_batches, lost_measurements FROM probe ORDER BY key")
+        runs: dict[int, list[tuple[int, int]]] = {}
+        for probe, first, last in self._read("SELECT probe, first, last FROM heard ORDER BY probe, first"):
+            runs.setdefault(probe, []).append((first, last))
+        return [Heard(key.hex(), batches, seen, tuple(runs.get(id, ()))) for id, key, batches, seen in lost]
+
+    def copied(self, gone: int) -> tuple[tuple[str, str], ...]:
+        """(key, uid) of lines that count, up to that position, of which copies follow it."""
+        found = self._read(COPIED, (gone + 1) * LINES)
+        return tuple(sorted((key.hex(), uid.hex()) for key, uid in found))
 
     def _transaction(self, entries: Iterable[Entry], reached: int) -> None:
         connection = self._connection
@@ -149,6 +182,7 @@ class SqliteIndex:
             logger.error("%s It is left out.", error)
             self._connection.execute("INSERT INTO unreadable VALUES (?, ?)", (entry.position, str(error)))
             return
+        seen = {number: one for number, one in seen.items() if not self._is_left_out(batch, one)}
         self._batches.keep(batch)
         header, digest = batch.header, entry.envelope.digest
         about = (entry.position, batch.received_ms, digest, header.software, bytes.fromhex(header.targets))
@@ -157,6 +191,14 @@ class SqliteIndex:
         heard.hear(self._connection, probe, header)
         for number, one in seen.items():
             self._take_line(batch, probe, number, one)
+
+    def _is_left_out(self, batch: Batch, one: Brief) -> bool:
+        """Whether its hour was frozen before it came, or it was counted already in what has gone."""
+        if not self._freezes.all:
+            return False
+        hour = records.start(batch, one).ms // HOUR_MS
+        is_copy = (batch.header.key, one.uid) in self._copied
+        return is_copy or self._freezes.is_late(hour, batch.position)
 
     def _take_line(self, batch: Batch, probe: int, number: int, one: Brief) -> None:
         line, uid = batch.position * LINES + number, bytes.fromhex(one.uid)
@@ -290,7 +332,12 @@ class SqliteIndex:
 
     def _lines_at(self, position: int) -> list[int]:
         try:
-            return [position * LINES + number for number in self._batches.at(position).numbers]
+            batch = self._batches.at(position)
+            return [
+                position * LINES + number
+                for number in batch.numbers
+                if not self._is_left_out(batch, records.brief(batch, number))
+            ]
         except Unreadable as error:
             return list(self._damaged_at(position, error))
 

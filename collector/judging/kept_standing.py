@@ -43,17 +43,17 @@ class KeptStanding:
             record.key, record.network.asn, record.received_ms
         )
 
-    def begin(self, warehouse: Warehouse | None) -> None:
-        """Starts from what a warehouse holds, or from nothing, if it is not there already."""
-        cursor = 0 if warehouse is None else warehouse.cursor()
-        if self._told or (warehouse is not None and self._at == cursor):
+    def begin(self, warehouse: Warehouse, *, anew: bool = False) -> None:
+        """Starts from what a warehouse holds, if it is not there already, or in any case `anew`."""
+        if self._told or (self._at == warehouse.cursor() and not anew):
             return
-        rows = [] if warehouse is None else warehouse.select(DAYS)
+        self._at = None
+        rows = warehouse.select(DAYS)
         days: dict[tuple[str, int], dict[int, Day]] = {}
         for key, asn, day, *seen in rows:
             days.setdefault((key, asn), {})[day] = Day(*seen)
         self._standings = Standings(days)
-        self._newest_ms = 0 if warehouse is None else warehouse.select(NEWEST)[0][0]
+        self._newest_ms = warehouse.select(NEWEST)[0][0]
 
     def see(self, arrived: Iterable[Record]) -> list[Record]:
         """Takes records in; returns those, of before, whose line counts now and did not, or did and does not."""

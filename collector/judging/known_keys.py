@@ -1,6 +1,7 @@
 """What is known of each key: when it was seen, where, how much it sent, and whether and since when it counts.
 
-Made of the log alone, which can be read beside the collector that writes it.
+Made of the log alone, which can be read beside the collector that writes it: of bodies, and where these have gone, of
+the verdicts that were frozen.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
 
 from collector.facts.standing import Sighting, Standings, days_of
 from collector.judging import records
+from collector.judging.frozen import FrozenLine
 from collector.judging.kept_standing import sighting_of
 from collector.judging.records import Batch, Unreadable
 from collector.log import Entry, Record, segment
@@ -47,25 +50,38 @@ def entries(directory: Path) -> Iterator[Entry]:
             raise UserError(f"{path} cannot be read ({error}): `ringback-collector verify` tells all.") from error
 
 
-def known_keys(log: Iterable[Entry], blocked: frozenset[str]) -> list[KnownKey]:
+def known_keys(log: Iterable[Entry], blocked: frozenset[str], gone: Iterable[FrozenLine] = ()) -> list[KnownKey]:
     """The keys of which the log holds anything, in order of when they were first seen.
 
     A measurement that came twice is one. What cannot be read any more is left out.
     """
     found: dict[str, KnownKey] = {}
-    standings = Standings(days_of(_sightings(log, found, blocked)))
+    seen: set[bytes] = set()
+    frozen = _frozen_sightings(gone, found, blocked, seen)
+    standings = Standings(days_of(chain(frozen, _sightings(log, found, blocked, seen))))
     for each in found.values():
         since = [standings.since_ms(each.key, network.asn) for network in each.networks]
         each.established_ms = min((one for one in since if one is not None), default=None)
     return sorted(found.values(), key=lambda each: (each.first_ms, each.key))
 
 
-def _sightings(log: Iterable[Entry], found: dict[str, KnownKey], blocked: frozenset[str]) -> Iterator[Sighting]:
+def _frozen_sightings(
+    gone: Iterable[FrozenLine], found: dict[str, KnownKey], blocked: frozenset[str], seen: set[bytes]
+) -> Iterator[Sighting]:
+    for line in gone:
+        one = _noted(line.sighting.key, line.received_ms, line.network, found, blocked)
+        one.measurements += 1
+        seen.add(bytes.fromhex(line.sighting.key + line.sighting.uid))
+        if not one.blocked:
+            yield line.sighting
+
+
+def _sightings(
+    log: Iterable[Entry], found: dict[str, KnownKey], blocked: frozenset[str], seen: set[bytes]
+) -> Iterator[Sighting]:
     """The sightings of keys that count, while what is told of each key is noted in `found`."""
-    seen: set[bytes] = set()
     for batch in _opened(log):
-        one = _noted(batch, found)
-        one.blocked = one.key in blocked
+        one = _noted(batch.header.key, batch.received_ms, batch.network, found, blocked)
         for record in _records(batch):
             identity = bytes.fromhex(record.key + record.measurement.uid)
             if identity not in seen:
@@ -75,11 +91,11 @@ def _sightings(log: Iterable[Entry], found: dict[str, KnownKey], blocked: frozen
                     yield sighting_of(record)
 
 
-def _noted(batch: Batch, found: dict[str, KnownKey]) -> KnownKey:
-    moment, key = batch.received_ms, batch.header.key
+def _noted(key: str, moment: int, network: Network, found: dict[str, KnownKey], blocked: frozenset[str]) -> KnownKey:
     one = found.setdefault(key, KnownKey(key=key, first_ms=moment, last_ms=moment))
     one.first_ms, one.last_ms = min(one.first_ms, moment), max(one.last_ms, moment)
-    one.networks.add(batch.network)
+    one.networks.add(network)
+    one.blocked = key in blocked
     return one
 
 

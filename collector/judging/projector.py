@@ -19,6 +19,7 @@ from collector.facts.kept_targets import TargetBodies
 from collector.judging.affected import dirty_hours
 from collector.judging.controls import keys_digest
 from collector.judging.evidence import Gatherer, Parse, TargetFiles
+from collector.judging.frozen import Frozen
 from collector.judging.index import Index
 from collector.judging.judging import Judging, held, outdated
 from collector.judging.kept_standing import KeptStanding
@@ -47,7 +48,8 @@ class Stopped(Exception):
 
 class Projector:
     """Keeps `index` and `warehouse` up with `log`. `control_keys` are hex; `parse` reads a file of `targets`; `told`:
-    everybody counts; `blocked` are the keys that count for nothing now.
+    everybody counts; `blocked` are the keys that count for nothing now. What is `frozen` is never judged again.
+    `at_rest` is called, between two steps, when all that the log holds is judged.
 
     `step` and `rebuild` block, and must not run at the same time; `run` calls them in one thread of its own.
     `lag` is how many batches were not judged when it last looked; `error` is why the last step failed, or None.
@@ -66,6 +68,8 @@ class Projector:
         clock: Callable[[], float] = time.monotonic,
         told: bool = True,
         blocked: Callable[[], frozenset[str]] = frozenset,
+        frozen: Frozen | None = None,
+        at_rest: Callable[[], None] = lambda: None,
     ) -> None:
         self.lag = 0
         self.error: str | None = None
@@ -79,6 +83,7 @@ class Projector:
         self._files = TargetFiles(targets, parse)
         self._quarantine = Quarantine()
         self._told, self._blocked = told, blocked
+        self._frozen, self._at_rest = frozen or Frozen(None), at_rest
         self._standing = KeptStanding(self._index, told=told)
         gatherer = Gatherer(self._index, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
         self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
@@ -119,12 +124,14 @@ class Projector:
         self.index(cursor + limit)
         arrived = self._index.arrived(cursor, limit)
         touched = [*arrived.records, *self._standing.see(arrived.counting)]
-        dirty = self._dirty(touched, self._warehouse) | outdated(self._warehouse)
+        dirty = self._dirty(touched, self._warehouse) | self._frozen.opens(outdated(self._warehouse))
         if dirty or arrived.position > cursor:
             self._warehouse.replace(self._judging.hours(dirty, self._warehouse), arrived.position)
         if len(arrived.counting) == len(arrived.records):  # else it is asked anew what counted before counts no more
             self._standing.settled(self._warehouse.cursor())
         self.lag = self._log.latest() - self._warehouse.cursor()
+        if arrived.position == cursor:
+            self._at_rest()
         return arrived.position - cursor
 
     def catch_up(self) -> None:
@@ -158,7 +165,7 @@ class Projector:
             self._warehouse.start_again()
         self._hide_blocked()
         basis = self._warehouse.basis()
-        if basis is None:
+        if basis is None and not self._frozen.freezes.all:
             self._warehouse.begin(self._basis)
         elif basis != self._basis:
             logger.info(
@@ -167,6 +174,9 @@ class Projector:
             self.rebuild()
         elif self._is_ahead:
             logger.warning("The log holds less than was judged: judging again what it holds.")
+            self.rebuild()
+        elif self._warehouse.cursor() < self._frozen.freezes.position:
+            logger.warning("The warehouse is older than what was frozen in the log: making it again.")
             self.rebuild()
         self._is_ahead = False
         if not self._begun:
@@ -178,12 +188,13 @@ class Projector:
         self.index()
         self._quarantine.begin({})
         self._begun = False  # what is cut short here, the standing file tells anew
-        self._standing.begin(None)
-        hours, cursor = self._index.hours(), self._index.position()
-        self._see_all()
+        hours, cursor = self._frozen.opens(self._index.hours()), self._index.position()
         warehouse = fresh(path)
         try:
             warehouse.begin(self._basis)
+            self._frozen.thaw(warehouse)
+            self._standing.begin(warehouse, anew=True)
+            self._see_all()
             for chunk in _chunks(sorted(hours), HOURS):
                 warehouse.replace(self._judging.hours(chunk, warehouse), 0)
             warehouse.replace([], cursor)
@@ -195,11 +206,11 @@ class Projector:
         position = 0
         while (arrived := self._index.arrived(position, BATCHES)).position > position:
             self._go_on()
-            self._standing.see(arrived.counting)
+            self._standing.see(r for r in arrived.counting if not self._frozen.holds(r.hour))
             position = arrived.position
 
     def _dirty(self, arrived: Sequence[Record], warehouse: Warehouse) -> set[Hour]:
-        return dirty_hours(arrived, self._index, warehouse, self._keys, self._files)
+        return self._frozen.opens(dirty_hours(arrived, self._index, warehouse, self._keys, self._files))
 
     def _go_on(self) -> None:
         if self._stopping:

@@ -1,6 +1,6 @@
 """A backup of a data directory: what cannot be made again from anything else. The collector may run meanwhile.
 
-    OUT/log/…, with the operator's records  targets/…  collector.key  pseudonyms.key  *.secret
+    OUT/log/…, with what is frozen and the operator's records  targets/…  collector.key  pseudonyms.key  *.secret
 
 Index and warehouse are made again of the log, the secrets of source buckets never: they are for a day, and then nobody
 is to have them. Of a running collector the backup holds all that was acknowledged before
@@ -16,11 +16,20 @@ from contextlib import closing
 from pathlib import Path
 
 from collector.facts import collector_key, pseudonyms
-from collector.log import operator, segment
+from collector.log import freezes, operator, segment
 from probe import durable
 from probe.failure import UserError
 
-PLAIN = ("log/id", f"log/{operator.FILE}", "targets/*.yaml", collector_key.KEY_FILE, pseudonyms.FILE, "*.secret")
+# What is frozen comes after the segments that are copied: it may be what their bodies have gone for.
+PLAIN = (
+    "log/id",
+    f"log/{freezes.DIRECTORY}/*-*/*",
+    f"log/{operator.FILE}",
+    "targets/*.yaml",
+    collector_key.KEY_FILE,
+    pseudonyms.FILE,
+    "*.secret",
+)
 
 
 def backup(data: Path, out: Path) -> int:

@@ -3,7 +3,8 @@
 The newest is written to. It is closed when the next begins: its journal is worked into it, and the file is read-only
 from then on. Days never go back: what is received while the clock is behind goes into the newest segment.
 
-`envelope` holds the truth, bodies as received; `digest` tells which bodies are known, and stays when they go.
+`envelope` holds the truth, bodies as received; `digest` tells which bodies are known, and stays when they go: then
+`gone` says when each was received, or `tombstone` why it was erased.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from probe.durable import PART, sync_directory
 from probe.failure import UserError
 from probe.model import Network
 
-VERSION = 2  # of the log; 1 was one file of all days
+VERSION = 3  # of the log; 1 was one file of all days, in 2 nothing ever went
 BUSY_S = 10.0  # how long to wait for another process's lock, such as a backup's
 PAGE_BYTES = 1024  # a body is some kilobytes: the rest of its last page is smaller, and wasted
 DAY_MS = 86_400_000
@@ -31,6 +32,16 @@ DAY_MS = 86_400_000
 _NAME = re.compile(r"\d{4}-\d\d-\d\d\.sqlite")
 _NAMED = msgspec.json.Decoder(dict[str, Network])
 
+LEFT = """
+CREATE TABLE IF NOT EXISTS gone ( -- bodies that were kept for as long as bodies are
+    position INTEGER PRIMARY KEY,
+    received_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tombstone (
+    position INTEGER PRIMARY KEY,
+    signed BLOB NOT NULL -- JSON (tombstone.py)
+);
+"""
 TABLES = f"""
 PRAGMA page_size = {PAGE_BYTES};
 BEGIN;
@@ -52,6 +63,7 @@ CREATE TABLE digest (
     sha256 BLOB PRIMARY KEY,
     position INTEGER NOT NULL
 ) WITHOUT ROWID;
+{LEFT}
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
@@ -77,25 +89,44 @@ def day_of(moment_ms: int) -> int:
     return moment_ms // DAY_MS
 
 
+def name_of(day: int) -> str:
+    return f"{datetime.fromtimestamp(day * DAY_MS / 1000, UTC):%Y-%m-%d}"
+
+
 def path_of(directory: Path, day: int) -> Path:
-    return directory / f"{datetime.fromtimestamp(day * DAY_MS / 1000, UTC):%Y-%m-%d}.sqlite"
+    return directory / f"{name_of(day)}.sqlite"
 
 
 def create(directory: Path, day: int, log: str, first: int) -> Segment:
     """Makes an empty segment, whole or not at all. Raises OSError, sqlite3.OperationalError."""
-    path = path_of(directory, day)
-    part = path.with_name(path.name + PART)
+    made = Segment(day=day, path=path_of(directory, day), log=log, first=first)
+    part = begin_beside(made)
+    part.replace(made.path)
+    sync_directory(directory)
+    return made
+
+
+def begin_beside(one: Segment) -> Path:
+    """An empty file, to take the segment's place when it is filled."""
+    part = one.path.with_name(one.path.name + PART)
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(part, isolation_level=None)
     try:
         connection.executescript(TABLES)
-        connection.execute("INSERT INTO meta VALUES (?, ?)", (log, first))
+        connection.execute("INSERT INTO meta VALUES (?, ?)", (one.log, one.first))
     finally:
         connection.close()
-    part.replace(path)
-    sync_directory(directory)
-    return Segment(day=day, path=path, log=log, first=first)
+    return part
+
+
+def bring_up(one: Segment) -> None:
+    """Gives the newest segment, which is written to, the tables that it lacks when an earlier version began it."""
+    connection = writing_connection(one.path)
+    try:
+        connection.executescript(f"BEGIN; {LEFT} PRAGMA user_version = {VERSION}; COMMIT;")
+    finally:
+        connection.close()
 
 
 def segments(directory: Path) -> list[Segment]:

@@ -1,9 +1,10 @@
-"""Whether the files of a log are sound: each page of them, and of each batch its seal and its digests.
+"""Whether the files of a log are sound: each page of them, of each batch its seal and its digests, and what was frozen.
 
 SQLite keeps no checksum of a page, so it is asked whether its trees hold together; bodies carry a checksum and a
 signature of their own. What the collector added to a batch (when it came, from which network) has neither.
 
-A batch that was taken by other limits, or in another form, than today's is as sound as when it came.
+A batch that was taken by other limits, or in another form, than today's is as sound as when it came. Where a body has
+gone, its digest stands, and when it was received.
 """
 
 from __future__ import annotations
@@ -24,15 +25,20 @@ BATCHES = {  # table → the column of positions, and where the digest of a body
     "envelope": ("position", "SELECT sha256 FROM digest WHERE position = ?"),
     "batches": ("id", None),  # of the log of one file
 }
+MISSING = """
+SELECT position FROM digest EXCEPT SELECT position FROM envelope EXCEPT SELECT position FROM gone
+EXCEPT SELECT position FROM tombstone ORDER BY position
+"""
 GLANCE_BATCHES = 20
 GLANCE_BYTES = 64_000_000  # of a file whose pages are all looked at, when a collector starts
 
 
 class Examined(Struct, frozen=True, kw_only=True):
-    """How many batches a file has, and what is wrong with it, in sentences."""
+    """How many batches a file has, how many more have gone from it, and what is wrong with it, in sentences."""
 
     path: Path
     batches: int
+    gone: int = 0
     faults: tuple[str, ...]
 
 
@@ -54,7 +60,7 @@ def glance(path: Path) -> Examined:
 
 def _examined(path: Path, check: str | None, newest: int | None) -> Examined:
     faults: list[str] = []
-    batches = 0
+    batches = gone = 0
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             if check is not None:
@@ -65,9 +71,12 @@ def _examined(path: Path, check: str | None, newest: int | None) -> Examined:
                 fault = _fault(connection, table, position)
                 if fault is not None:
                     faults.append(f"batch {position}: {fault}")
+            if newest is None and _has(connection, "gone"):
+                ((gone,),) = connection.execute("SELECT count(*) FROM gone")
+                faults += [f"batch {position}: its body is missing" for (position,) in connection.execute(MISSING)]
     except sqlite3.Error as error:
         faults.append(f"{error}")
-    return Examined(path=path, batches=batches, faults=tuple(f"{path.name}: {fault}." for fault in faults))
+    return Examined(path=path, batches=batches, gone=gone, faults=tuple(f"{path.name}: {fault}." for fault in faults))
 
 
 def _faults_of_pages(connection: sqlite3.Connection, check: str) -> Iterator[str]:
@@ -81,11 +90,14 @@ def _faults_of_pages(connection: sqlite3.Connection, check: str) -> Iterator[str
 
 def _table(connection: sqlite3.Connection) -> str:
     """The name of the table of batches. Raises sqlite3.Error when the file is no log."""
-    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    found = next((name for name in BATCHES if name in names), None)
+    found = next((name for name in BATCHES if _has(connection, name)), None)
     if found is None:
         raise sqlite3.DatabaseError("it is no log")
     return found
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None
 
 
 def _positions(connection: sqlite3.Connection, table: str, newest: int | None) -> list[int]:
@@ -102,8 +114,6 @@ def _fault(connection: sqlite3.Connection, table: str, position: int) -> str | N
         digests = [] if known is None else connection.execute(known, (position,)).fetchall()
     except (sqlite3.Error, TypeError) as error:
         return f"it cannot be read ({error})"
-    if not body:  # it was kept for as long as bodies are
-        return None
     if known is not None and digests != [(hashlib.sha256(body).digest(),)]:
         return "its digest is not the one that was noted"
     try:

@@ -7,18 +7,20 @@ import secrets
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from collector.log import Appended, Entry, Envelope, segment
+from collector.log import Appended, Entry, Envelope, rewriting, segment
 from collector.log.committer import Committer
+from collector.log.rewriting import Gone
 from collector.log.segment import Segment, day_of
 from probe import durable
 from probe.failure import UserError
 
 ID_FILE = "id"
+LATEST = "SELECT coalesce((SELECT max(position) FROM envelope), 0), coalesce((SELECT max(position) FROM tombstone), 0)"
 MOST_READERS = 16  # files that are open to read at once
 
 Open = Callable[[Path], sqlite3.Connection]
@@ -39,6 +41,8 @@ class SqliteLog:
         self._readers, self._past = _Readers(), _Readers()  # what others read must not hold up the writing thread
         for older in self._segments[:-1]:
             self._finish(older)
+        for newest in self._segments[-1:]:
+            segment.bring_up(newest)
         self._committer = Committer(lambda: self._connect(self._segments[-1].path))
 
     def close(self) -> None:
@@ -55,12 +59,27 @@ class SqliteLog:
         return await self._committer.commit(partial(self._store, envelope, day_of(sealed_ms)))
 
     def latest(self) -> int:
-        """The position of the latest envelope; 0 when there is none."""
+        """The position of the latest envelope, which may be forgotten since; 0 when there is none."""
         if not self._segments:
             return 0
         newest = self._segments[-1]
-        ((latest,),) = self._readers.select(newest, "SELECT max(position) FROM envelope")
-        return int(latest or newest.first - 1)
+        ((of_bodies, of_tombstones),) = self._readers.select(newest, LATEST)
+        return max(newest.first - 1, int(of_bodies), int(of_tombstones))
+
+    @property
+    def days(self) -> tuple[Segment, ...]:
+        """Its segments, oldest first; the last is the one that is written to."""
+        return tuple(self._segments)
+
+    def let_go(self, one: Segment, held: Collection[bytes]) -> Gone:
+        """Lets the bodies of a past day go, but for those with these digests. Raises OSError, sqlite3.Error."""
+        going = rewriting.positions(one, held)
+        if not going:
+            return Gone()
+        self._forget_readers(one)  # another process's keep the file as it was
+        gone = rewriting.rewrite(one, going, {})
+        self._forget_readers(one)
+        return gone
 
     def read(self, after: int, limit: int) -> list[Entry]:
         statement = f"SELECT {segment.COLUMNS} FROM envelope WHERE position > ? ORDER BY position LIMIT ?"
@@ -81,9 +100,12 @@ class SqliteLog:
         if older:
             self._finish(older[-1])
 
+    def _forget_readers(self, one: Segment) -> None:
+        self._readers.forget(one)
+        self._past.forget(one)
+
     def _finish(self, older: Segment) -> None:
-        self._readers.forget(older)
-        self._past.forget(older)
+        self._forget_readers(older)
         try:
             segment.close(older)
         except (sqlite3.OperationalError, OSError) as error:
@@ -95,8 +117,7 @@ class SqliteLog:
         known = self._known(digest, sealed_day, connection)
         if known is not None:
             return Appended(known, is_new=False)
-        (last,) = connection.execute("SELECT max(position) FROM envelope").fetchone()
-        position = (last or self._segments[-1].first - 1) + 1
+        position = max(self._segments[-1].first - 1, *connection.execute(LATEST).fetchone()) + 1
         segment.insert(connection, Entry(position, envelope), digest)
         return Appended(position, is_new=True)
 

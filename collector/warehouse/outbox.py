@@ -107,15 +107,17 @@ _NOTICED = (
     *("targets_known", "is_control", "simulated", "received_ms"),
 )
 _FRESH = ", ".join(f"unnest(${i}::{VERDICT_COLUMNS[name]}[]) AS {name}" for i, name in enumerate(_NOTICED, 1))
-NOTICE = f"""
+_NOTICE = """
 INSERT INTO seen SELECT kind, country, asn, operator, word, simulated, min(received_ms) FROM (
-    WITH fresh AS (SELECT {_FRESH})
+    WITH fresh AS ({fresh})
     SELECT 'network' AS kind, country, asn, '' AS operator, '' AS word, simulated, received_ms FROM fresh
     UNION ALL SELECT 'software', '', 0, '', software, simulated, received_ms FROM fresh
     UNION ALL SELECT 'targets', '', 0, '', targets, simulated, received_ms FROM fresh WHERE targets_known
     UNION ALL SELECT 'control', country, asn, operator, '', simulated, received_ms FROM fresh WHERE is_control
 ) GROUP BY ALL ON CONFLICT DO UPDATE SET first_ms = least(first_ms, excluded.first_ms)
 """
+NOTICE = _NOTICE.format(fresh=f"SELECT {_FRESH}")
+NOTICE_ALL = _NOTICE.format(fresh="FROM verdict")
 
 
 def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
@@ -147,6 +149,11 @@ def note(connection: duckdb.DuckDBPyConnection, hours: Sequence[Mark], fresh: Ve
         " unnest($4::VARCHAR[]), unnest($5::VARCHAR[])",
         [_numbers(connection, len(fresh)), *_columns(fresh, _IDENTITY)],
     )
+
+
+def notice_all(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keeps when what the verdicts are about was first heard of, as when each of them was new."""
+    connection.execute(NOTICE_ALL)
 
 
 def feed(connection: duckdb.DuckDBPyConnection, name: str | None) -> None:

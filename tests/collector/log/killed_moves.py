@@ -8,10 +8,12 @@ Each move is a forked process, which ends without any clean-up. Prints how many 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -35,16 +37,22 @@ def held(data: Path) -> tuple[list[Entry], list[str]]:
         return log.read(0, 1000), sorted(path.name for path in data.iterdir())
 
 
-def killed_at(line: int, work: Callable[[], None]) -> bool:
-    """Does `work` in a process that is killed when it comes to its `line`th line; False when it ended before."""
+def killed_at(
+    line: int, work: Callable[[], None], traced: tuple[str, ...] = TRACED, most_visits: float = math.inf
+) -> bool:
+    """Does `work` in a process that is killed when it comes to its `line`th line of these files; False when it ended
+    before. Each line of a file counts so many times.
+    """
     child = os.fork()
     if child == 0:
-        left = itertools.count(line, -1)
+        left, visits = itertools.count(line, -1), Counter[tuple[str, int]]()
 
         def trace(frame: FrameType, event: str, argument: object) -> Callable[..., object] | None:
-            if not frame.f_code.co_filename.endswith(TRACED):
+            if not frame.f_code.co_filename.endswith(traced):
                 return None
-            if event == "line" and next(left) == 0:
+            place = (frame.f_code.co_filename, frame.f_lineno)
+            visits[place] += event == "line"
+            if event == "line" and visits[place] <= most_visits and next(left) == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             return trace
 
