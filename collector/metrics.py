@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -115,8 +115,19 @@ class Metrics:
             registry=registry,
         )
 
+    def tell_unreadable(self, places: Collection[tuple[int, int]]) -> None:
+        """(position, line) of what the index leaves out; of line 0 a whole batch."""
+        batches = sum(line == 0 for _, line in places)
+        self.told(self.unreadable, {"batch": batches, "line": len(places) - batches})
+
     def _add_gone(self, registry: CollectorRegistry) -> None:
-        """Adds what is let go (collector/judging/retention.py)."""
+        """Adds what is let go (collector/judging/retention.py), and what is left out (index.py)."""
+        self.unreadable = Gauge(
+            "ringback_unreadable",
+            "Batches, and single lines of others, that cannot be read",
+            ["kind"],
+            registry=registry,
+        )
         self.bodies_gone = Counter(
             "ringback_bodies_gone", "Batches whose bodies went because they were old", registry=registry
         )

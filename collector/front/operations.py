@@ -64,6 +64,7 @@ class Operations:
         metrics.projection_broken.set(self._projector.error is not None)
         metrics.projection_standstill.set(self._projector.standstill_s or 0)
         metrics.tell_missing(await asyncio.to_thread(self._index.missing))
+        metrics.tell_unreadable(await asyncio.to_thread(self._index.unreadable))
         metrics.told(metrics.quarantined, self._projector.quarantined)
         metrics.told(metrics.left_out, self._warehouse.faults.counts)
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

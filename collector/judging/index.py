@@ -177,20 +177,35 @@ class SqliteIndex:
         """Takes in a batch; one that cannot be read is noted, and holds up nobody."""
         try:
             batch = records.opened(entry)
-            seen = {number: records.brief(batch, number) for number in batch.numbers}
         except Unreadable as error:
-            logger.error("%s It is left out.", error)
-            self._connection.execute("INSERT INTO unreadable VALUES (?, ?)", (entry.position, str(error)))
+            self._leave_out(entry.position, 0, error)
             return
-        seen = {number: one for number, one in seen.items() if not self._is_left_out(batch, one)}
         self._batches.keep(batch)
         header, digest = batch.header, entry.envelope.digest
         about = (entry.position, batch.received_ms, digest, header.software, bytes.fromhex(header.targets))
         self._connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", about)
         probe = self._number("probe", "key", bytes.fromhex(batch.header.key))
         heard.hear(self._connection, probe, header)
-        for number, one in seen.items():
-            self._take_line(batch, probe, number, one)
+        for number in batch.numbers:
+            try:
+                one = records.brief(batch, number)
+            except Unreadable as error:
+                self._leave_out(entry.position, number, error)
+                continue
+            if not self._is_left_out(batch, one):
+                self._take_line(batch, probe, number, one)
+
+    def _leave_out(self, position: int, number: int, error: Unreadable) -> None:
+        """Notes a line that cannot be read, or of line 0 a whole batch."""
+        logger.error("%s It is left out.", error)
+        self._connection.execute("INSERT INTO unreadable VALUES (?, ?, ?)", (position, number, error.fault))
+
+    def _is_in(self, batch: Batch, number: int) -> bool:
+        """Whether a line of a batch was taken in."""
+        try:
+            return not self._is_left_out(batch, records.brief(batch, number))
+        except Unreadable:
+            return False
 
     def _is_left_out(self, batch: Batch, one: Brief) -> bool:
         """Whether its hour was frozen before it came, or it was counted already in what has gone."""
@@ -313,14 +328,15 @@ class SqliteIndex:
         (lost,) = self._read(heard.LOST)
         return heard.missing(self._read(heard.SPANS), lost)
 
-    def unreadable(self) -> list[int]:
-        """The positions of batches that the disk has lost a part of."""
-        return [position for (position,) in self._read("SELECT position FROM unreadable ORDER BY position")]
+    def unreadable(self) -> list[tuple[int, int]]:
+        """(position, line) of what cannot be read: of line 0 a whole batch, which the disk has lost a part of."""
+        return self._read("SELECT position, line FROM unreadable ORDER BY position, line")
 
     def _upto(self, after: int, limit: int) -> int:
         """The position of the last of so many batches."""
         within = "SELECT position FROM {} WHERE position > ?1 ORDER BY position LIMIT ?2"
-        both = f"SELECT * FROM ({within.format('batch')}) UNION SELECT * FROM ({within.format('unreadable')})"
+        lost = within.format("unreadable").replace("WHERE", "WHERE line = 0 AND")
+        both = f"SELECT * FROM ({within.format('batch')}) UNION SELECT * FROM ({lost})"
         found = self._read(f"SELECT max(position) FROM ({both} ORDER BY position LIMIT ?2)", after, limit)
         if found[0][0] is None:
             return max(after, self.position())  # what follows has no bodies any more
@@ -333,11 +349,7 @@ class SqliteIndex:
     def _lines_at(self, position: int) -> list[int]:
         try:
             batch = self._batches.at(position)
-            return [
-                position * LINES + number
-                for number in batch.numbers
-                if not self._is_left_out(batch, records.brief(batch, number))
-            ]
+            return [position * LINES + number for number in batch.numbers if self._is_in(batch, number)]
         except Unreadable as error:
             return list(self._damaged_at(position, error))
 

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 LINES = 64  # places for the lines of a batch, more than one may have
 BUSY_S = 10.0
 
@@ -75,9 +75,11 @@ CREATE TABLE again ( -- lines that do not count, for another one of the same key
 CREATE INDEX again_by_identity ON again (probe, uid);
 CREATE INDEX again_by_position ON again (noticed);
 CREATE TABLE unreadable (
-    position INTEGER PRIMARY KEY,
-    reason TEXT NOT NULL
-);
+    position INTEGER NOT NULL,
+    line INTEGER NOT NULL, -- of the batch; 0: all of it
+    reason TEXT NOT NULL,
+    PRIMARY KEY (position, line)
+) WITHOUT ROWID;
 PRAGMA user_version = {VERSION};
 COMMIT;
 """

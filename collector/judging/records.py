@@ -27,10 +27,13 @@ _HEADER = msgspec.json.Decoder(BatchHeader)
 
 
 class Unreadable(Exception):
-    """The body of an envelope is not what was received: the disk has lost a part of it. `fault`: why, for machines."""
+    """A body, or one line of it, cannot be read (any more): the disk has lost a part, or this version lacks the words.
+    `fault`: why, for machines.
+    """
 
-    def __init__(self, position: int, fault: str) -> None:
-        super().__init__(f"The batch at position {position} cannot be read any more ({fault}).")
+    def __init__(self, position: int, fault: str, line: int = 0) -> None:
+        what = f"Line {line} of the batch" if line else "The batch"
+        super().__init__(f"{what} at position {position} cannot be read ({fault}).")
         self.fault = fault
 
 
@@ -88,7 +91,7 @@ def brief(batch: Batch, number: int) -> Brief:
         bytes.fromhex(one.uid + one.cycle)
         return one
     except (ValueError, msgspec.MsgspecError) as error:
-        raise Unreadable(batch.position, type(error).__name__) from error
+        raise Unreadable(batch.position, type(error).__name__, number) from error
 
 
 def start(batch: Batch, seen: Brief | Measurement) -> Start:
@@ -101,7 +104,7 @@ def record(batch: Batch, number: int) -> Record:
     try:
         measurement = measurement_at(batch.lines, number)
     except (LookupError, ValueError, msgspec.MsgspecError) as error:
-        raise Unreadable(batch.position, type(error).__name__) from error
+        raise Unreadable(batch.position, type(error).__name__, number) from error
     return _record(batch, number, measurement, start(batch, measurement))
 
 

@@ -13,9 +13,8 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-
-import msgspec
 
 from collector.log import Entry, Envelope, segment
 from collector.log.segment import Segment, day_of
@@ -27,8 +26,6 @@ from probe.model import Network
 VERSION = 1
 GROUP = 500  # batches in one transaction
 COLUMNS = "id, received_ms, country, asn, operator, resolver_networks, body"
-
-_NAMED = msgspec.json.Decoder(dict[str, Network])
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +83,9 @@ def _entries(connection: sqlite3.Connection) -> Iterator[Entry]:
         f"SELECT {COLUMNS} FROM batches ORDER BY id"
     ):
         network = Network(country=country, asn=asn, operator=operator)
-        envelope = Envelope(received_ms=received_ms, network=network, named=_NAMED.decode(named), body=body)
+        envelope = Envelope(
+            received_ms=received_ms, network=network, named=segment.names(position, partial(bytes, named)), body=body
+        )
         yield Entry(position, envelope)
 
 

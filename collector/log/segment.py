@@ -9,10 +9,12 @@ from then on. Days never go back: what is received while the clock is behind goe
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sqlite3
 import zlib
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from collector.log import Entry, Envelope
 from probe.durable import PART, sync_directory
 from probe.failure import UserError
 from probe.model import Network
+
+logger = logging.getLogger(__name__)
 
 VERSION = 3  # of the log; 1 was one file of all days, in 2 nothing ever went
 BUSY_S = 10.0  # how long to wait for another process's lock, such as a backup's
@@ -196,6 +200,20 @@ def _row(entry: Entry) -> Row:
     return (entry.position, one.received_ms, *network, named, one.bucket, one.body)
 
 
+def lost(position: int) -> Entry:
+    """Stands for a batch that the disk has lost, which nobody can open: whoever reads the log goes on behind it."""
+    return Entry(position, Envelope(received_ms=0, network=Network(), named={}, body=b""))
+
+
+def names(position: int, read: Callable[[], bytes]) -> dict[str, Network]:
+    """Whose prefixes are; none where that is lost: less is then concluded of this batch, and no other is held up."""
+    try:
+        return _NAMED.decode(read())
+    except (zlib.error, msgspec.MsgspecError) as error:
+        logger.error("The networks that batch %d names cannot be read (%s).", position, type(error).__name__)
+        return {}
+
+
 def entry(row: Row) -> Entry:
     """The envelope of a row of COLUMNS."""
     position, received_ms, country, asn, operator, named, bucket, body = row
@@ -204,7 +222,7 @@ def entry(row: Row) -> Entry:
         Envelope(
             received_ms=received_ms,
             network=Network(country=country, asn=asn, operator=operator),
-            named=_NAMED.decode(zlib.decompress(named)),
+            named=names(position, lambda: zlib.decompress(named)),
             bucket=bucket,
             body=body,
         ),

@@ -82,13 +82,35 @@ class SqliteLog:
         return gone
 
     def read(self, after: int, limit: int) -> list[Entry]:
-        statement = f"SELECT {segment.COLUMNS} FROM envelope WHERE position > ? ORDER BY position LIMIT ?"
         found: list[Entry] = []
         for one in _from(self._segments, after):
-            rows = self._readers.select(one, statement, after, limit - len(found))
-            found += [segment.entry(row) for row in rows]
+            found += self._read(one, after, limit - len(found))
             if len(found) == limit:
                 break
+        return found
+
+    def _read(self, one: Segment, after: int, limit: int) -> list[Entry]:
+        statement = f"SELECT {segment.COLUMNS} FROM envelope WHERE position > ? ORDER BY position LIMIT ?"
+        try:
+            return [segment.entry(row) for row in self._readers.select(one, statement, after, limit)]
+        except sqlite3.OperationalError:  # locked, or a disk that may come back
+            raise
+        except sqlite3.DatabaseError as error:
+            log.error("%s is damaged (%s): `ringback-collector verify` tells all.", one.path, error)
+            return self._read_singly(one, after, limit)
+
+    def _read_singly(self, one: Segment, after: int, limit: int) -> list[Entry]:
+        """What can be read of a damaged segment; each batch that cannot is told of, and holds up no other."""
+        known = "SELECT position FROM digest WHERE position > ? ORDER BY position LIMIT ?"
+        statement = f"SELECT {segment.COLUMNS} FROM envelope WHERE position = ?"
+        found: list[Entry] = []
+        for (position,) in self._readers.select(one, known, after, limit):
+            try:
+                found += [segment.entry(row) for row in self._readers.select(one, statement, position)]
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                found.append(segment.lost(position))
         return found
 
     def _begin(self, day: int) -> None:

@@ -18,7 +18,7 @@ from tests.collector.judging.aging import collector
 from tests.collector.log.killed_moves import killed_at
 
 TRACED = ("freezes.py", "rewriting.py", "retention.py", "frozen.py", "index_thinning.py")
-STRIDE = 4
+STRIDE = 9
 MOST_VISITS = 2  # the second day that goes is as good as the tenth
 
 

@@ -286,13 +286,36 @@ async def test_what_cannot_be_read_is_noted_and_holds_up_nobody(tmp_path: Path) 
         while kept.index.extend(1):
             pass
         assert kept.index.position() == 3
-        assert kept.index.unreadable() == [2]
+        assert kept.index.unreadable() == [(2, 0)]
         damage = [(record.cursor, record.damage) for record in kept.index.arrived(0, 10).records]
         assert damage == [(1, "BadGzipFile"), (3, None)] or damage == [(1, "error"), (3, None)]
         (stub, _) = kept.index.measurements("whatsapp/chat", HOUR, HOUR)
         assert replace(stub, damage=None, measurement=before.measurement) == before
         assert stub.measurement.uid == before.measurement.uid
         assert kept.index.arrived(1, 1).position == 2
+
+
+async def test_of_a_batch_with_one_bad_line_the_others_count(tmp_path: Path) -> None:
+    """What nobody can be told by (no uid, no JSON) is left out alone; what only cannot be judged is set aside."""
+    one = Volunteer()
+    seen = [one.measure() for _ in range(4)]
+    lines = [encode(each) for each in seen]
+    lines[1], lines[2] = b'{"uid":"no digits"}', lines[2].replace(b'"up":true', b'"up":"yes"')
+    body = one.seal_lines(lines)
+    with closing(_Sqlite(tmp_path)) as kept:
+        await kept.log.append(replace(enveloped(one.seal(seen))[0], body=body), NOW_MS)
+        await kept.log.append(*enveloped(one.seal([one.measure()])))
+        while kept.index.extend(10):
+            pass
+        assert kept.index.unreadable() == [(1, 2)]
+        found = kept.index.arrived(0, 10).records
+        assert [(r.cursor, r.line, r.measurement.uid, r.damage) for r in found] == [
+            (1, 1, seen[0].uid, None),
+            (1, 3, seen[2].uid, "ValidationError"),
+            (1, 4, seen[3].uid, None),
+            (2, 1, f"{7:032x}", None),
+        ]
+        assert kept.index.arrived(1, 10).position == 2
 
 
 async def test_no_question_reads_the_whole_index(sqlite: _Sqlite) -> None:

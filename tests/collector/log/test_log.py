@@ -13,7 +13,7 @@ from typing import Protocol
 import pytest
 
 from collector.log import Appended, Entry, Envelope, Log, LogFull, segment
-from collector.log.segment import DAY_MS
+from collector.log.segment import DAY_MS, PAGE_BYTES
 from collector.log.sqlite import LATEST, SqliteLog
 from probe.failure import UserError
 from probe.model import Measurement
@@ -330,6 +330,35 @@ async def test_a_part_of_another_log_is_refused(tmp_path: Path) -> None:
     (tmp_path / "one" / TODAY).rename(tmp_path / "other" / TODAY)
     with pytest.raises(UserError, match="part of another log"):
         SqliteLog(tmp_path / "other")
+
+
+async def test_networks_that_are_lost_hold_up_nobody(tmp_path: Path, sqlite_log: SqliteLog) -> None:
+    one = Volunteer()
+    sent = [one.seal([one.measure()]) for _ in range(3)]
+    for body in sent:
+        await append(sqlite_log, body)
+    with closing(sqlite3.connect(tmp_path / "log" / TODAY)) as connection, connection:
+        connection.execute("UPDATE envelope SET named = x'00' WHERE position = 2")
+    assert bodies(sqlite_log) == sent
+    assert [entry.envelope.named for entry in sqlite_log.read(0, 10)] == [NAMED, {}, NAMED]
+
+
+async def test_of_a_damaged_file_what_can_be_read_is(tmp_path: Path) -> None:
+    one = Volunteer()
+    sent = [one.seal(bulky(one)) for _ in range(5)]
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        for body in sent:
+            await append(log, body)
+    data = bytearray((tmp_path / "log" / TODAY).read_bytes())
+    start = data.index(sent[2][:100]) // PAGE_BYTES * PAGE_BYTES
+    data[start : start + PAGE_BYTES] = bytes(PAGE_BYTES)
+    (tmp_path / "log" / TODAY).write_bytes(data)
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        found = log.read(0, 10)
+        assert [entry.position for entry in found] == [1, 2, 3, 4, 5]
+        read = [entry.envelope.body == body for entry, body in zip(found, sent, strict=True)]
+        assert (read[0], read[2], read[4]) == (True, False, True)
+        assert (await append(log, one.seal([one.measure()]))).position == 6
 
 
 async def test_no_question_reads_the_whole_log(tmp_path: Path, sqlite_log: SqliteLog) -> None:
