@@ -56,7 +56,7 @@ class Population:
     def probe(self, number: int, *, control: bool = False) -> Probe:
         cycles = self._abroad if control else self._cycles[number % NETWORKS]
         network = Network(country="XC", asn=64_499) if control else self.networks[number % NETWORKS]
-        return Probe(number + 1, network, cycles[number // NETWORKS % len(cycles)], self.targets.digest)
+        return Probe(number, network, cycles[number // NETWORKS % len(cycles)], self.targets.digest)
 
     def _cycle(self, episode: Episode, line: Line) -> Cycle:
         made = cycle(episode, self.targets, line, episode.since_ms)
@@ -69,7 +69,8 @@ class Probe:
     """A volunteer's probe."""
 
     def __init__(self, number: int, network: Network, cycle: Cycle, targets: str) -> None:
-        self._private = Ed25519PrivateKey.from_private_bytes(number.to_bytes(32))
+        self.number = number
+        self._private = Ed25519PrivateKey.from_private_bytes((number + 1).to_bytes(32))
         self.key = self._private.public_key().public_bytes_raw().hex()
         self.network, self._cycle, self._targets = network, cycle, targets
         self._chance = random.Random(number)
