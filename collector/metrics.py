@@ -104,7 +104,7 @@ class Metrics:
         """Adds what limits keep out (collector/front/executors.py, door.py)."""
         self.turned_away = Counter(
             "ringback_turned_away",
-            "Requests refused with 429 because a queue was full: that of ingest, or of reading",
+            "Requests refused with 429: a queue was full, ingest or reading, or a source behind a proxy had too many",
             ["queue"],
             registry=registry,
         )

@@ -1,8 +1,8 @@
 """Limits: how many connections there are at once, of one source and in all, and how long one may stand still.
 
 What a stranger can hold is counted before anything is read of it. A source is a /24 or a /48, as for buckets; it is
-known here for as long as a connection lasts, and written nowhere. Trusted proxies stand for many sources, which they
-count themselves (grafana/Caddyfile).
+known here for as long as a connection lasts, and written nowhere. Trusted proxies stand for many sources, of whom
+requests are counted instead (behind_proxies.py).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ async def listening(parts: Parts, options: Options, sock: socket.socket) -> Asyn
     await asyncio.to_thread(parts.warehouse.feed, options.influx.identity if options.influx else None)
     limits = limits_for(raised_files(), read_prefixes(options.trusted_proxies))
     door = Door(limits, lambda why: parts.metrics.connections_ended.labels(why).inc())
-    served = runner(create_app(parts, OwnerAccess(admin_token(options.data), now_ms)), door)
+    served = runner(create_app(parts, OwnerAccess(admin_token(options.data), now_ms), limits), door)
     asyncio.get_running_loop().set_exception_handler(LoopFaults())
     await served.setup()
     try:

@@ -12,10 +12,12 @@ from aiohttp import web
 from collector.front import cells, exports, page
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.access import routes as owner_routes
+from collector.front.behind_proxies import BehindProxies
 from collector.front.connections import SERVER, NoAddresses, Runner, Sparing
 from collector.front.door import Door
 from collector.front.executors import add_executors
 from collector.front.feeds import Feeds
+from collector.front.limits import LIMITS, ConnectionLimits
 from collector.front.operations import Operations
 from collector.front.refusals import in_json
 from collector.influx.forwarder import Forwarder
@@ -37,9 +39,10 @@ HEADERS = {
 }
 
 
-def create_app(parts: Parts, access: OwnerAccess) -> web.Application:
+def create_app(parts: Parts, access: OwnerAccess, limits: ConnectionLimits = LIMITS) -> web.Application:
     """The application. The projector, and what feeds an InfluxDB, run while it does."""
-    app = web.Application(middlewares=[in_json])
+    behind = BehindProxies(limits, parts.metrics.turned_away.labels("source").inc)
+    app = web.Application(middlewares=[in_json, behind.middleware()])
     app[ACCESS] = access
     add_executors(app, lambda name: parts.metrics.turned_away.labels(name).inc())
     app.add_routes([*owner_routes(), *routes_for_programs(parts)])

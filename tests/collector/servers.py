@@ -19,6 +19,7 @@ from collector.facts.networks import Prefix, PrefixTable
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
 from collector.front.door import Door
+from collector.front.limits import LIMITS
 from collector.front.origins import Origins
 from collector.front.server import create_app, runner
 from collector.front.signed_gets import SignedGets
@@ -155,7 +156,8 @@ async def serving(
             now_ms=clock,
             blocked=frozenset,
         )
-        served = runner(create_app(parts, OwnerAccess(TOKEN, clock)), door)
+        limits = door.limits if door is not None else LIMITS
+        served = runner(create_app(parts, OwnerAccess(TOKEN, clock), limits), door)
         await served.setup()
         try:
             site = web.TCPSite(served, "127.0.0.1", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 from pathlib import Path
@@ -39,6 +40,32 @@ async def is_ended(stream: Stream) -> bool:
 async def is_answered(stream: Stream) -> bool:
     stream[1].write(ASKED)
     return not await is_ended(stream)
+
+
+async def test_behind_a_trusted_proxy_each_source_has_its_share(tmp_path: Path) -> None:
+    """Of requests under way; those who come straight write in X-Forwarded-For what they like."""
+    proxies = (ipaddress.ip_network("127.6.0.1"),)
+    door = Door(ConnectionLimits(of_source=2, proxies=proxies, header_s=PATIENCE))
+    head = f"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: 9\r\n"
+
+    async def sent(collector: Serving, peer: str, source: str, said: bytes = b"") -> Stream:
+        return await came(collector, peer, f"{head}X-Forwarded-For: {source}\r\n\r\n".encode() + said)
+
+    async def status(stream: Stream) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return (await stream[0].readline()).split()[1]
+
+    async with serving(tmp_path, owner=False, door=door, proxies=proxies) as collector:
+        slow = [await sent(collector, "127.6.0.1", f"203.0.113.{n}", b"slow") for n in range(2)]
+        async with asyncio.timeout(PATIENCE):
+            while await status(await sent(collector, "127.6.0.1", "203.0.113.9", b"not gzip.")) != b"429":
+                pass  # the two were not all read yet
+        assert await status(await sent(collector, "127.6.0.1", "203.0.112.9", b"not gzip.")) == b"400"
+        assert await status(await sent(collector, "127.6.0.2", "203.0.113.9", b"not gzip.")) == b"400"
+        for reader, writer in slow:
+            writer.write(b" end!")
+            assert await status((reader, writer)) == b"400"
+        assert await status(await sent(collector, "127.6.0.1", "203.0.113.9", b"not gzip.")) == b"400"
 
 
 async def test_one_source_keeps_no_other_out(tmp_path: Path) -> None:
