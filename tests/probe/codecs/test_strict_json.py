@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from probe import targets as targets_file
+from probe.codecs import strict_json
 from probe.codecs.strict_json import LIMITS, SealError, _checked, _recognised
 from probe.model import Measurement
 from tests import genuine
@@ -68,3 +69,17 @@ def test_of_what_is_no_text_where_one_belongs(value: Any) -> None:
     whole = json.loads(msgspec.json.encode(genuine.measurements()[0]))
     for name in ("target", "cycle"):
         assert not agree(json.dumps({**whole, name: value}, separators=(",", ":")).encode())
+
+
+def test_what_takes_the_careful_path_is_counted_before_any_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no refusal costs more than so many tokens do, whatever they are."""
+    read: list[bytes] = []
+    monkeypatch.setattr(strict_json, "_checked", lambda line, *more: read.append(line))
+    known = msgspec.json.encode(genuine.measurements()[0])
+    strange = known[:-1] + b',"new":[' + b"{}," * 99 + b"[]]}"
+    limits = msgspec.structs.replace(LIMITS, tokens=2 * sum(strange.count(token) for token in b'",[{'))
+    assert len(strict_json.decode_all([strange, known, strange, known], Measurement, limits)) == 4
+    assert read == [strange, strange]
+    with pytest.raises(SealError) as refused:
+        strict_json.decode_all([strange, strange, b'{"a":1}'], Measurement, limits)
+    assert (refused.value.reason, len(read)) == ("too_many", 2)
