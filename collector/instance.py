@@ -1,6 +1,7 @@
 """An instance: a data directory, its lock, and the parts of the collector that works in it.
 
     DATA/lock  log/  targets/  index.sqlite  warehouse.duckdb  admin.token  collector.key  pseudonyms.key
+    buckets.key
 
 One process at a time holds a data directory; `lock` says so before any file is touched, and where that one listens.
 """

@@ -20,11 +20,16 @@ from msgspec import Struct
 from collector.influx.client import Server
 from collector.influx.schema import Database
 from collector.influx.settings import read_secret
-from collector.influx.setup import PATIENCE, ManagementApi, SetupFailed, organization, query_v1, version_of
+from collector.influx.setup import PATIENCE, ManagementApi, SetupFailed, chosen, organization, query_v1
 from probe.failure import UserError
 
 VARIABLE = "RINGBACK_INFLUX_READER"
 NAME = "ringback_reader"
+
+NO_READERS = (
+    "{url} is InfluxDB {version}, whose Core has administrators' tokens only: give Grafana one of InfluxDB 3 Enterprise"
+    " that may read, or let nobody but yourself sign in."
+)
 
 _ACCOUNT = re.compile(r"([A-Za-z0-9_-]{1,60}):([!-&(-\[\]-~]{8,128})")  # plain characters without ' and \
 
@@ -48,13 +53,7 @@ async def make(server: Server, reader: Reader) -> list[str]:
     """Makes the account, which may read both databases; says so in a sentence. Raises UserError."""
     async with aiohttp.ClientSession(timeout=PATIENCE) as session:
         api = ManagementApi(session, server)
-        version = await version_of(api)
-        maker = MAKERS.get(version.partition(".")[0])
-        if maker is None:
-            raise SetupFailed(
-                f"{server.url} is InfluxDB {version}, whose Core has administrators' tokens only: give Grafana one of"
-                " InfluxDB 3 Enterprise that may read, or let nobody but yourself sign in."
-            )
+        version, maker = await chosen(api, MAKERS, NO_READERS)
         return [f"InfluxDB {version} at {server.url} has a reader for Grafana: {await maker(api, reader)}."]
 
 

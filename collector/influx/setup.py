@@ -10,6 +10,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import aiohttp
 from msgspec import Struct
@@ -22,6 +23,7 @@ from probe.model import Json
 
 DAY_S = 86_400
 RAW_DAYS = 90
+M = TypeVar("M")
 PATIENCE = aiohttp.ClientTimeout(total=15)
 COMMENT = "# ringback asks whether it may write here"  # a comment of the line protocol: no point
 
@@ -117,12 +119,7 @@ async def setup(server: Server, raw_days: int = RAW_DAYS) -> list[str]:
     keeping = {Database.RAW: Retention(raw_days, 7), Database.ROLLUP: Retention(0, 364)}
     async with aiohttp.ClientSession(timeout=PATIENCE) as session:
         api = ManagementApi(session, server)
-        version = await version_of(api)
-        make = MAKERS.get(version.partition(".")[0])
-        if make is None:
-            raise SetupFailed(
-                f"{server.url} says that it is InfluxDB {version or 'of no version'}: 1, 2 and 3 are known."
-            )
+        version, make = await chosen(api, MAKERS, "{url} says that it is InfluxDB {version}: 1, 2 and 3 are known.")
         await make(api, keeping)
     return [
         f"InfluxDB {version} at {server.url} has {server.name(database)}, kept"
@@ -155,6 +152,17 @@ def _try_writing(server: Server) -> None:
         raise SetupFailed(f"{error} Check --influx, and whether it runs.") from error
     finally:
         client.close()
+
+
+async def chosen(api: ManagementApi, makers: Mapping[str, M], unknown: str) -> tuple[str, M]:
+    """The version of a server, and of `makers`, by the first number of a version, that for it. Raises SetupFailed,
+    which says `unknown` of its {url} and {version}, where there is none.
+    """
+    version = await version_of(api)
+    maker = makers.get(version.partition(".")[0])
+    if maker is None:
+        raise SetupFailed(unknown.format(url=api.server.url, version=version))
+    return version, maker
 
 
 async def version_of(api: ManagementApi) -> str:
