@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from collector.front.page import headline, timeline
+from collector.front.page import drawing, headline, timeline
 from collector.front.page.summary import HOURS, summarize
-from collector.front.page.words import date_and_time, place_words, plain
+from collector.front.page.templating import ENVIRONMENT
+from collector.front.page.words import date_and_time, place_words
 from collector.warehouse.store import Warehouse
 from probe.explain import DEPTH_WORDS, STATE_WORDS
 from probe.judge.cells import LINES_FLOOR
-from probe.model import Depth, Json, State
+from probe.model import Depth, State
 
 MEANINGS = {
     State.OK: "The handshake completed with the genuine service, as deep as stated, and nothing was interfered with "
@@ -24,20 +23,6 @@ MEANINGS = {
     State.INSUFFICIENT: "There is too little evidence to say anything: neither that it gets through nor that not.",
     State.MIXED: "Some lines of this network see interference and others do not, or are answered by the same relay.",
 }
-
-
-def _shown(value: Json) -> Json:
-    return plain(value) if isinstance(value, str) else value
-
-
-ENVIRONMENT = Environment(
-    loader=PackageLoader("collector.front.page"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    finalize=_shown,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def render(warehouse: Warehouse, now_ms: int, full: bool, notice: str = "", country: str | None = None) -> str:
@@ -61,12 +46,8 @@ def render(warehouse: Warehouse, now_ms: int, full: bool, notice: str = "", coun
         meanings=[(state, STATE_WORDS[state], text) for state, text in MEANINGS.items()],
         depths=[DEPTH_WORDS[depth] for depth in Depth if depth is not Depth.UNKNOWN],
         place_words=place_words,
-        bars=timeline.bars,
-        ticks=timeline.ticks,
-        in_words=timeline.in_words,
+        drawn=drawing.drawn,
+        in_words=drawing.in_words,
         signs=timeline.SIGNS,
-        width=HOURS * timeline.CELL_WIDTH,
-        cell_width=timeline.CELL_WIDTH,
-        height=timeline.HEIGHT,
         hours=HOURS,
     )

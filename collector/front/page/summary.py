@@ -7,11 +7,11 @@ is its latest verdict. Elsewhere the row is the latest cell. In both, an hour wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from collector.front.page.words import answered_words, day_and_time, hour_span, lines_by_state
 from collector.isolation import Faults
@@ -91,35 +91,62 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool, country: str | None
     cells = questions.cells(warehouse, _cell_query(first, last, None if full else now_ms, country))
     cells = cells if full else [privacy_floor.public(cell) for cell in cells]
     alone = {_place(row) for row in lines}
-    places = [
-        *_places(lines, first, _line_rows(warehouse.faults), by_line=True),
-        *_places(
+    seen = [
+        *_gathered(lines, first, _line_rows(warehouse.faults), by_line=True),
+        *_gathered(
             (c for c in cells if _place(c) not in alone), first, _cell_rows(warehouse.faults, full), by_line=False
         ),
     ]
-    places.sort(key=lambda p: (p.simulated, p.country, p.operator, p.asn, p.access))
-    fitting = _fitting(places)
+    seen.sort(key=lambda p: (p.simulated, p.country, p.operator, p.asn, p.access))
+    fitting, all_fit = _fitting(seen)
     return Summary(
         places=fitting,
-        controls=questions.controls(warehouse, first, last, simulated=all(place.simulated for place in places)),
+        controls=questions.controls(warehouse, first, last, simulated=all(one.simulated for one in seen)),
         last_hour=last,
         full=full,
         early=tuple(early_signals(warehouse, first, last)) if full else (),
-        countries=tuple(sorted({place.country for place in places})),
-        complete=len(found) < MAX_VERDICTS
-        and len(cells) < CellQuery(since_ms=0, until_ms=0).limit
-        and sum(len(place.rows) for place in fitting) == sum(len(place.rows) for place in places),
+        countries=tuple(sorted({one.country for one in seen})),
+        complete=len(found) < MAX_VERDICTS and len(cells) < CellQuery(since_ms=0, until_ms=0).limit and all_fit,
     )
 
 
-def _fitting(places: Iterable[Place]) -> tuple[Place, ...]:
-    """The first places, up to MOST_ROWS rows."""
-    fitting, free = [], MOST_ROWS
-    for place in places:
-        if free and place.rows:
-            fitting.append(replace(place, rows=place.rows[:free]))
-            free -= len(fitting[-1].rows)
-    return tuple(fitting)
+class _Gathered(Struct, frozen=True, kw_only=True):
+    """What is known of a place, whose rows are made when there is room for them."""
+
+    country: str
+    asn: int
+    operator: str
+    access: str
+    simulated: bool
+    by_line: bool
+    rows: Callable[[], list[Row]]
+
+    def place(self, most: int) -> tuple[Place, bool]:
+        """With so many rows at most, and whether these are all."""
+        rows = sorted(self.rows(), key=_order)
+        place = Place(
+            country=self.country,
+            asn=self.asn,
+            operator=self.operator,
+            access=self.access,
+            simulated=self.simulated,
+            by_line=self.by_line,
+            rows=tuple(rows[:most]),
+        )
+        return place, len(rows) <= most
+
+
+def _fitting(seen: Iterable[_Gathered]) -> tuple[tuple[Place, ...], bool]:
+    """The first places, up to MOST_ROWS rows, and whether these are all."""
+    fitting: list[Place] = []
+    free, all_fit = MOST_ROWS, True
+    for one in seen:
+        if not free or not all_fit:
+            return tuple(fitting), False
+        place, all_fit = one.place(free)
+        fitting += [place] if place.rows else []
+        free -= len(place.rows)
+    return tuple(fitting), all_fit
 
 
 def _verdicts(warehouse: Warehouse, first: int, last: int) -> list[VerdictRow]:
@@ -139,18 +166,18 @@ def _place(row: VerdictRow | CellRow) -> PlaceKey:
     return row.country, row.asn, row.operator, row.access, row.simulated
 
 
-def _places(
+def _gathered(
     rows: Iterable[R], first: int, rows_of: Callable[[Sequence[R], int], list[Row]], *, by_line: bool
-) -> list[Place]:
+) -> list[_Gathered]:
     return [
-        Place(
+        _Gathered(
             country=country,
             asn=asn,
             operator=operator,
             access=access,
             simulated=simulated,
             by_line=by_line,
-            rows=tuple(sorted(rows_of(list(group), first), key=_order)),
+            rows=partial(rows_of, list(group), first),
         )
         for (country, asn, operator, access, simulated), group in groupby(sorted(rows, key=_place), key=_place)
     ]

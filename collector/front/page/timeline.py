@@ -62,10 +62,11 @@ class Tick(Struct, frozen=True, kw_only=True):
 def bars(hours: Sequence[State | None], last_hour: int) -> list[Bar]:
     """The bars of 24 hours, oldest first; the last is `last_hour`."""
     first = last_hour - len(hours) + 1
-    return [_bar(i, state, first + i) for i, state in enumerate(hours)]
+    return [bar(i, state, first + i) for i, state in enumerate(hours)]
 
 
-def _bar(i: int, state: State | None, hour: int) -> Bar:
+def bar(i: int, state: State | None, hour: int) -> Bar:
+    """The bar of one hour, at its place."""
     words = ABSENT if state is None else STATE_WORDS[state]
     height = 0 if state is None else HEIGHTS[state]
     return Bar(

@@ -71,6 +71,8 @@ def answered_words(answered: int, count: Callable[[int], str]) -> list[str]:
 
 def plain(text: str) -> str:
     """Text in which nothing invisible turns or hides what stands beside it."""
+    if text.isprintable():  # none of these is: nearly all texts are looked at in C
+        return text
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") else c for c in text)
 
 

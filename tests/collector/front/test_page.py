@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from collector.front import page as site
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.executors import add_executors
+from collector.front.page import summary, timeline
 from collector.front.page.page import MEANINGS, render
+from collector.front.page.summary import MOST_ROWS
 from collector.front.page.timeline import HEIGHTS, SIGNS, bars
 from collector.front.page.words import plain
 from collector.warehouse.store import Warehouse
@@ -358,3 +360,18 @@ async def test_a_page_has_500_rows_and_each_country_its_own(asked: Asked, aiohtt
     assert "ES1 (" not in one.words
     assert (await shown("/country/FR")).count("table") == 0
     assert (await client.get("/country/france")).status == 404
+
+
+def test_what_does_not_fit_is_not_made_and_what_recurs_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    drawn: list[object] = []
+    whole, bar = summary._cell_row, timeline.bar
+    monkeypatch.setattr(summary, "_cell_row", lambda *given: (made.append(given), whole(*given))[1])
+    monkeypatch.setattr(timeline, "bar", lambda *given: (drawn.append(given), bar(*given))[1])
+    warehouse = Warehouse(None)
+    rows = [cell_row(asn=asn, operator=f"MA{asn}", hour=HOUR - 2) for asn in range(1, 1_000)]
+    warehouse.replace([content([], rows)], 1)
+    assert Page(render(warehouse, NOW_MS, full=True)).count("table") == MOST_ROWS
+    assert len(made) == MOST_ROWS
+    assert len(drawn) <= 24
+    warehouse.close()
