@@ -17,6 +17,7 @@ class Metrics:
         self._add_missing(registry)
         self._add_refused(registry)
         self._add_gone(registry)
+        self._add_projection(registry)
         self.batches = Counter(
             "ringback_batches", "Uploads by outcome: stored, known, or why refused", ["outcome"], registry=registry
         )
@@ -24,17 +25,6 @@ class Metrics:
             "ringback_measurements", "Measurements of accepted batches", ["outcome"], registry=registry
         )
         self.log_cursor = Gauge("ringback_log_cursor", "Position of the latest batch in the log", registry=registry)
-        self.projection_cursor = Gauge(
-            "ringback_projection_cursor", "Position up to which batches are judged", registry=registry
-        )
-        self.projection_broken = Gauge(
-            "ringback_projection_broken", "1 while the last attempt to judge what arrived failed", registry=registry
-        )
-        self.projection_standstill = Gauge(
-            "ringback_projection_standstill_seconds",
-            "How long judging has stood still; 0 when it does not",
-            registry=registry,
-        )
         self.quarantined = Gauge(
             "ringback_quarantined_measurements",
             "Measurements that cannot be judged, by class of exception",
@@ -130,4 +120,28 @@ class Metrics:
         )
         self.bodies_gone = Counter(
             "ringback_bodies_gone", "Batches whose bodies went because they were old", registry=registry
+        )
+
+    def _add_projection(self, registry: CollectorRegistry) -> None:
+        """Adds how far judging is, and what is to be judged again (collector/warehouse/waiting.py)."""
+        self.projection_cursor = Gauge(
+            "ringback_projection_cursor", "Position up to which batches are judged", registry=registry
+        )
+        self.projection_broken = Gauge(
+            "ringback_projection_broken", "1 while the last attempt to judge what arrived failed", registry=registry
+        )
+        self.projection_standstill = Gauge(
+            "ringback_projection_standstill_seconds",
+            "How long judging has stood still; 0 when it does not",
+            registry=registry,
+        )
+        self.waiting_hours = Gauge(
+            "ringback_waiting_hours",
+            "Hours of a target that are to be judged again, for the rules, the controls or the blocked keys changed",
+            registry=registry,
+        )
+        self.judged_again_back_to = Gauge(
+            "ringback_judged_again_back_to_seconds",
+            "Unix time back to which all is judged by what holds now; 0 when everything is",
+            registry=registry,
         )

@@ -149,6 +149,15 @@ class Standings:
         self._since[one] = since
         return None if since == before else min(day for day in (before, since) if day is not None)
 
+    def unlike(self, other: Standings) -> dict[Subscriber, int]:
+        """The keys whose standing begins on another day than with `other`, with the earlier of both."""
+        found = {}
+        for one in self._since.keys() | other._since.keys():
+            days = {self._since.get(one), other._since.get(one)}
+            if len(days) > 1:
+                found[one] = min(day for day in days if day is not None)
+        return found
+
     def day(self, one: Subscriber, day: int) -> Day:
         key, asn = one
         return self._days.get(asn, {}).get(key, {}).get(day, Day())

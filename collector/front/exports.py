@@ -18,6 +18,7 @@ from probe.failure import UserError
 PARAMETERS = ("since", "until", "country", "simulated", "full")
 AT_ONCE = 2  # for strangers
 RULES_HEADER, UNJUDGED_HEADER = "Ringback-Rules-Version", "Ringback-Unjudged-Batches"
+WAITING_HEADER = "Ringback-Waiting-Hours"  # that stand as earlier rules, controls or blocked keys had them
 BUSY = "Other exports are under way; try again in a minute."
 SINGLE_LINES = "This is of single lines: send the admin token, or ask for /v1/export/cells."
 
@@ -42,6 +43,7 @@ class Exports:
         except UserError as error:
             raise Refused(503, "nothing_judged", str(error)) from error
         marks = {RULES_HEADER: str(found.rules_version), UNJUDGED_HEADER: str(found.unjudged)}
+        marks[WAITING_HEADER] = str(found.waiting)
         with nullcontext() if wanted.full else self._turns.taken(BUSY):
             return await stream(request, DATASETS[dataset](self._source, wanted), marks, self._stalled_s)
 

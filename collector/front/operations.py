@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 from aiohttp import web
 from msgspec import to_builtins
@@ -31,7 +32,8 @@ class Operations:
 
     async def health(self, request: web.Request) -> web.Response:
         """`{"ok":true}`, or false while judging stands still; to those who may see all also for how long, in seconds,
-        how far the log and the projection are, in batches, and what is missing of what probes sent.
+        how far the log and the projection are, in batches, what is missing of what probes sent, and what is to be
+        judged again because the rules, the controls or the blocked keys changed: how many hours, and since when all is.
 
         The status is 200 all the same: uploads are taken, and nobody is to restart what takes them.
         """
@@ -39,7 +41,7 @@ class Operations:
         standstill_s = self._projector.standstill_s
         if not is_full(request):
             return web.json_response({"ok": standstill_s is None})
-        log, projection = await asyncio.to_thread(self._cursors)
+        (log, projection), left = await asyncio.to_thread(self._cursors), await asyncio.to_thread(self._warehouse.left)
         return web.json_response(
             {
                 "ok": standstill_s is None,
@@ -49,6 +51,8 @@ class Operations:
                 "lag": log - projection,
                 "projection_error": self._projector.error,
                 "missing": to_builtins(await asyncio.to_thread(self._index.missing)),
+                "waiting_hours": left.hours,
+                "judged_again_back_to": None if left.since_ms is None else _hour(left.since_ms),
             }
         )
 
@@ -58,13 +62,15 @@ class Operations:
             raise web.HTTPForbidden(text="Metrics are for the operator: send the admin token.")
         Parameters(request.query, ())
         metrics = self._metrics
-        log, projection = await asyncio.to_thread(self._cursors)
+        (log, projection), left = await asyncio.to_thread(self._cursors), await asyncio.to_thread(self._warehouse.left)
         metrics.log_cursor.set(log)
         metrics.projection_cursor.set(projection)
         metrics.projection_broken.set(self._projector.error is not None)
         metrics.projection_standstill.set(self._projector.standstill_s or 0)
         metrics.tell_missing(await asyncio.to_thread(self._index.missing))
         metrics.tell_unreadable(await asyncio.to_thread(self._index.unreadable))
+        metrics.waiting_hours.set(left.hours)
+        metrics.judged_again_back_to.set((left.since_ms or 0) // 1000)
         metrics.told(metrics.quarantined, self._projector.quarantined)
         metrics.told(metrics.left_out, self._warehouse.faults.counts)
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -73,3 +79,7 @@ class Operations:
         """The positions of log and projection, the projection's read first: the lag is never less than it is."""
         projection = self._warehouse.cursor()
         return self._log.latest(), projection
+
+
+def _hour(moment_ms: int) -> str:
+    return f"{datetime.fromtimestamp(moment_ms / 1000, UTC):%Y-%m-%dT%H:%MZ}"

@@ -6,7 +6,6 @@ expected answer is only inferred (uncalibrated), on those of the day after.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 
@@ -17,7 +16,6 @@ from probe.judge.controls import Controls
 from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
 from probe.model import HOUR_MS, ControlMeasurement
 
-STANDING = 2  # how it is reckoned who counts: when that changes, all is judged again
 CALIBRATION_HOURS = CALIBRATION_MS // HOUR_MS
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -33,12 +31,6 @@ def control_keys(words: Iterable[str]) -> frozenset[str]:
         if not _KEY.fullmatch(key):
             raise UserError(f"--control-key takes a probe's public key, 64 hex digits; {key!r} is not one.")
     return keys
-
-
-def keys_digest(keys: frozenset[str], *, told: bool = False, blocked: frozenset[str] = frozenset()) -> str:
-    """Names a list of control keys, whether standing is told, and who is blocked, so that a change is seen: SHA-256."""
-    words = [*sorted(keys), "told" if told else f"standing {STANDING}", *(f"blocked {key}" for key in sorted(blocked))]
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
 def near_hours(hour: int) -> range:

@@ -7,21 +7,23 @@ again; where records come late, those are told whose line counts now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from collector.facts.buckets import of_day
 from collector.facts.enrolment import FREE
-from collector.facts.standing import DAY_MS, Day, Sighting, Standings, day_of, days_of, sighting
+from collector.facts.standing import DAY_MS, Day, Sighting, Standings, Subscriber, day_of, days_of, sighting
+from collector.judging.frozen import Frozen
 from collector.judging.index import Index
 from collector.judging.who_counts import TOLD, WhoCounts, by_standing
 from collector.log import Record
 from collector.warehouse.store import Warehouse
+from probe.model import HOUR_MS
 
 DAYS = f"""
 SELECT key, asn, received_ms // {DAY_MS}, bool_or(checked), count(*) FILTER (consistent),
        min(CASE WHEN bucket IS NULL THEN '{FREE}' ELSE bucket END)
            FILTER (checked AND (bucket IS NULL OR started_ms // {DAY_MS} = received_ms // {DAY_MS}))
-FROM verdict WHERE asn <> 0 GROUP BY ALL
+FROM verdict WHERE asn <> 0 AND (hour < $2 OR key NOT IN (SELECT unnest($1::VARCHAR[]))) GROUP BY ALL
 """
 NEWEST = "SELECT coalesce(max(received_ms), 0) FROM verdict"
 FOR_EVER_MS = 2**53
@@ -30,8 +32,8 @@ FOR_EVER_MS = 2**53
 class KeptStanding:
     """Who counts, by what `index` holds; where it is `told`, everybody does (who_counts.py)."""
 
-    def __init__(self, index: Index, *, told: bool) -> None:
-        self._index, self._told = index, told
+    def __init__(self, index: Index, frozen: Frozen, *, told: bool) -> None:
+        self._index, self._frozen, self._told = index, frozen, told
         self._standings = Standings()
         self._at: int | None = None  # the position up to which the warehouse holds what is known here
         self._newest_ms = 0
@@ -48,12 +50,30 @@ class KeptStanding:
         if self._told or (self._at == warehouse.cursor() and not anew):
             return
         self._at = None
-        rows = warehouse.select(DAYS)
-        days: dict[tuple[str, int], dict[int, Day]] = {}
-        for key, asn, day, *seen in rows:
-            days.setdefault((key, asn), {})[day] = Day(*seen)
-        self._standings = Standings(days)
+        self._standings = self._of(warehouse, warehouse.apart())
         self._newest_ms = warehouse.select(NEWEST)[0][0]
+
+    def begin_anew(self, warehouse: Warehouse, apart: frozenset[str]) -> dict[Subscriber, int]:
+        """Starts again, now that others are blocked; of those that are `apart` the warehouse's rows tell nothing.
+
+        Returns the keys whose standing begins on another day than it did, with the earlier of both.
+        """
+        if self._told:
+            return {}
+        before, self._standings = self._standings, self._of(warehouse, apart)
+        self._at = None  # until the warehouse, too, knows of it
+        return self._standings.unlike(before)
+
+    def _of(self, warehouse: Warehouse, apart: frozenset[str]) -> Standings:
+        days: dict[Subscriber, dict[int, Day]] = {}
+        for key, asn, day, *seen in warehouse.select(DAYS, [sorted(apart), self._frozen.freezes.until_hour]):
+            days.setdefault((key, asn), {})[day] = Day(*seen)
+        cursor = warehouse.cursor()
+        sent = (r for records in history(self._index, apart) for r in records if r.cursor <= cursor)
+        open_ = (sighting_of(r) for r in sent if not self._frozen.holds(r.hour))
+        standings = Standings(days)
+        standings.add(days_of(open_))
+        return standings
 
     def see(self, arrived: Iterable[Record]) -> list[Record]:
         """Takes records in; returns those, of before, whose line counts now and did not, or did and does not."""
@@ -72,6 +92,14 @@ class KeptStanding:
     def settled(self, cursor: int) -> None:
         """All that was seen is in the warehouse, which stands at this position."""
         self._at = cursor
+
+
+def history(index: Index, keys: Iterable[str]) -> Iterator[list[Record]]:
+    """All that these keys sent, a day's at a time: nobody knows how much it is."""
+    asked = sorted(keys)
+    if asked:
+        for day in sorted({hour * HOUR_MS // DAY_MS for _, hour in index.hours()}):
+            yield index.by_keys(asked, day * DAY_MS, (day + 1) * DAY_MS)
 
 
 def sighting_of(record: Record) -> Sighting:

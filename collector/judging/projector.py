@@ -17,7 +17,7 @@ from pathlib import Path
 
 from collector.facts.kept_targets import TargetBodies
 from collector.judging.affected import dirty_hours
-from collector.judging.controls import keys_digest
+from collector.judging.changed_basis import ChangedBasis, why_anew
 from collector.judging.evidence import Gatherer, Parse, TargetFiles
 from collector.judging.frozen import Frozen
 from collector.judging.index import Index
@@ -26,12 +26,15 @@ from collector.judging.kept_standing import KeptStanding
 from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
 from collector.judging.unblocked import Unblocked
+from collector.judging.who_counts import RECKONING, TOLD_RECKONING
 from collector.log import Log, Record
-from collector.warehouse.store import Basis, Hour, Warehouse, fresh
+from collector.warehouse.basis import Basis
+from collector.warehouse.store import Hour, Warehouse, fresh
 from probe.failure import fault_text
 
 BATCHES = 500  # in one step: at most 25,000 measurements in memory
 HOURS = 500  # in one transaction of a rebuild
+AGAIN = 16  # hours of a target that are judged again in one step, after what arrived
 BURST_S = 0.2  # to let the rest of a burst arrive
 POLL_S = 5.0  # for what nobody announced, a targets file for one
 MAX_BACKOFF_S = 60.0
@@ -84,9 +87,10 @@ class Projector:
         self._quarantine = Quarantine()
         self._told, self._blocked = told, blocked
         self._frozen, self._at_rest = frozen or Frozen(None), at_rest
-        self._standing = KeptStanding(self._index, told=told)
+        self._standing = KeptStanding(self._index, self._frozen, told=told)
         gatherer = Gatherer(self._index, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
         self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
+        self._changed = ChangedBasis(self._index, self._standing, self._files, self._frozen, self._go_on)
         self._begun = False
         # As after an older backup was restored. Asked before more is received, which would hide it.
         self._is_ahead = warehouse.cursor() > log.latest()
@@ -113,12 +117,20 @@ class Projector:
     # --- One piece of work at a time
 
     def step(self, limit: int = BATCHES) -> int:
-        """Judge what at most `limit` batches changed; returns how many batches were consumed, 0 when caught up.
+        """Judge what at most `limit` batches changed, and some of what waits to be judged again on a changed basis.
 
-        A warehouse that was judged by other rules, with other controls or blocked keys, or from another log, is first
-        made again.
+        Returns how many batches and hours that were: 0 when all is judged. A warehouse that cannot be changed in place
+        (changed_basis.py) is first made again.
         """
         self._settle_basis()
+        consumed = self._take_in(limit)
+        again = self._judge_again() if consumed < limit else 0
+        self.lag = self._log.latest() - self._warehouse.cursor()
+        if not consumed + again:
+            self._at_rest()
+        return consumed + again
+
+    def _take_in(self, limit: int) -> int:
         cursor = self._warehouse.cursor()
         self._standing.begin(self._warehouse)
         self.index(cursor + limit)
@@ -129,10 +141,14 @@ class Projector:
             self._warehouse.replace(self._judging.hours(dirty, self._warehouse), arrived.position)
         if len(arrived.counting) == len(arrived.records):  # else it is asked anew what counted before counts no more
             self._standing.settled(self._warehouse.cursor())
-        self.lag = self._log.latest() - self._warehouse.cursor()
-        if arrived.position == cursor:
-            self._at_rest()
         return arrived.position - cursor
+
+    def _judge_again(self) -> int:
+        hours = self._warehouse.next_waiting(AGAIN)
+        if hours:
+            contents = self._judging.hours(hours, self._warehouse)
+            self._warehouse.replace(contents, self._warehouse.cursor(), waited=hours)
+        return len(hours)
 
     def catch_up(self) -> None:
         """Judge all that the log holds."""
@@ -157,27 +173,30 @@ class Projector:
 
     @property
     def _basis(self) -> Basis:
-        controls = keys_digest(self._keys, told=self._told, blocked=self._index.keys)
-        return Basis(rules_version=self._rules.version, controls=controls, log=self._log.id)
+        return Basis(
+            rules_version=self._rules.version,
+            standing=TOLD_RECKONING if self._told else RECKONING,
+            controls=self._keys,
+            blocked=self._index.keys,
+            log=self._log.id,
+        )
 
     def _settle_basis(self) -> None:
         if self._warehouse.is_damaged:
             self._warehouse.start_again()
         self._hide_blocked()
-        basis = self._warehouse.basis()
-        if basis is None and not self._frozen.freezes.all:
-            self._warehouse.begin(self._basis)
-        elif basis != self._basis:
-            logger.info(
-                "The rules, the controls, the blocked keys or the log have changed: judging all measurements again."
-            )
+        stands, wanted = self._warehouse.basis(), self._basis
+        is_behind = self._warehouse.cursor() < self._frozen.freezes.position
+        if stands is None and not self._frozen.freezes.all:
+            self._warehouse.begin(wanted)
+        elif stands is None:
             self.rebuild()
-        elif self._is_ahead:
-            logger.warning("The log holds less than was judged: judging again what it holds.")
+        elif reason := why_anew(stands, wanted, is_ahead=self._is_ahead, is_behind=is_behind):
+            logger.warning("The warehouse is made again of the log, for %s.", reason)
             self.rebuild()
-        elif self._warehouse.cursor() < self._frozen.freezes.position:
-            logger.warning("The warehouse is older than what was frozen in the log: making it again.")
-            self.rebuild()
+        elif stands != wanted:
+            logger.info("The rules, the controls or the blocked keys have changed: what they bear on is judged again.")
+            self._changed.settle(self._warehouse, stands, wanted)
         self._is_ahead = False
         if not self._begun:
             self._quarantine.begin(held(self._warehouse))

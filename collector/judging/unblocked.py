@@ -16,30 +16,30 @@ class Unblocked:
     """An Index that leaves out the records of `keys`, in hex."""
 
     def __init__(self, index: Index, keys: frozenset[str] = frozenset()) -> None:
-        self._index, self.keys = index, keys
+        self.everybody, self.keys = index, keys
 
     def position(self) -> int:
-        return self._index.position()
+        return self.everybody.position()
 
     def extend(self, limit: int) -> int:
-        return self._index.extend(limit)
+        return self.everybody.extend(limit)
 
     def arrived(self, after: int, limit: int) -> Arrived:
-        found = self._index.arrived(after, limit)
+        found = self.everybody.arrived(after, limit)
         return Arrived(found.position, self._of_others(found.records), self._of_others(found.counting))
 
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
-        return self._of_others(self._index.measurements(target, first_hour, last_hour))
+        return self._of_others(self.everybody.measurements(target, first_hour, last_hour))
 
     def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
-        return [] if key in self.keys else self._index.siblings(key, cycle, target)
+        return [] if key in self.keys else self.everybody.siblings(key, cycle, target)
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
-        return self._index.by_keys([key for key in keys if key not in self.keys], since_ms, until_ms, target)
+        return self.everybody.by_keys([key for key in keys if key not in self.keys], since_ms, until_ms, target)
 
     def hours(self) -> set[Hour]:
         """Also those in which only blocked keys measured: they are empty."""
-        return self._index.hours()
+        return self.everybody.hours()
 
     def _of_others(self, records: Iterable[Record]) -> list[Record]:
         return [record for record in records if record.key not in self.keys]

@@ -15,6 +15,9 @@ from collector.facts.buckets import of_day
 from collector.facts.standing import day_of
 from collector.log import Record
 
+RECKONING = "standing 2"  # how it is reckoned who counts: when that changes, all is judged again
+TOLD_RECKONING = "told"
+
 Source = tuple[int, Hashable]  # day (UTC) since 1970, source bucket
 
 

@@ -71,6 +71,7 @@ def describe(
         "ringback": {
             "software": f"ringback {__version__}",
             "rules_version": about.rules_version,
+            "hours_to_be_judged_again": about.waiting,
             "simulated": wanted.simulated,
             "privacy": "exact, below the floor too"
             if wanted.full

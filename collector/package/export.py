@@ -59,6 +59,8 @@ def _tell_end(order: Order, files: list[Files], about: About, say: Say) -> None:
         say(f"{each.dataset}: {each.rows} in {len(each.paths)} file{'' if len(each.paths) == 1 else 's'}")
     if about.unjudged:
         say(f"{about.unjudged} batches are not judged yet, and not in it: export again when the collector caught up.")
+    if about.waiting:
+        say(f"{about.waiting} hours are as judged before the rules or keys changed: export again when none is.")
     if not any(each.rows for each in files):
         this, other = ("simulated", "without") if order.wanted.simulated else ("measured", "with")
         say(

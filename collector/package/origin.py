@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from collector.front.access import TOKEN_FILE
-from collector.front.exports import RULES_HEADER, UNJUDGED_HEADER
+from collector.front.exports import RULES_HEADER, UNJUDGED_HEADER, WAITING_HEADER
 from collector.package.source import DATASETS, About, Source, Wanted
 from collector.package.source import about as about_source
 from collector.package.writing import Pieces
@@ -88,7 +88,9 @@ async def _whole_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 def _about(answer: aiohttp.ClientResponse, url: str) -> About:
     try:
         return About(
-            rules_version=int(answer.headers[RULES_HEADER]), unjudged=int(answer.headers.get(UNJUDGED_HEADER, "0"))
+            rules_version=int(answer.headers[RULES_HEADER]),
+            unjudged=int(answer.headers.get(UNJUDGED_HEADER, "0")),
+            waiting=int(answer.headers.get(WAITING_HEADER, "0")),
         )
     except (KeyError, ValueError) as error:
         raise UserError(f"What answers at {url} is no collector that exports.") from error

@@ -17,8 +17,9 @@ from collector.judging.index import Index
 from collector.log import Log, Record
 from collector.package import ooni
 from collector.package.tables import cell_row, verdict_row
+from collector.warehouse.basis import SCHEMA
 from collector.warehouse.privacy_floor import VISIBLE
-from collector.warehouse.store import SCHEMA, Warehouse
+from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, VerdictRow, cell_from, verdict_from
 from probe import targets as targets_file
 from probe.failure import UserError
@@ -65,10 +66,13 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class About(Struct, frozen=True, kw_only=True):
-    """The provenance of an export. `unjudged`: batches in the log of which nothing is concluded yet."""
+    """The provenance of an export. `unjudged`: batches in the log of which nothing is concluded yet; `waiting`: hours
+    of a target that stand as earlier rules, controls or blocked keys had them.
+    """
 
     rules_version: int
     unjudged: int = 0
+    waiting: int = 0
 
 
 def about(source: Source) -> About:
@@ -77,7 +81,7 @@ def about(source: Source) -> About:
     if basis is None or basis.schema != SCHEMA:
         raise UserError("Nothing is judged yet, or by another version: start the collector on this directory first.")
     unjudged = source.log.latest() - source.warehouse.cursor()
-    return About(rules_version=basis.rules_version, unjudged=unjudged)
+    return About(rules_version=basis.rules_version, unjudged=unjudged, waiting=source.warehouse.left().hours)
 
 
 def cells(source: Source, wanted: Wanted) -> Iterator[bytes]:

@@ -93,6 +93,7 @@ target, hour, started_ms, key, uid, round, country, asn, operator, access, state
 software, received_ms, is_control, simulated, established, bucket
 """
 VACATED = ", ".join(COLUMNS["vacated"])
+_PLACED = [list(VERDICT_COLUMNS).index(name) for name in COLUMNS["vacated"]]
 LATE = f"""
 SELECT DISTINCT target, hour FROM verdict
 WHERE established AND received_ms >= $1 AND received_ms < $2 AND received_ms > (hour + 1) * {HOUR_MS} + {DELAY_MS}
@@ -135,11 +136,14 @@ def destination(connection: duckdb.DuckDBPyConnection) -> str | None:
 # --- Setting marks
 
 
-def note(connection: duckdb.DuckDBPyConnection, hours: Sequence[Mark], fresh: Verdicts) -> None:
-    """Of these (target, hour) something has changed; the `fresh` verdicts are new, or other than they were."""
+def note(connection: duckdb.DuckDBPyConnection, hours: Sequence[Mark], fresh: Verdicts, gone: Verdicts = ()) -> None:
+    """Of these (target, hour) something has changed; the `fresh` verdicts are new, or other than they were; those that
+    are `gone` stood there, and do not any more.
+    """
     news = _notice(connection, fresh)
     if destination(connection) is None:
         return
+    _vacate(connection, gone)
     _mark_totals(connection, hours)
     _mark(connection, Kind.EVENTS, [("", 0)] * news)
     if not fresh:
@@ -154,6 +158,36 @@ def note(connection: duckdb.DuckDBPyConnection, hours: Sequence[Mark], fresh: Ve
 def notice_all(connection: duckdb.DuckDBPyConnection) -> None:
     """Keeps when what the verdicts are about was first heard of, as when each of them was new."""
     connection.execute(NOTICE_ALL)
+
+
+def placed(verdict: Sequence[object]) -> tuple[object, ...]:
+    """Of a verdict, in the order of VERDICT_COLUMNS, where its point stands."""
+    return tuple(verdict[place] for place in _PLACED)
+
+
+def _vacate(connection: duckdb.DuckDBPyConnection, gone: Verdicts) -> None:
+    if not gone:
+        return
+    rows = ", ".join(f"unnest(${i}::{kind}[])" for i, kind in enumerate(COLUMNS["vacated"].values(), 1))
+    left = [list(column) for column in zip(*map(placed, gone), strict=True)]
+    connection.execute(f"INSERT INTO vacated (SELECT {rows}) EXCEPT SELECT {VACATED} FROM vacated", left)
+    target, hour = (list(VERDICT_COLUMNS).index(name) for name in ("target", "hour"))
+    _mark(connection, Kind.VERDICTS, {(str(row[target]), int(str(row[hour]))) for row in gone})
+
+
+def notice_anew(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes what was first heard of follow from what stands, and from nothing that stood there before."""
+    connection.execute(f"DELETE FROM seen WHERE kind <> '{Noticed.RULES}'")
+    notice_all(connection)
+    if destination(connection) is not None:
+        _mark(connection, Kind.EVENTS, [("", 0)])
+
+
+def note_rules(connection: duckdb.DuckDBPyConnection) -> None:
+    """All that stands is about to be judged again, by the rules that `meta` names."""
+    if destination(connection) is not None:
+        connection.execute(NEW_RULES.format(but=""))
+        _mark(connection, Kind.EVENTS, [("", 0)])
 
 
 def feed(connection: duckdb.DuckDBPyConnection, name: str | None) -> None:
@@ -251,7 +285,7 @@ INSERT INTO vacated SELECT {VACATED} FROM {{old}}.verdict EXCEPT SELECT {VACATED
 """
 NEW_RULES = """
 INSERT INTO seen SELECT 'rules', '', 0, '', rules_version::VARCHAR, false, (SELECT max(received_ms) FROM verdict)
-FROM meta WHERE EXISTS (FROM verdict) AND rules_version <> (SELECT rules_version FROM {old}.meta)
+FROM meta WHERE EXISTS (FROM verdict){but}
 ON CONFLICT DO NOTHING
 """
 
@@ -264,7 +298,7 @@ def carry(connection: duckdb.DuckDBPyConnection, old: str) -> None:
         connection.execute(f"INSERT INTO {table} SELECT * FROM {old}.{table}")
     connection.execute(f"UPDATE meta SET fed = old.fed, marks = old.marks FROM {old}.meta AS old")
     connection.execute(f"INSERT INTO seen SELECT * FROM {old}.seen WHERE kind = '{Noticed.RULES}'")
-    connection.execute(NEW_RULES.format(old=old))
+    connection.execute(NEW_RULES.format(but=f" AND rules_version <> (SELECT rules_version FROM {old}.meta)"))
     connection.execute(VACATE.format(old=old))
     _mark_hours(connection, connection.execute(DIFFERING.format(old=old)).fetchall())
     _mark(connection, Kind.EVENTS, [("", 0)])

@@ -21,7 +21,9 @@ from msgspec import Struct
 
 from collector.damaged import set_aside
 from collector.isolation import Faults
-from collector.warehouse import outbox
+from collector.warehouse import basis as bases
+from collector.warehouse import outbox, waiting
+from collector.warehouse.basis import SCHEMA, Basis
 from collector.warehouse.readers import Readers
 from collector.warehouse.tables import (
     CELL_COLUMNS,
@@ -37,8 +39,6 @@ from collector.warehouse.tables import (
     verdict_values,
 )
 from probe.failure import UserError
-
-SCHEMA = 10  # of the tables, and of how records follow from envelopes; a file of another one is remade
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.2.0",  # so that DuckDB 1.4 still opens what 2.0 wrote
@@ -105,15 +105,6 @@ TABLES = (
 )
 
 
-class Basis(Struct, frozen=True, kw_only=True):
-    """What, beside the log, the content follows from; when it changes, all is judged again."""
-
-    rules_version: int
-    controls: str  # digest of the list of control keys
-    log: str  # the id of the log
-    schema: int = SCHEMA
-
-
 def _create(table: str, columns: Mapping[str, str]) -> str:
     return f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
 
@@ -130,9 +121,8 @@ def _of_hours(verb: str, table: str) -> str:
 META_COLUMNS = {
     "schema": "BIGINT",
     "cursor": "BIGINT",
-    "rules_version": "BIGINT",
-    "controls": "VARCHAR",
-    "log": "VARCHAR",
+    **bases.COLUMNS,
+    **waiting.META,
     **outbox.META,
 }
 
@@ -175,14 +165,25 @@ class Warehouse:
         """What the content was judged by; None for a new file."""
         ((schema,),) = self.select("SELECT schema FROM meta")
         if schema != SCHEMA:  # its other columns are not ours to read
-            return Basis(schema=schema, rules_version=0, controls="", log="")
-        ((version, controls, log),) = self.select("SELECT rules_version, controls, log FROM meta")
-        return None if version is None else Basis(rules_version=version, controls=controls, log=log)
+            return Basis(schema=schema, rules_version=0, log="")
+        return bases.written(self.select(bases.SELECT)[0])
+
+    def next_waiting(self, limit: int) -> list[Hour]:
+        """Hours that are to be judged again, the newest first."""
+        return [(target, hour) for target, hour in self.select(waiting.NEXT, [limit])]
+
+    def left(self) -> waiting.Left:
+        """What is still to be judged again."""
+        return waiting.Left(*self.select(waiting.LEFT)[0])
+
+    def apart(self) -> frozenset[str]:
+        """Keys of whom the rows that stand do not tell yet what they sent."""
+        return frozenset(key for (key,) in self.select(waiting.APART))
 
     def dump(self) -> dict[str, list[Values]]:
         """All content in one canonical order, without the cursor: table → rows."""
         return {
-            "basis": self.select("SELECT rules_version, controls FROM meta"),
+            "basis": self.select("SELECT rules_version, standing, controls, blocked FROM meta"),
             **{table.name: self.select(f"SELECT * FROM {table.name} {table.ordered}") for table in TABLES},
         }
 
@@ -191,8 +192,7 @@ class Warehouse:
     def begin(self, basis: Basis) -> None:
         """Notes what an empty warehouse is going to be judged by."""
         with self._lock:
-            said = [basis.rules_version, basis.controls, basis.log]
-            self._connection.execute("UPDATE meta SET rules_version = $1, controls = $2, log = $3", said)
+            bases.write(self._connection, basis)
 
     def feed(self, name: str | None) -> None:
         """Marks changes for the InfluxDB of this name from now on (outbox.py), or for none any more."""
@@ -205,15 +205,21 @@ class Warehouse:
             self._settle_feed = settle
             settle()
 
-    def replace(self, contents: Sequence[HourContent], cursor: int) -> list[HourContent]:
+    def replace(self, contents: Sequence[HourContent], cursor: int, waited: Sequence[Hour] = ()) -> list[HourContent]:
         """Make the content of these hours just this, and move the cursor, in one transaction.
 
-        Returns those that differ from what stood there; the others are not written.
+        Returns those that differ from what stood there; the others are not written. Those that `waited` to be judged
+        again do so no more.
         """
         with self._lock:
             standing = self._standing(contents)
             changed = [content for content in contents if _differs(content, standing)]
-            self.change(lambda _: self._write(changed, standing, cursor))
+
+            def work(connection: duckdb.DuckDBPyConnection) -> None:
+                self._write(changed, standing, cursor)
+                waiting.done(connection, waited)
+
+            self.change(work)
         return changed
 
     def change(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
@@ -290,7 +296,8 @@ class Warehouse:
             if rows:  # to plan a statement that does nothing takes as long as one that does
                 self._connection.execute(_insert(table.name, table.columns), _columns(rows, len(table.columns)))
         fresh = [row for content in contents for row in _fresh(content, standing["verdict"])]
-        outbox.note(self._connection, places, fresh)
+        gone = [row for content in contents for row in _gone(content, standing["verdict"])]
+        outbox.note(self._connection, places, fresh, gone)
         self._connection.execute("UPDATE meta SET cursor = $1", [cursor])
 
     def _standing(self, contents: Sequence[HourContent]) -> dict[str, _Standing]:
@@ -314,6 +321,12 @@ def _fresh(content: HourContent, standing: _Standing) -> list[Values]:
     """The verdicts that the warehouse lacks, or holds otherwise."""
     before = set(standing.get((content.target, content.hour), ()))
     return [values for values in map(verdict_values, content.verdicts) if values not in before]
+
+
+def _gone(content: HourContent, standing: _Standing) -> list[Values]:
+    """Those that stand, and will not stand there any more."""
+    after = {outbox.placed(verdict_values(row)) for row in content.verdicts}
+    return [row for row in standing.get((content.target, content.hour), ()) if outbox.placed(row) not in after]
 
 
 def fresh(path: Path) -> Warehouse:
@@ -389,6 +402,7 @@ def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create("meta", META_COLUMNS))
     for table in TABLES:
         connection.execute(_create(table.name, table.columns))
+    connection.execute(_create("waiting", waiting.COLUMNS))
     outbox.lay_out(connection)
-    connection.execute("INSERT INTO meta VALUES ($1, 0, NULL, NULL, NULL, NULL, 0)", [SCHEMA])
+    connection.execute("INSERT INTO meta (schema, cursor, apart, marks) VALUES ($1, 0, [], 0)", [SCHEMA])
     connection.commit()

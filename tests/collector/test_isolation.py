@@ -12,8 +12,9 @@ from collector.front.page.page import render
 from collector.isolation import Faults
 from collector.package.source import Source, Wanted, cells, verdicts
 from collector.warehouse import questions
+from collector.warehouse.basis import Basis
 from collector.warehouse.questions import CellQuery, VerdictQuery
-from collector.warehouse.store import Basis, Warehouse
+from collector.warehouse.store import Warehouse
 from probe.model import HOUR_MS
 from tests.collector.log.memory_log import MemoryLog
 from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, cell_row, content, verdict_row
@@ -48,7 +49,7 @@ def test_what_may_pass_by_itself_is_no_rows_fault(error: Exception) -> None:
 def warehouse() -> Iterator[Warehouse]:
     """One good and one spoilt row in each table."""
     with closing(Warehouse(None)) as one:
-        one.begin(Basis(rules_version=1, controls="", log=""))
+        one.begin(Basis(rules_version=1, log=""))
         one.replace(
             [
                 content(

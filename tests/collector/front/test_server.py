@@ -103,6 +103,8 @@ async def test_health_says_how_far_behind_the_projection_is(collector: Serving) 
         "lag": 0,
         "projection_error": None,
         "missing": NOTHING,
+        "waiting_hours": 0,
+        "judged_again_back_to": None,
     }
 
 
@@ -115,6 +117,8 @@ async def test_a_broken_projection_does_not_stop_ingest(tmp_path: Path) -> None:
         assert (await collector.post(volunteer.seal([volunteer.measure()])))[0] == 200
         await eventually(lambda: collector.parts.projector.error is not None)
         assert await collector.post(volunteer.seal([volunteer.measure()])) == (200, {"stored": 1, "known": 0})
+        # Judging goes on newest first, once it does.
+        collector.parts.warehouse.change(lambda c: c.execute("INSERT INTO waiting VALUES ('viber/call', 492222)"))
         said = json.loads((await collector.get("/healthz"))[1])
         assert said.pop("standstill_s") >= 0
         assert said == {
@@ -124,9 +128,14 @@ async def test_a_broken_projection_does_not_stop_ingest(tmp_path: Path) -> None:
             "lag": 2,
             "projection_error": "OSError: no judge today",
             "missing": NOTHING,
+            "waiting_hours": 1,
+            "judged_again_back_to": "2026-02-25T07:00Z",
         }
         assert await collector.get("/healthz", Authorization="nobody") == (200, '{"ok": false}')
-        assert "ringback_projection_broken 1.0" in (await collector.get("/metrics"))[1]
+        metrics = (await collector.get("/metrics"))[1]
+        assert "ringback_projection_broken 1.0" in metrics
+        assert "ringback_waiting_hours 1.0" in metrics
+        assert "ringback_judged_again_back_to_seconds 1.7720028e+09" in metrics
 
 
 async def test_what_cannot_be_judged_is_counted_and_stops_nothing(tmp_path: Path) -> None:

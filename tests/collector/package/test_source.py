@@ -11,8 +11,9 @@ from collector.judging.projector import Projector
 from collector.package.source import DATASETS, PUBLIC, Source, cells, measurements, verdicts
 from collector.package.tables import CELLS, OF_OPERATORS, STATES, VERDICTS, columns
 from collector.warehouse import privacy_floor, questions
+from collector.warehouse.basis import Basis
 from collector.warehouse.questions import CellQuery, VerdictQuery
-from collector.warehouse.store import Basis, Warehouse
+from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CellRow
 from probe.judge.cells import LINES_FLOOR
 from probe.model import HOUR_MS, Json
@@ -123,7 +124,7 @@ def test_cells_are_exported_a_day_at_a_time() -> None:
     """So much is in memory at once, however long the interval is."""
     first, days, networks = HOURS[0] // 24 * 24, 20, 20
     warehouse = Warehouse(None)
-    warehouse.begin(Basis(rules_version=1, controls="", log=""))
+    warehouse.begin(Basis(rules_version=1, log=""))
     contents = [
         content([], [cell(hour, asn) for asn in range(1, networks + 1)]) for hour in range(first, first + days * 24)
     ]

@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from collector.warehouse import outbox
+from collector.warehouse.basis import Basis
 from collector.warehouse.outbox import Kind
-from collector.warehouse.store import Basis, Warehouse, fresh
+from collector.warehouse.store import Warehouse, fresh
 from tests.collector.rows import HOUR, KEYS, cell_row, content, verdict_row
 
 DAY = HOUR // 24
@@ -111,7 +112,7 @@ def test_marks_outlive_the_process(tmp_path: Path) -> None:
 
 def adopted(tmp_path: Path, old: Warehouse, *contents: Any, rules_version: int = 1) -> None:
     made = fresh(tmp_path / "w.new")
-    made.begin(Basis(rules_version=rules_version, controls="d", log="l"))
+    made.begin(Basis(rules_version=rules_version, log="l"))
     made.replace(list(contents), 5)
     made.close()
     old.adopt(tmp_path / "w.new")
@@ -119,7 +120,7 @@ def adopted(tmp_path: Path, old: Warehouse, *contents: Any, rules_version: int =
 
 def test_what_an_adopted_file_says_otherwise_is_marked(tmp_path: Path) -> None:
     warehouse = fed(tmp_path / "w")
-    warehouse.begin(Basis(rules_version=1, controls="d", log="l"))
+    warehouse.begin(Basis(rules_version=1, log="l"))
     same, moving = content([verdict_row(hour=HOUR + 48, uid="s")]), content([verdict_row(uid="m", access="wifi")])
     warehouse.replace([same, moving], 1)
     settled(warehouse)

@@ -15,7 +15,8 @@ import duckdb
 import msgspec
 import pytest
 
-from collector.warehouse.store import SCHEMA, Basis, Warehouse, fresh, in_order
+from collector.warehouse.basis import SCHEMA, Basis
+from collector.warehouse.store import Warehouse, fresh, in_order
 from collector.warehouse.tables import (
     CELL_COLUMNS,
     FAILING_COLUMNS,
@@ -115,10 +116,10 @@ def test_a_transaction_that_fails_leaves_everything_as_it_was() -> None:
 def test_a_new_file_has_no_basis_until_it_is_begun(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "w")
     assert warehouse.basis() is None
-    warehouse.begin(Basis(rules_version=3, controls="d", log="l"))
+    warehouse.begin(Basis(rules_version=3, standing="told", controls=frozenset({"d"}), log="l"))
     warehouse.close()
     again = Warehouse(tmp_path / "w")
-    assert again.basis() == Basis(rules_version=3, controls="d", log="l", schema=SCHEMA)
+    assert again.basis() == Basis(rules_version=3, standing="told", controls=frozenset({"d"}), log="l", schema=SCHEMA)
     again.close()
 
 
