@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -41,6 +42,7 @@ from collector.influx.vitals import Vitals
 from collector.influx.vocabulary import release_of
 from collector.judging.controls import control_keys
 from collector.judging.evidence import TargetFiles
+from collector.judging.forgetting import Forgetting, forget
 from collector.judging.frozen import Frozen
 from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
@@ -149,7 +151,8 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         blocked = _blocked(options.data)
         who: _Who = {"told": options.simulated, "blocked": blocked}
         rest = _rest(options, log, index, warehouse, frozen, metrics)
-        keeping: _Keeping = {"frozen": frozen, "at_rest": rest}
+        forgetting = Forgetting(options.data / LOG_DIRECTORY, log, frozen, key.key, key.sign)
+        keeping: _Keeping = {"frozen": frozen, "at_rest": rest, "forget": partial(forget, forgetting, index)}
         projector = Projector(
             log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **who, **keeping
         )
@@ -194,6 +197,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
 class _Keeping(TypedDict):
     frozen: Frozen
     at_rest: Callable[[], None]
+    forget: Callable[[Callable[[], None]], None]
 
 
 def _frozen(data: Path) -> Frozen:

@@ -11,6 +11,7 @@ from typing import Protocol
 from collector.commands import (
     backup,
     export,
+    forget,
     hold,
     influx,
     keys,
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "link": link,
     "keys": keys,
     "hold": hold,
+    "forget": forget,
     "replay": replay,
     "export": export,
     "influx": influx,

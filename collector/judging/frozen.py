@@ -17,6 +17,8 @@ from msgspec import Struct
 
 from collector.facts.enrolment import FREE
 from collector.facts.standing import DAY_MS, Sighting, day_of
+from collector.judging import frozen_without
+from collector.judging.frozen_without import Lines
 from collector.judging.index import Hour, SqliteIndex
 from collector.log import freezes, segment
 from collector.log.freezes import NONE, Freeze, Freezes
@@ -68,6 +70,13 @@ class Frozen:
             files=freezes.digests(part),
         )
         freezes.finish(part, one, f"{segment.name_of(day)}-1")
+        self.freezes = freezes.read(self._directory)
+
+    def leave_out(self, lines: Lines) -> None:
+        """Makes again what is frozen, without these lines. Raises OSError, duckdb.Error."""
+        assert self._directory is not None
+        for place, one in zip(self.freezes.places, self.freezes.all, strict=True):
+            frozen_without.leave_out(self._directory, place, one, lines)
         self.freezes = freezes.read(self._directory)
 
     def thaw(self, warehouse: Warehouse) -> None:

@@ -20,7 +20,7 @@ from collector.judging import heard, index_schema, index_thinning, records
 from collector.judging.heard import Heard
 from collector.judging.index_schema import LINES
 from collector.judging.records import Batch, Brief, OpenedBatches, Unreadable
-from collector.log import Entry, Log, Record
+from collector.log import Entry, Log, Record, segment
 from collector.log.freezes import NONE, Freezes
 from probe.model import HOUR_MS, Link, Measurement
 
@@ -135,10 +135,13 @@ class SqliteIndex:
     def clear(self) -> None:
         """Forgets all, so that it is made again."""
         with self._writing, self._connection as connection:
+            connection.execute("PRAGMA secure_delete = ON")
             connection.execute("BEGIN IMMEDIATE")
             for name in index_schema.NAMES:
                 connection.execute(f"DELETE FROM {name}")
             connection.execute("UPDATE meta SET position = 0")
+        with self._writing:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # of what was forgotten nothing is to stay
         self.freeze(self._freezes)
 
     def freeze(self, freezes: Freezes) -> None:
@@ -390,7 +393,7 @@ class SqliteIndex:
         line, key, uid, target, cycle, round, started_ms = row
         position, number = divmod(line, LINES)
         ((software, targets),) = self._read("SELECT software, targets FROM batch WHERE position = ?", position)
-        (entry,) = self._log.read(position - 1, 1)
+        entry = self._entry(position) or segment.lost(position)
         measurement = Measurement(
             uid=uid.hex(),
             target=target,
@@ -411,10 +414,16 @@ class SqliteIndex:
         batch, number = self._at(line)
         return batch.lines[number]
 
+    def _entry(self, position: int) -> Entry | None:
+        found = self._log.read(position - 1, 1)
+        return found[0] if found and found[0].position == position else None
+
     def _open(self, position: int) -> Batch:
         """The batch that was taken in. Raises Unreadable when the disk has lost a part of it."""
         ((digest,),) = self._read("SELECT digest FROM batch WHERE position = ?", position)
-        (entry,) = self._log.read(position - 1, 1)
+        entry = self._entry(position)
+        if entry is None:
+            raise Unreadable(position, "Gone")
         batch = records.opened(entry)
         if entry.envelope.digest != digest:
             raise Unreadable(position, "Altered")

@@ -52,7 +52,8 @@ class Stopped(Exception):
 class Projector:
     """Keeps `index` and `warehouse` up with `log`. `control_keys` are hex; `parse` reads a file of `targets`; `told`:
     everybody counts; `blocked` are the keys that count for nothing now. What is `frozen` is never judged again.
-    `at_rest` is called, between two steps, when all that the log holds is judged.
+    `at_rest` is called, between two steps, when all that the log holds is judged; `forget` before each, with how to
+    judge all again, for what is to be forgotten.
 
     `step` and `rebuild` block, and must not run at the same time; `run` calls them in one thread of its own.
     `lag` is how many batches were not judged when it last looked; `error` is why the last step failed, or None.
@@ -73,6 +74,7 @@ class Projector:
         blocked: Callable[[], frozenset[str]] = frozenset,
         frozen: Frozen | None = None,
         at_rest: Callable[[], None] = lambda: None,
+        forget: Callable[[Callable[[], None]], None] = lambda rebuild: None,
     ) -> None:
         self.lag = 0
         self.error: str | None = None
@@ -86,7 +88,7 @@ class Projector:
         self._files = TargetFiles(targets, parse)
         self._quarantine = Quarantine()
         self._told, self._blocked = told, blocked
-        self._frozen, self._at_rest = frozen or Frozen(None), at_rest
+        self._frozen, self._at_rest, self._forget = frozen or Frozen(None), at_rest, forget
         self._standing = KeptStanding(self._index, self._frozen, told=told)
         gatherer = Gatherer(self._index, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
         self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
@@ -122,6 +124,7 @@ class Projector:
         Returns how many batches and hours that were: 0 when all is judged. A warehouse that cannot be changed in place
         (changed_basis.py) is first made again.
         """
+        self._forget(self.rebuild)
         self._settle_basis()
         consumed = self._take_in(limit)
         again = self._judge_again() if consumed < limit else 0

@@ -20,11 +20,11 @@ from collector.log import freezes, operator, segment
 from probe import durable
 from probe.failure import UserError
 
-# What is frozen comes after the segments that are copied: it may be what their bodies have gone for.
-PLAIN = (
-    "log/id",
+# What is said to be done comes before the segments, and what bodies went for after them: a backup that is taken
+# meanwhile then says no more than it holds, and holds no less.
+FIRST = ("log/id", f"log/{operator.FILE}")
+LAST = (
     f"log/{freezes.DIRECTORY}/*-*/*",
-    f"log/{operator.FILE}",
     "targets/*.yaml",
     collector_key.KEY_FILE,
     pseudonyms.FILE,
@@ -40,10 +40,11 @@ def backup(data: Path, out: Path) -> int:
     shutil.rmtree(part, ignore_errors=True)
     try:
         durable.make_directory(part / "log")
+        _copy_plain(data, part, FIRST)
         days = sorted((data / "log").glob("*.sqlite"))
         for path in days:
             _copy_segment(path, part / "log" / path.name)
-        _copy_plain(data, part)
+        _copy_plain(data, part, LAST)
         _sync(part)
         part.rename(out)
         durable.sync_directory(out.parent)
@@ -84,8 +85,8 @@ def _copy_segment(path: Path, to: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def _copy_plain(data: Path, part: Path) -> None:
-    for pattern in PLAIN:
+def _copy_plain(data: Path, part: Path, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
         for path in data.glob(pattern):
             to = part / path.relative_to(data)
             durable.make_directory(to.parent)

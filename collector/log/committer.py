@@ -71,6 +71,12 @@ class Committer:
         self._waiting.put(_Alone(work, future))
         return await asyncio.wrap_future(future)
 
+    def alone_now(self, work: Callable[[], T]) -> T:
+        """The same for a thread that waits."""
+        future: Future[T] = Future()
+        self._waiting.put(_Alone(work, future))
+        return future.result()
+
     def close(self) -> None:
         """Writes what waits and ends the thread."""
         self._waiting.put(None)

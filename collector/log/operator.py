@@ -1,5 +1,5 @@
-"""The operator's records: whose key was blocked or let in again, and which bodies are held. What a person decided,
-beside the log.
+"""The operator's records: whose key was blocked or let in again, what is held, what is to be forgotten. What a person
+decided, beside the log.
 
     DATA/log/operator.ndjson   {"at_ms":…,"key":"<64 hex digits>","what":"block","reason":"…"}, one a line
 
@@ -37,9 +37,12 @@ class What(StrEnum):
     UNBLOCK = "unblock"
     HOLD = "hold"
     RELEASE = "release"
+    FORGET = "forget"
+    FORGOTTEN = "forgotten"  # it was done
 
 
-TAKEN_BACK = {What.UNBLOCK: What.BLOCK, What.RELEASE: What.HOLD}  # what a word takes back
+# What a word takes back.
+TAKEN_BACK = {What.UNBLOCK: What.BLOCK, What.RELEASE: What.HOLD, What.FORGOTTEN: What.FORGET}
 Subject = tuple[str, str, str]  # key, digest, day; one of them is said
 
 
@@ -51,6 +54,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     digest: str = ""  # hex
     day: str = ""  # 2026-11-28
     what: What
+    why: str = ""  # of what is forgotten (tombstone.py)
     reason: str = ""
 
     @property
@@ -131,6 +135,11 @@ def _alone(directory: Path) -> Iterator[None]:
 def blocked_in(directory: Path) -> Callable[[], frozenset[str]]:
     """Asks for the keys that are blocked now. Asking raises UserError."""
     return _asked(directory, blocked_by)
+
+
+def decided_in(directory: Path) -> Callable[[], list[Decision]]:
+    """Asks for all records, in order. Asking raises UserError."""
+    return _asked(directory, list)
 
 
 def held_in(directory: Path) -> Callable[[], Holds]:

@@ -64,6 +64,22 @@ def rewrite(one: Segment, going: Collection[int], tombstones: Mapping[int, bytes
     return Gone(len(going) + len(tombstones), before - after)
 
 
+def erase_in_place(one: Segment, tombstones: Mapping[int, bytes]) -> None:
+    """The same in the segment that is written to: what was in its pages is written over, and its journal emptied.
+
+    Raises sqlite3.Error, also when another process reads it: then the journal may still hold what the file does not.
+    """
+    with closing(segment.writing_connection(one.path)) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", tombstones.items())
+        connection.executemany("DELETE FROM envelope WHERE position = ?", [(position,) for position in tombstones])
+        connection.execute("COMMIT")
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError(f"{one.path.name} is read by another process: its journal is emptied later")
+
+
 def _copy(connection: sqlite3.Connection, going: Collection[int], tombstones: Mapping[int, bytes]) -> None:
     connection.execute("CREATE TEMP TABLE going (position INTEGER PRIMARY KEY)")
     connection.executemany("INSERT INTO going VALUES (?)", [(position,) for position in going])

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from collector.log import tombstone
 from probe.codecs.seal import SealError, unseal
 
 MOST_FAULTS_OF_PAGES = 20  # of one file, in SQLite's words
@@ -29,6 +30,7 @@ MISSING = """
 SELECT position FROM digest EXCEPT SELECT position FROM envelope EXCEPT SELECT position FROM gone
 EXCEPT SELECT position FROM tombstone ORDER BY position
 """
+TOMBSTONES = "SELECT t.position, signed, sha256 FROM tombstone AS t LEFT JOIN digest AS d ON d.position = t.position"
 GLANCE_BATCHES = 20
 GLANCE_BYTES = 64_000_000  # of a file whose pages are all looked at, when a collector starts
 
@@ -74,6 +76,11 @@ def _examined(path: Path, check: str | None, newest: int | None) -> Examined:
             if newest is None and _has(connection, "gone"):
                 ((gone,),) = connection.execute("SELECT count(*) FROM gone")
                 faults += [f"batch {position}: its body is missing" for (position,) in connection.execute(MISSING)]
+                faults += [
+                    f"batch {position}: its tombstone is not the collector's"
+                    for position, signed, digest in connection.execute(TOMBSTONES)
+                    if digest is None or not tombstone.is_for(signed, digest)
+                ]
     except sqlite3.Error as error:
         faults.append(f"{error}")
     return Examined(path=path, batches=batches, gone=gone, faults=tuple(f"{path.name}: {fault}." for fault in faults))

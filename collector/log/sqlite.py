@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,19 @@ class SqliteLog:
             except sqlite3.DatabaseError:
                 found.append(segment.lost(position))
         return found
+
+    def erase(self, tombstones: Mapping[int, bytes]) -> None:
+        """Puts tombstones in the place of the bodies at these positions. Raises OSError, sqlite3.Error, LogFull."""
+        for one, later in zip(self._segments, [*self._segments[1:], None], strict=True):
+            own = {
+                at: each for at, each in tombstones.items() if one.first <= at and (later is None or at < later.first)
+            }
+            if own and later is not None:
+                self._forget_readers(one)
+                rewriting.rewrite(one, (), own)
+                self._forget_readers(one)
+            elif own:
+                self._committer.alone_now(partial(rewriting.erase_in_place, one, own))
 
     def _begin(self, day: int) -> None:
         """Begins the segment of a day, in the writing thread, unless a later one has begun; closes the one before."""
