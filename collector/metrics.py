@@ -94,7 +94,7 @@ class Metrics:
         """Adds what limits keep out (collector/front/executors.py, door.py)."""
         self.turned_away = Counter(
             "ringback_turned_away",
-            "Requests refused with 429: a queue was full, ingest or reading, or a source behind a proxy had too many",
+            "Requests refused with 429: a queue was full (ingest, careful, reading), or a proxy's source had too many",
             ["queue"],
             registry=registry,
         )

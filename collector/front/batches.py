@@ -24,27 +24,17 @@ from collector.front.memory import Memory
 from collector.front.origins import Origin, Origins
 from collector.front.pace import Pace
 from collector.front.refusals import Refused, refusal
+from collector.front.unsealing import unsealed
 from collector.log import Envelope, Log, LogFull
 from collector.metrics import Metrics
 from probe.addresses import is_public, prefix_of
 from probe.codecs.receipt import Receipt, issue
-from probe.codecs.seal import LIMITS, SealedBatch, SealError, unseal
+from probe.codecs.seal import LIMITS, SealedBatch
 from probe.failure import UserError
 from probe.model import Measurement
 
 CONTENT_TYPE = "application/vnd.ringback.batch+gzip"
 MOST_PREFIXES = 1000  # of one batch that are looked up
-
-# Reasons of a SealError that are not the plain 400 of something that is no batch.
-STATUSES = {
-    "too_large": 413,
-    "bomb": 413,
-    "too_many": 413,
-    "too_deep": 413,
-    "bad_schema": 422,
-    "bad_succession": 422,
-    "duplicate_uid": 422,
-}
 
 
 class IngestLimits(Struct, frozen=True, kw_only=True):
@@ -95,6 +85,7 @@ class Ingest:
             with self._memory.taken() as take:
                 receipt = await self._accept(request, take)
         except Refused as refused:
+            refused.__traceback__ = None  # its frames hold what was read, and would until garbage is looked for
             self._metrics.batches.labels(refused.reason).inc()
             return _refuse(refused)
         self._count(receipt)
@@ -104,10 +95,7 @@ class Ingest:
         _check_headers(request, self._limits)
         data = await _read_body(request, self._limits, take)
         received_ms = self._received_ms()
-        try:
-            batch = await request.app[EXECUTORS].ingest.run(unseal, data)
-        except SealError as error:
-            raise Refused(STATUSES.get(error.reason, 400), error.reason, str(error)) from error
+        batch = await unsealed(request.app[EXECUTORS], data)
         self._check_world(batch)
         is_new = await self._append(batch, data, received_ms, self._origin(request, batch, received_ms))
         lines = len(batch.measurements)

@@ -7,6 +7,7 @@ for those who stand in it give up, and ask again. The owner is never refused, fo
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -20,13 +21,15 @@ T = TypeVar("T")
 
 BUSY = "The collector has more to do than it can at the moment; try again later."
 
+SWITCH_S = 0.0005  # for which one thread computes while others wait: an upload passes through four
+
 
 class Size(Struct, frozen=True):
     threads: int
     waiting: int  # beside what the threads are at
 
 
-INGEST, READING = Size(2, 32), Size(2, 16)
+INGEST, CAREFUL, READING = Size(2, 32), Size(1, 16), Size(2, 16)
 
 
 class Bounded:
@@ -62,7 +65,10 @@ def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> N
 
 
 class Executors(Struct, frozen=True, kw_only=True):
+    """`careful` is for uploads that cost much to read (unsealing.py)."""
+
     ingest: Bounded
+    careful: Bounded
     reading: Bounded
 
 
@@ -78,16 +84,20 @@ def add_executors(
     """Adds the executors to an application, which ends them. `turned_away` is told which of them refused."""
     executors = Executors(
         ingest=Bounded("ingest", ingest, lambda: turned_away("ingest")),
+        careful=Bounded("careful", CAREFUL, lambda: turned_away("careful")),
         reading=Bounded("reading", read, lambda: turned_away("reading")),
     )
     app[EXECUTORS] = executors
 
-    async def ending(_: web.Application) -> AsyncIterator[None]:
+    async def running(_: web.Application) -> AsyncIterator[None]:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
         yield
-        executors.ingest.close()
-        executors.reading.close()
+        sys.setswitchinterval(before)
+        for each in (executors.ingest, executors.careful, executors.reading):
+            each.close()
 
-    app.cleanup_ctx.append(ending)
+    app.cleanup_ctx.append(running)
 
 
 def reading(request: web.Request) -> Bounded:

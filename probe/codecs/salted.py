@@ -37,9 +37,9 @@ class Opened(Struct, frozen=True, kw_only=True):
     path: tuple[str, ...]
 
 
-def line_leaf(line: bytes, number: int, salt: bytes) -> bytes:
-    """The leaf of a line, 32 bytes. Raises ValueError when the line is not an object as described."""
-    return merkle.root([leaf for _, _, leaf in _fields(line, number, salt)])
+def line_leaf(line: bytes, number: int, salt: bytes, most: int = MOST_FIELDS) -> bytes:
+    """The leaf of a line, 32 bytes. Raises ValueError when the line is no such object, or has more fields."""
+    return merkle.root([leaf for _, _, leaf in _fields(line, number, salt, most)])
 
 
 def open_fields(line: bytes, number: int, salt: bytes, names: Iterable[str]) -> tuple[Opened, ...]:
@@ -65,14 +65,14 @@ def opened_leaf(opened: Opened) -> bytes:
     return merkle.root_by_path(own, opened.index, opened.size, [bytes.fromhex(each) for each in opened.path])
 
 
-def _fields(line: bytes, number: int, salt: bytes) -> list[tuple[bytes, bytes, bytes]]:
+def _fields(line: bytes, number: int, salt: bytes, most: int = MOST_FIELDS) -> list[tuple[bytes, bytes, bytes]]:
     """Text, salt and leaf of each field."""
     try:
         found = _OBJECT.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise ValueError("the line is no JSON object") from error
-    if len(found) > MOST_FIELDS:
-        raise ValueError(f"the line has more than {MOST_FIELDS} fields")
+    if len(found) > most:
+        raise ValueError(f"the line has more than {most} fields")
     named, sha256 = hashlib.blake2s(number.to_bytes(2), key=salt, digest_size=SALT_BYTES), hashlib.sha256
     fields = []
     for name, value in found.items():

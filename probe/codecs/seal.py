@@ -82,11 +82,13 @@ def digests(lines: Iterable[bytes]) -> list[bytes]:
     return [hashlib.sha256(line).digest() for line in lines]
 
 
-def leaves(lines: Iterable[bytes], salt: str) -> list[bytes]:
-    """The leaf of each line of a batch of format 2, the header's first. Raises SealError when a line has none."""
+def leaves(lines: Iterable[bytes], salt: str, most: int = salted.MOST_FIELDS) -> list[bytes]:
+    """The leaf of each line of a batch of format 2, the header's first. Raises SealError when a line has none, or more
+    fields than so many.
+    """
     try:
         key = bytes.fromhex(salt)
-        return [salted.line_leaf(line, number, key) for number, line in enumerate(lines)]
+        return [salted.line_leaf(line, number, key, most) for number, line in enumerate(lines)]
     except ValueError as error:
         raise SealError("bad_json", f"A line has no leaf: {error}.") from None
 
@@ -96,8 +98,8 @@ def signed_bytes(each: Iterable[bytes], number: int = 1) -> bytes:
     return CONTEXTS[number] + b"".join(each)
 
 
-def _to_sign(header: BatchHeader, lines: Sequence[bytes]) -> bytes:
-    each = digests(lines) if header.format == 1 else leaves(lines, header.salt)
+def _to_sign(header: BatchHeader, lines: Sequence[bytes], limits: Limits = LIMITS) -> bytes:
+    each = digests(lines) if header.format == 1 else leaves(lines, header.salt, limits.keys)
     return signed_bytes(each, header.format)
 
 
@@ -124,7 +126,7 @@ def unseal(data: bytes, limits: Limits = LIMITS) -> SealedBatch:
     header = decode(header_line, BatchHeader, limits)
     check_header(header, limits)
     _check_number(header, lines, limits)
-    _check_signature(header, signature_line, [header_line, *lines])
+    _check_signature(header, signature_line, [header_line, *lines], limits)
     _check_succession(header)
     batch = _read(header, lines, limits)
     if len({measurement.uid for measurement in batch.measurements}) < len(batch.measurements):
@@ -246,13 +248,13 @@ def _check_number(header: BatchHeader, lines: Sequence[bytes], limits: Limits) -
         raise SealError("too_many", f"The batch has more than {limits.measurements} measurements.")
 
 
-def _check_signature(header: BatchHeader, signature_line: bytes, signed: Sequence[bytes]) -> None:
+def _check_signature(header: BatchHeader, signature_line: bytes, signed: Sequence[bytes], limits: Limits) -> None:
     found = _SIGNATURE.fullmatch(signature_line)
     if found is None:
         raise SealError("bad_format", "The last line of a batch is its signature, 128 hex digits, and no more.")
     if not ed25519.is_sound_key(header.key):
         raise SealError("bad_key", "The key is not an Ed25519 public key, or one that signs anything.")
-    if not ed25519.verifies(header.key, found[1].decode(), _to_sign(header, signed)):
+    if not ed25519.verifies(header.key, found[1].decode(), _to_sign(header, signed, limits)):
         raise SealError("bad_signature", "The signature does not verify: the batch was altered.")
 
 

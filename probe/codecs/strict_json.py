@@ -43,6 +43,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     small_bytes: int = 64_000  # plain: no ratio is asked of so little
     contexts: int = 8
     tokens: int = 100_000  # quotation marks, commas and brackets in the lines that take the careful path
+    careful_bytes: int = 1_000_000  # of these lines
     depth: int = 16
     keys: int = 200  # of one object
     integer: int = 2**53 - 1  # either side of zero: what every reader of JSON can hold
@@ -60,7 +61,7 @@ def decode_all(lines: Sequence[bytes], shape: type[T], limits: Limits = LIMITS) 
     """The values of lines that are all of this type. Raises SealError."""
     values = [_recognised(line, shape) for line in lines]
     others = [line for line, value in zip(lines, values, strict=True) if value is None]
-    if sum(map(_tokens, others)) > limits.tokens:
+    if sum(map(_tokens, others)) > limits.tokens or sum(map(len, others)) > limits.careful_bytes:
         raise SealError("too_many", "There is too much in these lines that this version does not know.")
     return [
         _checked(line, shape, limits) if value is None else value for line, value in zip(lines, values, strict=True)

@@ -91,6 +91,13 @@ def test_lines_that_have_no_leaf(line: bytes) -> None:
         line_leaf(line, 1, SALT)
 
 
+def test_no_more_fields_than_asked_for() -> None:
+    line = b"{" + b",".join(b'"%d":0' % number for number in range(20)) + b"}"
+    assert line_leaf(line, 1, SALT, 20) == line_leaf(line, 1, SALT)
+    with pytest.raises(ValueError, match="more than 19 fields"):
+        line_leaf(line, 1, SALT, 19)
+
+
 @given(st.binary(max_size=60))
 def test_junk(data: bytes) -> None:
     for junk in (data, b"{" + data + b"}", b'{"a":' + data + b"}"):

@@ -192,7 +192,8 @@ def test_headers_that_are_refused(header: bytes, reason: str) -> None:
     assert refusal(resealed(header, encode(MEASUREMENT)))[0] == reason
 
 
-ANY_RATIO = replace(LIMITS, ratio=1_000_000, tokens=10_000_000)  # so that more than inflation has work to do
+# So that more than inflation has work to do.
+ANY_RATIO = replace(LIMITS, ratio=1_000_000, tokens=10_000_000, careful_bytes=10_000_000)
 MANY = [json.loads(encode(MEASUREMENT))["attempts"][0]] * 513
 
 
@@ -249,6 +250,14 @@ def test_measurements_that_are_refused(line: bytes, reason: str) -> None:
 
 def test_a_uid_stands_once_in_a_batch() -> None:
     assert refusal(batch(encode(MEASUREMENT), encode(MEASUREMENT)))[0] == "duplicate_uid"
+
+
+def test_of_what_this_version_does_not_know_there_may_be_a_megabyte() -> None:
+    data = batch(changed(later=["x" * 3_990] * 240))
+    assert len(unseal(data, replace(LIMITS, ratio=1_000_000)).measurements) == 1
+    data = batch(changed(later=["x" * 3_990] * 260))
+    assert refusal(data, replace(LIMITS, ratio=1_000_000))[0] == "too_many"
+    assert len(unseal(data, ANY_RATIO).measurements) == 1
 
 
 def test_fifty_one_measurements_are_too_many() -> None:
