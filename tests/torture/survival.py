@@ -6,6 +6,7 @@ lines of two operators, and some genuine measurements beside the mutants, so tha
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 from collections import Counter
@@ -39,8 +40,10 @@ from probe.model import HOUR_MS, Measurement
 from tests.collector.batches import Volunteer
 from tests.genuine import STARTED_MS
 from tests.torture.corpus import corpus
+from tests.torture.line import Line
 from tests.torture.mutants import Mutator
 
+MUTANTS = 20_000
 APART_MS = 4 * HOUR_MS
 DAY_MS = 24 * HOUR_MS
 SOURCES = ("192.0.2.1", "198.51.100.1", "203.0.113.1", "203.0.113.2", "203.0.113.129", "192.0.2.129")  # of one world
@@ -55,6 +58,18 @@ NETWORKS = """prefix,asn,country,operator
 PAGES = ("/", "/v1/cells", "/v1/verdicts", "/v1/addresses", "/v1/controls", "/healthz", "/metrics")
 
 Say = Callable[[str], None]
+
+
+def torture(directory: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """T7: what a stranger may write in the right types, through the door and all that stands behind it."""
+    found = asyncio.run(survive(directory, options.mutants, options.seed))
+    exported = sum(found.exported.values())
+    yield Line(
+        figure=f"{options.mutants} mutants, {found.accepted} let in; {exported} rows exported, {found.lines} points; "
+        f"{len(found.faults)} faults",
+        mark=f"≥ {MUTANTS} mutants, 0 faults",
+        faults=found.faults,
+    )
 
 
 class Survival(Struct, kw_only=True):

@@ -17,7 +17,8 @@ from collector.log.segment import DAY_MS
 from probe.failure import UserError
 from tests.collector.batches import NOW_MS, Volunteer, enveloped
 from tests.collector.judging.evidence import RULES
-from tests.collector.log.test_crash import BATCHES, Uploader, collector, identities, kept
+from tests.collector.log.test_crash import BATCHES, collector
+from tests.collector.uploaders import Uploader, identities, kept
 
 Capture = pytest.CaptureFixture[str]
 SAVED_TARGETS = "targets/" + "d" * 64 + ".yaml"

@@ -8,67 +8,19 @@ import itertools
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 
-from collector.instance import LOG_DIRECTORY
-from collector.judging import records
-from collector.log.sqlite import SqliteLog
-from probe.submit.pins import Collector, Pins
-from probe.submit.spool import Spool
-from probe.submit.upload import UploadReport, upload
-from tests.collector.batches import Volunteer
+from probe.submit.upload import UploadReport
+from tests.collector.uploaders import MEASUREMENTS, Uploader, identities, kept
 
 KILLS = 20
 UPLOADERS = 4
 BATCHES = 4  # that each of them adds before each kill
-MEASUREMENTS = 3  # in a batch
 ACKNOWLEDGED = 5  # before the kill, while others are under way
-
-
-class Uploader:
-    """A probe with a spool, which tells when the collector has acknowledged a batch."""
-
-    def __init__(self, directory: Path, number: int) -> None:
-        self.volunteer = Volunteer(number)
-        self.spool = _TellingSpool(directory / f"spool-{number}", self._acknowledged)
-        self.pins = Pins(directory / f"spool-{number}")
-        self.sent: dict[str, bytes] = {}  # file name → batch
-        self.measured: set[str] = set()
-        self.acknowledged: set[str] = set()
-        self.on_acknowledged: Callable[[], None] = lambda: None
-        self._uids: dict[str, set[str]] = {}
-
-    def measure(self) -> None:
-        seen = [self.volunteer.measure() for _ in range(MEASUREMENTS)]
-        self.put(self.volunteer.seal(seen), {one.uid for one in seen})
-
-    def put(self, data: bytes, uids: set[str]) -> Path:
-        path = self.spool.put(self.volunteer.number(), data)
-        self.sent[path.name], self._uids[path.name] = data, uids
-        self.measured |= uids
-        return path
-
-    async def upload(self, url: str) -> UploadReport:
-        async with aiohttp.ClientSession() as session:
-            return await upload(self.spool, Collector(url), self.pins, session=session, attempts=1)
-
-    def _acknowledged(self, path: Path) -> None:
-        self.acknowledged |= self._uids[path.name]
-        self.on_acknowledged()
-
-
-class _TellingSpool(Spool):
-    def __init__(self, directory: Path, tell: Callable[[Path], None]) -> None:
-        super().__init__(directory)
-        self._tell = tell
-
-    def accepted(self, path: Path) -> None:
-        super().accepted(path)
-        self._tell(path)
 
 
 @asynccontextmanager
@@ -85,18 +37,6 @@ async def collector(data: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proces
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         await process.wait()
-
-
-def kept(data: Path) -> Counter[tuple[str, str]]:
-    """(key, uid) → how often a record of it stands in the log."""
-    with closing(SqliteLog(data / LOG_DIRECTORY)) as log:
-        batches = [records.opened(entry) for entry in log.read(0, 100_000)]
-        each = [(batch.header.key, records.brief(batch, n)) for batch in batches for n in batch.numbers]
-        return Counter((key, one.uid) for key, one in each)
-
-
-def identities(uploader: Uploader, uids: set[str]) -> set[tuple[str, str]]:
-    return {(uploader.volunteer.key, uid) for uid in uids}
 
 
 async def kill_in_the_middle(data: Path, uploaders: list[Uploader]) -> None:
