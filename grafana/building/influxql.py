@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 TIME = "$timeFilter"
 CELLS = '"cell_$per"'
+TOLD = '"public_shown" = 1'  # of cells: what strangers are told
 NOT_EMPTIED = "\"state\" != 'none'"
 NOT_NEUTRAL = "\"service\" != 'baseline'"  # what is measured for comparison only is no service of anybody
 MEASURED = '"lines" > 0'

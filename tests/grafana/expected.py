@@ -14,6 +14,7 @@ from tests.grafana.world import STATES, STRANGE
 
 N = None
 MT = "Maroc Telecom"
+SMALL = "other"  # small networks together, of which only strangers are told
 EVERYWHERE: Mapping[str, Value] = {"country": ALL, "operator": ALL, "access": ALL, "service": ALL, "per": "1h"}
 MOROCCO: Mapping[str, Value] = {**EVERYWHERE, "country": "MA"}
 
@@ -88,6 +89,10 @@ COUNTRY: dict[tuple[int, str], Any] = {
     (6, "H"): {"≠ mixed: lines differ": [1]},
     (7, "A"): {f"{MT} · 3g": [5, N, 5, N], f"{MT} · adsl": [2, N, 4, N], f"{STRANGE} · 4g": [3, N, N, N]},
     (7, "B"): {"controls": [2, N, 2, N]},
+    (10, "A"): {
+        f"{MT} · 3g · whatsapp · call": ["likely_blocked", N, N, N],
+        "other · adsl · whatsapp · call": ["blocked", N, N, "ok"],
+    },
     (9, "A"): [
         {**dict.fromkeys(STATES, 0), "operator": operator, "access": access, **states, "n": sum(states.values())}
         for operator, access, states in (
@@ -215,18 +220,18 @@ KNOWN: dict[str, Known] = {
 
 EACH: dict[str, list[str]] = {  # every value that there is
     "country": ["FR", "MA"],
-    "operator": [STRANGE, MT, "Orange"],
+    "operator": [STRANGE, MT, "Orange", SMALL],
     "access": ["3g", "4g", "adsl", "fibre"],
     "service": ["baseline", "viber", "whatsapp"],
 }
 IN_MOROCCO = {
     "country": {"FR", "MA"},
-    "operator": {MT, STRANGE},
+    "operator": {MT, STRANGE, SMALL},
     "access": {"3g", "4g", "adsl"},
     "service": {"whatsapp", "viber", "baseline"},
 }
 VARIABLES: dict[str, dict[str, set[str]]] = {  # what is offered where Morocco is chosen, and what CHOSEN has besides
-    "service": {**IN_MOROCCO, "operator": {MT}, "access": {"3g", "adsl"}},
+    "service": {**IN_MOROCCO, "operator": {MT, SMALL}, "access": {"3g", "adsl"}},
     "operator": {**IN_MOROCCO, "access": {"3g", "adsl"}, "service": {"whatsapp", "baseline"}},
 }
 

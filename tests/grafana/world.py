@@ -76,11 +76,14 @@ def cells() -> Iterator[str]:
     neutral = placed(TELECOM, "3g", "baseline/dns")
     strange = placed(OTHER, "4g", "viber/call")
     abroad = placed(ORANGE, "fibre", "whatsapp/call")
+    small = placed({**TELECOM, "asn": "0", "operator": "other"}, "adsl", "whatsapp/call")  # networks, for strangers
     blocked = cell("blocked", "udp.port.drop", blocked=4, insufficient=1)
     mixed = cell("mixed", "", ok=2, blocked=2)
     hourly = [
-        (mobile, 0, {**blocked, **FLOWS}),
-        (mobile, 2, cell("ok", ok=5)),
+        (mobile, 0, {**blocked, **FLOWS, **told("likely_blocked")}),
+        (mobile, 2, {**cell("ok", ok=5), **told("none")}),
+        (small, 0, {**cell("none"), **told("blocked")}),
+        (small, 3, {**cell("none"), **told("ok")}),
         (mobile, 3, cell("none")),
         (chat, 0, cell("ok", ok=4)),
         (chat, 2, cell("ok", ok=4)),
@@ -100,6 +103,11 @@ def cells() -> Iterator[str]:
     ]
     yield from (line(schema.CELL_1H, tags, fields, at(hour)) for tags, hour, fields in hourly)
     yield from (line(schema.CELL_1D, tags, fields, at(0)) for tags, fields in daily)
+
+
+def told(state: str) -> dict[str, Value]:
+    """What strangers are told of a cell."""
+    return {"public_shown": int(state != "none"), "public_state": state, "public_mechanism": ""}
 
 
 def countries() -> Iterator[str]:

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import frame
 from grafana.building.fields import link_to, links_of_series, properties
-from grafana.building.influxql import CELLS, MEASURED, NOT_EMPTIED, NOT_NEUTRAL, chosen, is_, latest, select
+from grafana.building.influxql import CELLS, MEASURED, NOT_EMPTIED, NOT_NEUTRAL, TOLD, chosen, is_, latest, select
 from grafana.building.palette import LOOKS
 from grafana.building.panels import At, Columns, Panel, series, state_colours, states, table
 from grafana.building.query import RAW, Asked
@@ -33,6 +33,7 @@ def build() -> Dashboard:
         _states(3, "Calls", "call", where),
         _states(4, "Messages", "chat", where),
         _states(5, "Websites", "web", where, height=8),
+        _told(where),
         _operators(where),
         _counts(where),
         _lines(where),
@@ -55,13 +56,28 @@ def _states(id_: int, what: str, role: str, where: list[str], height: int = 12) 
     at = At(
         id=id_,
         title=f"{what} in ${{country}}, by operator, access and service",
-        about=f"The state of each cell ({what.lower()}): of the latest verdict of each line in the hour or day. "
-        "A gap is a time without data, not a time without interference.",
+        about=f"The state of each cell ({what.lower()}) by all its lines (`state`), whoever they are: of the latest "
+        "verdict of each in the hour or day. What strangers are told is below. A gap is a time without data, not a "
+        "time without interference.",
         height=height,
     )
     conditions = [*where, is_("role", role), NOT_EMPTIED]
     text = select('last("state") AS "state"', CELLS, conditions, ROWS, every="$per")
     return states(at, Asked(text=text, alias=NAMED)).override_by_regexp("/.*/", properties([LINKS]))
+
+
+def _told(where: list[str]) -> Panel:
+    at = At(
+        id=10,
+        title="What strangers are told in ${country}",
+        about="The state of each cell by established lines alone (`public_state`), above the privacy floor; `other` is "
+        "several small networks together. What comes late joins at a midnight, UTC, when it is enough to hide each "
+        "line, so the pictures above may say more, and say it earlier.",
+        height=12,
+    )
+    by = ("operator", "access", "service", "role")
+    text = select('last("public_state") AS "public_state"', CELLS, [*where, TOLD], by, every="$per")
+    return states(at, Asked(text=text, alias="$tag_operator · $tag_access · $tag_service · $tag_role"))
 
 
 def _operators(where: list[str]) -> Panel:

@@ -52,8 +52,8 @@ def _states(where: list[str]) -> Panel:
     at = At(
         id=3,
         title="${operator}: access by access",
-        about="The state of each cell of this operator. Rows of one access stand together, so that mobile and fixed "
-        "lines are compared at a glance. A gap is a time without data.",
+        about="The state of each cell of this operator, by all its lines (`state`). Rows of one access stand together, "
+        "so that mobile and fixed lines are compared at a glance. A gap is a time without data.",
         height=14,
     )
     by = ("access", "service", "role")

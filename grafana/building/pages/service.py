@@ -47,8 +47,8 @@ def _states(id_: int, what: str, role: str, where: list[str]) -> Panel:
     at = At(
         id=id_,
         title=f"{what}: ${{service}} in ${{country}}",
-        about=f"The state of each cell ({what.lower()} of the service) by operator and access. "
-        "A gap is a time without data. Compare the two halves: a ban on calls often leaves messages alone.",
+        about=f"The state of each cell ({what.lower()} of the service) by all its lines (`state`), by operator and "
+        "access. A gap is a time without data. Compare the two halves: a ban on calls often leaves messages alone.",
         width=12,
         height=12,
     )
