@@ -15,7 +15,6 @@ from collector.front.streaming import NDJSON, Turns, stream
 from collector.front.tickets import HEADER as TICKET
 from collector.instance import Parts
 from collector.warehouse import questions
-from collector.warehouse.privacy_floor import newest_hour
 from probe.model import HOUR_MS, AlsoDial, ControlMeasurement
 
 DEFAULT_SPAN_MS = 2 * HOUR_MS
@@ -100,15 +99,15 @@ class Feeds:
         """
         since_ms, until_ms = self._span(request)
         known = is_full(request) or self._parts.signed_gets.is_controls(request)
-        newest = None if known else newest_hour(self._parts.now_ms())
-        dials = await reading(request).run(self._failing, since_ms, until_ms, newest, always=known)
+        public_at = None if known else self._parts.now_ms()
+        dials = await reading(request).run(self._failing, since_ms, until_ms, public_at, always=known)
         body = b"".join(map(encoded_line, dials))
         return web.Response(body=body, headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
 
-    def _failing(self, since_ms: int, until_ms: int, newest: int | None) -> list[AlsoDial]:
+    def _failing(self, since_ms: int, until_ms: int, public_at: int | None) -> list[AlsoDial]:
         most = {"most_each": MOST_OF_ENDPOINT, "limit": MOST_ADDRESSES}
         known = self._parts.targets.targets
-        return questions.failing(self._parts.warehouse, known, since_ms, until_ms, newest=newest, **most)
+        return questions.failing(self._parts.warehouse, known, since_ms, until_ms, public_at=public_at, **most)
 
 
 def encoded_line(value: ControlMeasurement | AlsoDial) -> bytes:

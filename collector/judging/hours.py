@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -15,7 +16,8 @@ from collector.isolation import RETRIED
 from collector.judging.evidence import Case
 from collector.judging.quarantine import VERSION, Quarantine, unjudgeable
 from collector.judging.rules import Rules
-from collector.warehouse.editions import Heard, editions
+from collector.warehouse import privacy_floor
+from collector.warehouse.editions import Heard, editions, joins_ms
 from collector.warehouse.store import in_order
 from collector.warehouse.tables import (
     CellRow,
@@ -131,18 +133,32 @@ def _failing_of(case: Case, evidence: Evidence) -> Iterator[AlsoDial]:
 def _failing(hour: int, judged: Iterable[_Judged]) -> list[FailingRow]:
     """Where lines failed, and how many."""
     lines: dict[AlsoDial, dict[str, _Judged]] = {}
-    for each in judged:
+    for each in sorted(judged, key=_receipt, reverse=True):
         for dial in each.failing:
             lines.setdefault(dial, {})[each.case.record.key] = each
-    return [
-        failing_row(
-            dial,
-            hour,
-            len(found),
-            [(each.access, each.case.bucket) for each in found.values() if each.case.established],
-        )
-        for dial, found in lines.items()
-    ]
+    rows = []
+    for dial, by_key in lines.items():
+        known = [each for each in by_key.values() if each.case.established]
+        buckets = [each.case.bucket for each in known]
+        rows.append(failing_row(dial, hour, len(by_key), buckets, _shown_from_ms(known, (hour + 1) * HOUR_MS)))
+    return rows
+
+
+def _shown_from_ms(established: Iterable[_Judged], end_ms: int) -> int:
+    """Since when so many of these lines had told of it that none can be seen among them; 0: they are too few."""
+    told: list[tuple[Access, str | None]] = []
+    in_order = sorted(established, key=_receipt)
+    for moment_ms, arrived in groupby(in_order, key=lambda each: joins_ms(_receipt(each)[0], end_ms)):
+        told += [(each.access, each.case.bucket) for each in arrived]
+        if privacy_floor.hides(told):
+            return moment_ms
+    return 0
+
+
+def _receipt(judged: _Judged) -> tuple[int, str, str]:
+    """Received when; what was simulated hides nobody: it is as if it had been received in time."""
+    record = judged.case.record
+    return 0 if record.measurement.simulated else record.received_ms, record.key, record.measurement.uid
 
 
 def _steps_of(case: Case) -> Iterator[tuple[str, bool]]:
@@ -221,13 +237,12 @@ def _strangers(made: _MakeRow, judged: Iterable[_Judged]) -> list[CellRow]:
 
 
 def _heard(judged: _Judged) -> Heard:
-    """What was simulated hides nobody: it is as if it had been received in time."""
     record = judged.case.record
     return Heard(
         network=record.network,
         key=record.key,
         order=_lateness(judged),
-        received_ms=0 if record.measurement.simulated else record.received_ms,
+        received_ms=_receipt(judged)[0],
         line=_line(judged),
     )
 

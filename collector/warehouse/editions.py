@@ -14,7 +14,7 @@ All this follows from the set of what was received. What was simulated is in the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from itertools import groupby
 
 from msgspec import Struct
@@ -51,21 +51,18 @@ class Edition(Struct, frozen=True, kw_only=True):
 
 def editions(heard: Iterable[Heard], access: Access, end_ms: int) -> list[Edition]:
     """The editions of all networks of one country and access, of an hour or a day that ends then."""
-    over_ms = end_ms + DELAY_MS
     country = _Country(access)
-    for moment_ms, arrived in _arrivals(heard, over_ms):
+    by_moment = sorted(heard, key=lambda one: (joins_ms(one.received_ms, end_ms), one.network.asn, one.key, one.order))
+    for moment_ms, arrived in groupby(by_moment, key=lambda one: joins_ms(one.received_ms, end_ms)):
         country.hear(arrived)
         country.publish(moment_ms)
     return [edition for each in country.cells() for edition in each.editions]
 
 
-def _arrivals(heard: Iterable[Heard], over_ms: int) -> Iterator[tuple[int, Iterator[Heard]]]:
-    """What joins at each moment, in order."""
-
-    def joins(one: Heard) -> int:
-        return over_ms if one.received_ms <= over_ms else (one.received_ms // DAY_MS + 1) * DAY_MS
-
-    return groupby(sorted(heard, key=lambda one: (joins(one), one.network.asn, one.key, one.order)), key=joins)
+def joins_ms(received_ms: int, end_ms: int) -> int:
+    """When what was received then may first be public, of an hour or a day that ends at `end_ms`."""
+    over_ms = end_ms + DELAY_MS
+    return over_ms if received_ms <= over_ms else (received_ms // DAY_MS + 1) * DAY_MS
 
 
 class _Cell:
@@ -78,8 +75,8 @@ class _Cell:
 
     def publish(self, moment_ms: int, lines: Mapping[str, Heard]) -> bool:
         """Makes an edition of these lines, by key, if enough of them are other than those that are shown."""
-        changed = [one for key, one in lines.items() if self._shown.get(key) != one]
-        if not hides((each.line for each in changed), self._access):
+        changed = [(self._access, one.line.bucket) for key, one in lines.items() if self._shown.get(key) != one]
+        if not hides(changed):
             return False
         self._shown = dict(lines)
         if self.editions:

@@ -12,12 +12,12 @@ large as a cell (editions.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import msgspec
 
 from collector.warehouse.tables import CellRow
-from probe.judge.cells import LINES_FLOOR, Line, sources_floor
+from probe.judge.cells import LINES_FLOOR, sources_floor
 from probe.model import HOUR_MS, Access, Cell, Json
 
 DELAY_MS = HOUR_MS  # after the end of an hour
@@ -31,9 +31,8 @@ OF_OPERATORS = frozenset(  # fields that strangers do not get, or under another 
     }
 )
 
-# Of addresses. The newest hour that strangers see is bound to $newest; NULL asks for all.
-PASSES = f"($newest::BIGINT IS NULL OR hour <= $newest AND established >= {LINES_FLOOR} AND buckets >= sources_floor)"
-# Of cells: the editions that are public at the moment $public_at; NULL asks for the owner's.
+# What is public at the moment $public_at; NULL asks for the owner's. Of addresses, then of the editions of cells.
+SHOWN = "($public_at::BIGINT IS NULL OR shown_from_ms BETWEEN 1 AND $public_at)"
 VISIBLE = """
 CASE WHEN $public_at::BIGINT IS NULL THEN shown_from_ms = 0
 ELSE shown_from_ms BETWEEN 1 AND $public_at AND $public_at < shown_until_ms END
@@ -45,16 +44,12 @@ def passes(cell: Cell | CellRow) -> bool:
     return cell.established >= LINES_FLOOR and cell.buckets >= cell.sources_floor
 
 
-def hides(established: Iterable[Line], access: Access) -> bool:
-    """Whether there are enough established lines, of enough sources, for none of them to be seen among them."""
-    buckets = [line.bucket for line in established]
-    floor = sources_floor((access, bucket) for bucket in buckets)
-    return len(buckets) >= LINES_FLOOR and len(set(buckets)) >= floor
-
-
-def newest_hour(now_ms: int) -> int:
-    """The newest hour that strangers see."""
-    return (now_ms - DELAY_MS) // HOUR_MS - 1
+def hides(established: Collection[tuple[Access, str | None]]) -> bool:
+    """Whether these established lines, by access and bucket of each, are so many, of so many sources, that none of them
+    can be seen among them.
+    """
+    sources = {bucket for _, bucket in established}
+    return len(established) >= LINES_FLOOR and len(sources) >= sources_floor(established)
 
 
 def band(lines: int) -> str:

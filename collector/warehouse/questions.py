@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from collector.warehouse.privacy_floor import PASSES, VISIBLE
+from collector.warehouse.privacy_floor import SHOWN, VISIBLE
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CELL_COLUMNS, VERDICT_COLUMNS, CellRow, VerdictRow, cell_from, verdict_from
 from probe.model import HOUR_MS, AlsoDial, Target
@@ -45,6 +45,10 @@ QUALIFY row_number() OVER (
 ORDER BY v.country, v.asn, v.operator, v.access, v.simulated, v.target, v.started_ms, v.round, v.uid
 LIMIT $limit
 """
+# How many failed there orders what the owner is told; in what strangers are, one line more would show.
+COUNTS = (
+    "CASE WHEN $public_at::BIGINT IS NULL THEN established END DESC, CASE WHEN $public_at IS NULL THEN lines END DESC"
+)
 # Each address once, by its latest hour; none so many that they keep another endpoint's from being seen.
 FAILING = f"""
 SELECT target, host, port, transport, handshake, address FROM (
@@ -53,15 +57,15 @@ SELECT target, host, port, transport, handshake, address FROM (
                unnest($ports::BIGINT[]) AS port, unnest($transports::VARCHAR[]) AS transport,
                unnest($handshakes::VARCHAR[]) AS handshake
     ) AS known USING (target, host, port, transport, handshake)
-    WHERE f.hour BETWEEN $first_hour AND $last_hour AND {PASSES}
+    WHERE f.hour BETWEEN $first_hour AND $last_hour AND {SHOWN}
     QUALIFY row_number() OVER (
         PARTITION BY f.target, f.host, f.port, f.transport, f.handshake, f.address ORDER BY f.hour DESC
     ) = 1
 ) QUALIFY row_number() OVER (
     PARTITION BY target, host, port, transport, handshake, contains(address, ':')
-    ORDER BY hour DESC, established DESC, lines DESC, address
+    ORDER BY hour DESC, {COUNTS}, address
 ) <= $most_each
-ORDER BY hour DESC, established DESC, lines DESC, target, host, port, transport, handshake, address LIMIT $limit
+ORDER BY hour DESC, {COUNTS}, target, host, port, transport, handshake, address LIMIT $limit
 """
 CONTROLS = """
 SELECT count(DISTINCT key) FROM verdict
@@ -134,14 +138,14 @@ def failing(
     since_ms: int,
     until_ms: int,
     *,
-    newest: int | None = None,
+    public_at: int | None = None,
     most_each: int,
     limit: int,
 ) -> list[AlsoDial]:
     """Addresses at which these targets' endpoints failed, in the hours of since ≤ t < until; at most `most_each` of
     an endpoint and family. The newest hour first, then where most established lines failed, then where most did:
-    nobody's fresh keys push out what others see. `newest`: for strangers, who see
-    what passes the privacy floor, up to that hour.
+    nobody's fresh keys push out what others see. `public_at`: for strangers, as in a
+    CellQuery; which of them come first follows from nothing but the hour and the address.
     """
     places = {(t.id, e.host, e.port, e.transport.value, e.handshake) for t in targets for e in t.endpoints}
     if not places or until_ms <= since_ms:
@@ -150,7 +154,7 @@ def failing(
         ("targets", "hosts", "ports", "transports", "handshakes"), zip(*sorted(places), strict=True), strict=True
     )
     hours = {"first_hour": since_ms // HOUR_MS, "last_hour": (until_ms - 1) // HOUR_MS}
-    bound = {name: list(values) for name, values in columns} | hours | {"newest": newest}
+    bound = {name: list(values) for name, values in columns} | hours | {"public_at": public_at}
     bound |= {"most_each": most_each, "limit": limit}
     rows = warehouse.select(FAILING, bound)
     return list(warehouse.faults.each("addresses", _dial, rows))

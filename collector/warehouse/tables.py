@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from collector.facts.standing import sighting
 from collector.log import Record
-from probe.judge.cells import sources_floor
 from probe.model import Access, AlsoDial, Cell, Network, State, Verdict
 
 VERDICT_COLUMNS = {
@@ -87,7 +86,7 @@ FAILING_COLUMNS = {
     "lines": "BIGINT",
     "established": "BIGINT",
     "buckets": "BIGINT",
-    "sources_floor": "BIGINT",
+    "shown_from_ms": "BIGINT",
 }
 
 STEP_COLUMNS = {
@@ -196,7 +195,7 @@ class FailingRow(Struct, frozen=True, kw_only=True):
     lines: int
     established: int  # of these
     buckets: int  # of the established ones
-    sources_floor: int  # as of a cell
+    shown_from_ms: int  # since when strangers are told of it; 0: they are not
 
 
 class StepRow(Struct, frozen=True, kw_only=True):
@@ -326,9 +325,9 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool, shown_ms: tuple[int, int
 
 
 def failing_row(
-    dial: AlsoDial, hour: int, lines: int, established: Collection[tuple[Access, str | None]]
+    dial: AlsoDial, hour: int, lines: int, established: Collection[str | None], shown_from_ms: int
 ) -> FailingRow:
-    """`established`: access and bucket of each established one among these lines."""
+    """`established`: the buckets of the established ones among these lines."""
     return FailingRow(
         target=dial.target,
         hour=hour,
@@ -339,8 +338,8 @@ def failing_row(
         address=dial.address,
         lines=lines,
         established=len(established),
-        buckets=len({bucket for _, bucket in established}),
-        sources_floor=sources_floor(established),
+        buckets=len(set(established)),
+        shown_from_ms=shown_from_ms,
     )
 
 

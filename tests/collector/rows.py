@@ -89,7 +89,7 @@ FAILING = FailingRow(
     lines=1,
     established=1,
     buckets=1,
-    sources_floor=3,
+    shown_from_ms=0,
 )
 STEP = StepRow(
     target="whatsapp/chat",

@@ -35,7 +35,7 @@ FEW, MANY = "203.0.113.1", "203.0.113.2"
 async def holding(directory: Path) -> AsyncIterator[Serving]:
     """A collector with one address at which a single fresh line failed, and one at which enough did."""
     over = NOW_MS // HOUR_MS - 2
-    rows = [*v4(1, hour=over, lines=1), *v4(2, hour=over, lines=3, established=3, buckets=3)]
+    rows = [*v4(1, hour=over, lines=1), *v4(2, hour=over, lines=3, shown_from_ms=NOW_MS)]
     targets = Targets(targets=(CHAT,), digest=TARGETS.digest, body=TARGETS.body)
     async with serving(directory, owner=False, targets=targets, controls=frozenset({CONTROL.key})) as collector:
         collector.parts.warehouse.replace(by_hour(rows), 0)

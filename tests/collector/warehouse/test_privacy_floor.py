@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -29,6 +30,8 @@ SMALL = Network(country="MA", asn=36884, operator="inwi")
 NETWORKS = (MAROC, MEDI, SMALL, SPAIN, Network())
 NEWEST = HOUR + 1
 AT_MS = (NEWEST + 2) * HOUR_MS  # when that hour has been over for one
+OVER_MS = (HOUR + 2) * HOUR_MS
+MIDNIGHT_MS = (HOUR // 24 + 1) * 24 * HOUR_MS
 COUNTING = replace(RULES, cell=cell)
 
 
@@ -177,4 +180,30 @@ def test_the_operator_sees_each_network_and_no_sum() -> None:
     warehouse = warehouse_of(records_of([*of(MEDI, "k4", "k5"), *of(SMALL, "k6")]))
     rows = questions.cells(warehouse, CellQuery(since_ms=0, until_ms=2**50))
     assert [(row.operator, row.lines) for row in rows] == [("inwi", 1), ("Medi Telecom", 2)]
+    warehouse.close()
+
+
+@pytest.mark.parametrize(
+    ("buckets", "access", "late", "shown_ms"),
+    [
+        ("abc", Access.ADSL, "", OVER_MS),
+        ("ab", Access.ADSL, "", 0),
+        ("aab", Access.ADSL, "", 0),
+        ("aab", Access.G4, "", OVER_MS),
+        ("ab", Access.ADSL, "c", MIDNIGHT_MS),
+        ("aab", Access.ADSL, "b", 0),
+        ("abc", Access.ADSL, "d", OVER_MS),
+    ],
+)
+def test_an_address_is_told_of_when_its_lines_hide_each_other(
+    buckets: str, access: Access, late: str, shown_ms: int
+) -> None:
+    """By the floor of the cells, and of what comes late from a midnight on."""
+    made: dict[str, tuple[Record, Subscriber]] = {}
+    for number, bucket in enumerate(buckets + late):
+        seen = record(f"{number:032x}", key=f"k{number}", declared=access, failing=("192.0.2.9",))
+        received_ms = OVER_MS + 1 if number >= len(buckets) else seen.received_ms
+        made[seen.measurement.uid] = (replace(seen, received_ms=received_ms), Subscriber(f"k{number}", bucket, True))
+    warehouse = warehouse_of(made)
+    assert warehouse.select("SELECT lines, shown_from_ms FROM failing") == [(len(made), shown_ms)]
     warehouse.close()
