@@ -13,7 +13,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) * 2)))
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run link setup test pythons lab lab-loaded demo torture bench-influx bench-collector dashboards grafana-load oonidata test-deps check format-check lint types lock clean
+.PHONY: run link setup test pythons lab lab-loaded demo torture torture-long bench-influx bench-collector dashboards grafana-load oonidata test-deps check format-check lint types lock clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -62,9 +62,14 @@ oonidata: setup
 	$(VENV)-oonidata/bin/pip install --quiet --disable-pip-version-check -r tests/collector/package/oonidata.txt
 	$(BIN)/pytest tests/collector/package/test_oonidata.py $(ARGS)
 
-# What a collector must survive, each line with its figure and mark: some minutes. ARGS="--only mutants --seed 2".
+# What a collector must survive, each line with its figure and mark: twenty minutes, on a machine that does nothing else.
+# ARGS="--only T8" runs one line of them.
 torture: setup
 	$(BIN)/python -m tests.torture $(ARGS)
+
+# The same for longer: 300 kills, an hour's soak, 10,000 probes at once. ARGS="--kills 30 --soak-s 300 --probes 1000" for less.
+torture-long: setup
+	$(BIN)/python -m tests.torture --long $(ARGS)
 
 # How fast an InfluxDB is caught up with, on a real one: some minutes. ARGS="--probes 2000" for less.
 bench-influx: setup

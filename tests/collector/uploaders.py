@@ -64,11 +64,11 @@ class _TellingSpool(Spool):
         self._tell(path)
 
 
-def kept(data: Path) -> Counter[Identity]:
-    """(key, uid) → how often a record of it stands in the log."""
+def kept(data: Path, after: int = 0) -> Counter[Identity]:
+    """(key, uid) → how often a record of it stands in the log, behind a position."""
     found: Counter[Identity] = Counter()
     with closing(SqliteLog(data / LOG_DIRECTORY)) as log:
-        position = 0
+        position = after
         while entries := log.read(position, READ_AT_ONCE):
             position = entries[-1].position
             for batch in map(records.opened, entries):

@@ -13,20 +13,28 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.torture import kills, malformed, starving, survival
+from tests.torture import kills, malformed, ready, replays, soak, stampede, starving, survival, sybil
 from tests.torture.line import Line, Torture
 
 TORTURES: Mapping[str, Torture] = {
     "mutants": survival.torture,
     "kills": kills.torture,
+    "ready": ready.torture,
+    "soak": soak.torture,
     "T7": malformed.torture,
     "T8": starving.torture,
+    "T10": replays.torture,
+    "T12": sybil.torture,
+    "stampede": stampede.torture,
 }
+LONG = ("kills", "soak", "stampede")  # what `make torture-long` does, for hours; the others are of minutes
+LONG_KILLS, LONG_SOAK_S = 300, 3_600.0
 
 
 def main(words: Sequence[str]) -> int:
     options = _options(words)
-    chosen = {name: torture for name, torture in TORTURES.items() if options.only in (None, name)}
+    usual = LONG if options.long else [name for name in TORTURES if name != "stampede"]
+    chosen = {name: TORTURES[name] for name in ([options.only] if options.only else usual)}
     held = [_holds(name, torture, options) for name, torture in chosen.items()]  # each is tried, whatever came before
     return int(not all(held))
 
@@ -36,10 +44,19 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", choices=TORTURES, help="one line of them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mutants", type=int, default=survival.MUTANTS)
-    parser.add_argument("--kills", type=int, default=kills.KILLS)
+    parser.add_argument("--long", action="store_true", help=f"{', '.join(LONG)}, for hours")
+    parser.add_argument("--kills", type=int, help=f"{kills.KILLS}, or {LONG_KILLS}")
+    parser.add_argument("--soak-s", type=float, help=f"{soak.SECONDS:.0f}, or {LONG_SOAK_S:.0f}")
+    parser.add_argument("--probes", type=int, default=stampede.PROBES, help="of the stampede")
+    parser.add_argument("--month-probes", type=int, default=ready.PROBES, help="whose month a collector holds")
+    parser.add_argument("--replays", type=int, default=replays.BODIES)
+    parser.add_argument("--sybils", type=int, default=sybil.SYBILS)
     parser.add_argument("--repeats", type=int, default=malformed.REPEATS, help="of each kind of T7")
     parser.add_argument("--pairs", type=int, default=starving.PAIRS, help="of turns of T8")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    options.kills = options.kills or (LONG_KILLS if options.long else kills.KILLS)
+    options.soak_s = options.soak_s or (LONG_SOAK_S if options.long else soak.SECONDS)
+    return options
 
 
 def _holds(name: str, torture: Torture, options: argparse.Namespace) -> bool:

@@ -43,7 +43,7 @@ async def _read(address: Address, number: int, done: Done, placed: Callable[[], 
         done[f"{answer.status}"] += 1
 
 
-async def _idle(address: Address, number: int, done: Done, placed: Callable[[], None]) -> None:
+async def idle(address: Address, number: int, done: Done, placed: Callable[[], None]) -> None:
     """A socket that says nothing, and is opened again when it was closed."""
     while True:
         wire = await Wire.to(address, source(FIRST + number // OF_SOURCE))
@@ -53,7 +53,7 @@ async def _idle(address: Address, number: int, done: Done, placed: Callable[[], 
         wire.close()
 
 
-async def _drip(address: Address, number: int, done: Done, placed: Callable[[], None]) -> None:
+async def drip(address: Address, number: int, done: Done, placed: Callable[[], None]) -> None:
     """A body of which one byte comes, and then nothing."""
     while True:
         wire = await Wire.to(address, source(FIRST + number // OF_SOURCE))
@@ -77,9 +77,9 @@ _DEAREST = {kind: each for kind, each in corpus().items() if " MB of " in kind o
 
 ATTACKS: Mapping[str, Attack] = {
     "readers": Attack(one=_read, count=8),
-    "idle": Attack(one=_idle, count=5_000),
+    "idle": Attack(one=idle, count=5_000),
     "bombs": Attack(one=_bomb, count=12),
-    "one-byte-bodies": Attack(one=_drip, count=513),
+    "one-byte-bodies": Attack(one=drip, count=513),
 }
 
 

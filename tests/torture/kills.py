@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
@@ -36,11 +36,18 @@ READY_S = 2.0
 COUNTED = "SELECT count(*), count(DISTINCT (key, uid)) FROM verdict"
 
 
+class Ready(Struct, frozen=True):
+    """When a collector answered, in seconds since it was started, and of its processor."""
+
+    after_s: float
+    processor_s: float
+
+
 class Killed(Struct, frozen=True, kw_only=True):
     """What was seen of so many kills."""
 
     kills: int
-    ready_s: list[float]
+    ready: list[Ready]
     acknowledged: int
     lost: int
     doubled: int
@@ -56,44 +63,62 @@ class Killed(Struct, frozen=True, kw_only=True):
 
 def torture(directory: Path, options: argparse.Namespace) -> Iterator[Line]:
     seen = asyncio.run(kill(directory, options.kills, options.seed))
-    middle, most = median(seen.ready_s), max(seen.ready_s)
     yield Line(
-        figure=f"{seen.kills} kills, {seen.acknowledged} measurements acknowledged, {seen.lost} lost, {seen.doubled} "
-        f"doubled; ready after {middle:.2f} s (median), {most:.2f} s (most), beside {UPLOADERS} uploaders, {load()}",
+        figure=f"{seen.kills} kills beside {UPLOADERS} uploaders: {seen.acknowledged} measurements acknowledged, "
+        f"{seen.lost} lost, {seen.doubled} doubled; {told(seen.ready)}, {load()}",
         mark=f"0 lost, 0 doubled, as rebuilt; ready ≤ {READY_S:g} s",
-        faults=[
-            *seen.faults,
-            *beyond("ready after (median)", middle, READY_S, "s"),
-            *beyond("most", most, READY_S, "s"),
-        ],
+        faults=[*seen.faults, *ready_faults(seen.ready)],
     )
+
+
+def told(ready: Sequence[Ready]) -> str:
+    after_s, processor_s = [each.after_s for each in ready], [each.processor_s for each in ready]
+    return (
+        f"ready after {median(after_s):.2f} s (median), {max(after_s):.2f} s (most), with {median(processor_s):.2f} s "
+        "of processor"
+    )
+
+
+def ready_faults(ready: Sequence[Ready]) -> list[str]:
+    after_s = [each.after_s for each in ready]
+    middle, most = median(after_s), max(after_s)
+    return [*beyond("ready after (median)", middle, READY_S, "s"), *beyond("ready after (most)", most, READY_S, "s")]
 
 
 async def kill(directory: Path, kills: int, seed: int) -> Killed:
     """Kills a collector in `directory` so often, and looks what it holds at the end."""
-    data, port, chance = directory / "data", free_port(), random.Random(seed)
+    data = directory / "data"
     uploaders = [Uploader(directory, number + 1) for number in range(UPLOADERS)]
-    ready_s: list[float] = []
+    ready = await kill_often(data, uploaders, kills, random.Random(seed))
+    return await asyncio.to_thread(_held, data, uploaders, kills, ready)
+
+
+async def kill_often(data: Path, uploaders: list[Uploader], kills: int, chance: random.Random) -> list[Ready]:
+    """Kills a collector so often while they upload, and lets one live until they have uploaded all that they have."""
+    port, ready = free_port(), list[Ready]()
     async with _uploading(uploaders, f"http://127.0.0.1:{port}"):
         for _ in range(kills):
             async with served(data, port=port) as one:
-                await _kill_at_random(one, chance)
-                ready_s += [one.ready_s] if one.ready_s is not None else []
+                await _kill_at_random(one, chance, ready)
     async with served(data, port=port) as one:
-        ready_s.append(await one.ready())
+        ready.append(await _ready(one))
         for each in uploaders:
             report = await each.upload(one.url)
             assert (report.left, report.refused) == (0, 0), report
-    return await asyncio.to_thread(_held, data, uploaders, kills, ready_s)
+    return ready
 
 
-async def _kill_at_random(one: Served, chance: random.Random) -> None:
+async def _kill_at_random(one: Served, chance: random.Random, ready: list[Ready]) -> None:
     if chance.random() < EARLY:
         await asyncio.sleep(chance.random() * LONGEST_LIFE_S / 2)
     else:
-        await one.ready()
+        ready.append(await _ready(one))
         await asyncio.sleep(chance.random() * LONGEST_LIFE_S)
     await one.kill()
+
+
+async def _ready(one: Served) -> Ready:
+    return Ready(await one.ready(), one.taken().processor_s)
 
 
 @asynccontextmanager
@@ -117,9 +142,9 @@ async def _upload(uploader: Uploader, honest: Honest, url: str, over: asyncio.Ev
         await asyncio.sleep(PAUSE_S)
 
 
-def _held(data: Path, uploaders: list[Uploader], kills: int, ready_s: list[float]) -> Killed:
-    acknowledged = set().union(*(identities(each, each.acknowledged) for each in uploaders))
+def _held(data: Path, uploaders: list[Uploader], kills: int, ready: list[Ready]) -> Killed:
     in_log = kept(data)
+    lost, doubled = lost_and_doubled(uploaders, in_log)
     with opened(Options(data=data), RULES) as parts:
         parts.projector.catch_up()
         before = parts.warehouse.dump()
@@ -129,14 +154,16 @@ def _held(data: Path, uploaders: list[Uploader], kills: int, ready_s: list[float
         after = parts.warehouse.dump()
     return Killed(
         kills=kills,
-        ready_s=ready_s,
-        acknowledged=len(acknowledged),
-        lost=len(acknowledged - in_log.keys()),
-        doubled=_doubled(in_log),
+        ready=ready,
+        acknowledged=sum(len(each.acknowledged) for each in uploaders),
+        lost=lost,
+        doubled=doubled,
         unjudged=abs(len(in_log) - distinct) + verdicts - distinct,
         as_rebuilt=before == after,
     )
 
 
-def _doubled(in_log: Counter[Identity]) -> int:
-    return sum(count > 1 for count in in_log.values())
+def lost_and_doubled(uploaders: Iterable[Uploader], in_log: Counter[Identity]) -> tuple[int, int]:
+    """How many measurements were acknowledged and are not in the log, and how many are there more than once."""
+    acknowledged = set().union(*(identities(each, each.acknowledged) for each in uploaders))
+    return len(acknowledged - in_log.keys()), sum(count > 1 for count in in_log.values())

@@ -38,11 +38,10 @@ class Taken(Struct, frozen=True, kw_only=True):
 
 
 class Served:
-    """A collector that was started; `ready_s` after that it answered, None while it has not."""
+    """A collector that was started."""
 
     def __init__(self, process: asyncio.subprocess.Process, address: Address, data: Path) -> None:
         self.process, self.address, self.data = process, address, data
-        self.ready_s: float | None = None
         self._began = time.monotonic()
 
     @property
@@ -60,8 +59,7 @@ class Served:
                 await asyncio.sleep(PAUSE_S)
                 continue
             if answer.status == 200:
-                self.ready_s = time.monotonic() - self._began
-                return self.ready_s
+                return time.monotonic() - self._began
 
     async def caught_up(self) -> None:
         """Waits until all that it received is judged."""
