@@ -1,109 +1,145 @@
-"""Which hours have to be judged again when records arrive: their own, and those on whose evidence they bear.
+"""Whom it concerns that records arrive: the measurements whose inputs they change, and nobody else.
 
-A measurement that is not consumed yet needs no care: it is judged when it is, and finds all this in the index. So the
-hours to look for are among those that the warehouse holds.
+A measurement that is not consumed yet needs no care: it is judged when it is, and finds all this in the index. So those
+to look for stand in the warehouse, with what they asked (asked.py); what others' lines answered them is kept nearby.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from collector.judging.controls import calibrated_hours, near_hours
-from collector.judging.evidence import TargetFiles
+from collector.judging.asked import Asked
+from collector.judging.evidence import Gatherer, TargetFiles
 from collector.judging.index import Index
-from collector.judging.neighbours import tried_addresses
+from collector.judging.nearby import Asker
+from collector.judging.neighbours import is_placed, tried_addresses
+from collector.judging.quarantine import VERSION, Identity
 from collector.judging.resolver_lines import resolver_prefixes
 from collector.log import Record
 from collector.warehouse.store import Hour, Warehouse
+from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
+from probe.model import HOUR_MS
+
+LINES = Asked.NEIGHBOURS | Asked.RESOLVER_LINES
 
 # Asked with bounds over all windows, so that only the hours in question are read and not the target's history.
-NEIGHBOUR_HOURS = """
-SELECT DISTINCT v.target, v.hour
+OF_CONTROLS = f"""
+SELECT DISTINCT v.target, v.key, v.uid, v.cycle
 FROM verdict AS v JOIN (
-    SELECT unnest($1::VARCHAR[]) AS target, unnest($2::BIGINT[]) AS hour,
-           unnest($3::VARCHAR[]) AS country, unnest($4::BIGINT[]) AS asn
-) AS seen ON v.target = seen.target AND v.country = seen.country
-WHERE v.asn <> seen.asn AND v.hour BETWEEN seen.hour - 1 AND seen.hour + 1 AND v.hour BETWEEN $5 AND $6
+    SELECT unnest($1::VARCHAR[]) AS target, unnest($2::VARCHAR[]) AS key, unnest($3::BIGINT[]) AS at_ms,
+           unnest($4::BOOLEAN[]) AS simulated
+) AS seen ON v.target = seen.target AND v.key <> seen.key AND (v.simulated OR NOT seen.simulated)
+WHERE v.hour BETWEEN $5 AND $6 AND v.asked > 0 AND (
+    ((v.asked & {Asked.CONTROLS:d}) > 0 AND abs(v.started_ms - seen.at_ms) <= {NEAR_MS}) OR
+    ((v.asked & {Asked.CALIBRATION:d}) > 0 AND v.started_ms BETWEEN seen.at_ms AND seen.at_ms + {CALIBRATION_MS})
+)
 """
-RESOLVER_HOURS = """
+OF_CYCLES = f"""
+SELECT v.target, v.key, v.uid, v.cycle
+FROM verdict AS v JOIN (SELECT unnest($1::VARCHAR[]) AS key, unnest($2::VARCHAR[]) AS cycle) AS seen
+ON v.key = seen.key AND v.cycle = seen.cycle WHERE v.asked >= {Asked.REACHED:d}
+"""
+ASKED_HOURS = f"""
 SELECT DISTINCT v.target, v.hour
 FROM verdict AS v JOIN (
     SELECT unnest($1::VARCHAR[]) AS target, unnest($2::BIGINT[]) AS hour, unnest($3::VARCHAR[]) AS country
 ) AS seen ON v.target = seen.target AND v.country = seen.country
-WHERE v.hour BETWEEN seen.hour - 1 AND seen.hour + 1 AND v.hour BETWEEN $4 AND $5
+WHERE v.hour BETWEEN seen.hour - 1 AND seen.hour + 1 AND v.hour BETWEEN $4 AND $5 AND (v.asked & {LINES:d}) > 0
 """
-LATER_HOURS = """
-SELECT DISTINCT v.target, v.hour, v.targets
-FROM verdict AS v JOIN (
-    SELECT unnest($1::VARCHAR[]) AS target, unnest($2::BIGINT[]) AS first, unnest($3::BIGINT[]) AS last
-) AS seen ON v.target = seen.target
-WHERE v.hour BETWEEN seen.first AND seen.last AND v.hour BETWEEN $4 AND $5
-"""
+ASKED_IN = f"SELECT key, uid FROM verdict WHERE target = $1 AND hour = $2 AND (asked & {LINES:d}) > 0"
 AWAITED = "SELECT DISTINCT targets FROM verdict WHERE NOT targets_known"
-AWAITING_HOURS = """
-SELECT DISTINCT target, hour FROM verdict WHERE NOT targets_known AND targets IN (SELECT unnest($1::VARCHAR[]))
+AWAITING = """
+SELECT target, key, uid, cycle FROM verdict WHERE NOT targets_known AND targets IN (SELECT unnest($1::VARCHAR[]))
+"""
+OUTDATED = """
+SELECT v.target, v.key, v.uid, v.cycle FROM verdict AS v JOIN quarantine AS q USING (target, hour, key, uid)
+WHERE q.software <> $1
 """
 
 
-def dirty_hours(
-    arrived: Sequence[Record], index: Index, warehouse: Warehouse, control_keys: frozenset[str], files: TargetFiles
-) -> set[Hour]:
-    """The (target, hour) to judge again because these records arrived, or because their targets file did."""
-    controls = [r for r in arrived if r.key in control_keys]
-    lines = [r for r in arrived if r.key not in control_keys]
-    return {
-        *((r.measurement.target, r.hour) for r in arrived),
-        *_of_siblings(arrived, index),
-        *_of_controls(controls, warehouse, files),
-        *_of_neighbours(lines, warehouse),
-        *_of_resolvers(lines, warehouse),
-        *_of_targets_files(warehouse, files),
-    }
+class Affected:
+    """Finds whom records concern, among those that stand in a warehouse."""
+
+    def __init__(self, index: Index, gatherer: Gatherer, files: TargetFiles) -> None:
+        self._index, self._gatherer, self._files = index, gatherer, files
+
+    def by(self, lines: Sequence[Record], warehouse: Warehouse) -> set[Asker]:
+        """Whom it concerns that these records have come, have gone, or count otherwise than before.
+
+        What the gatherer knows of others' lines must have been told of them already.
+        """
+        controls = [r for r in lines if self._gatherer.is_control(r)]
+        others = [r for r in lines if not self._gatherer.is_control(r)]
+        return {
+            *self._second_rounds(lines),
+            *self._of_controls(controls, warehouse),
+            *self._of_cycles(lines, warehouse),
+            *self._of_lines(others, warehouse),
+        }
+
+    def since(self, warehouse: Warehouse) -> set[Asker]:
+        """Those whose targets file has come, and those whom another version of the collector could not judge."""
+        come = [digest for (digest,) in warehouse.select(AWAITED) if self._files.known(digest)]
+        awaiting = warehouse.select(AWAITING, [come]) if come else []
+        return {Asker(*row) for row in (*awaiting, *warehouse.select(OUTDATED, [VERSION]))}
+
+    def _second_rounds(self, lines: Iterable[Record]) -> set[Asker]:
+        """A first round that comes late changes the second."""
+        first = {(r.key, r.measurement.cycle, r.measurement.target) for r in lines if r.measurement.round == 1}
+        siblings = (r for place in sorted(first) for r in self._index.siblings(*place))
+        return {named(r) for r in siblings if r.measurement.round == 2}
+
+    def _of_controls(self, controls: Iterable[Record], warehouse: Warehouse) -> set[Asker]:
+        seen = [r for r in controls if r.clock_known]
+        if not seen:
+            return set()
+        hours = [r.hour for r in seen]
+        columns = [
+            [r.measurement.target for r in seen],
+            [r.key for r in seen],
+            [r.started_ms for r in seen],
+            [r.measurement.simulated for r in seen],
+        ]
+        span = (min(hours) - 1, max(hours) + 1 + CALIBRATION_MS // HOUR_MS)
+        return {Asker(*row) for row in warehouse.select(OF_CONTROLS, [*columns, *span])}
+
+    def _of_cycles(self, lines: Iterable[Record], warehouse: Warehouse) -> set[Asker]:
+        """What it reached at any target shows which prefixes its line has a way to."""
+        cycles = sorted({(r.key, r.measurement.cycle) for r in lines if any(tried_addresses(r).values())})
+        if not cycles:
+            return set()
+        return {Asker(*row) for row in warehouse.select(OF_CYCLES, [list(each) for each in zip(*cycles, strict=True)])}
+
+    def _of_lines(self, lines: Sequence[Record], warehouse: Warehouse) -> set[Asker]:
+        """In the country: who asked about the addresses that were tried, or how many use the same resolver."""
+        tried = [(r, tried_addresses(r), resolver_prefixes(r)) for r in lines]
+        telling = [each for each in tried if each[1] or each[2]]
+        self._need([r for r, _, _ in telling], warehouse)
+        nearby = self._gatherer.nearby
+        found: set[Asker] = set()
+        for record, addresses, prefixes in telling:
+            found |= nearby.askers(record, addresses, others=True) if is_placed(record) else set()
+            found |= nearby.askers(record, prefixes, others=False)
+        return found
+
+    def _need(self, lines: Iterable[Record], warehouse: Warehouse) -> None:
+        """Has the gatherer know the hours in which anybody asked who may be told something new by these."""
+        places = sorted({(r.measurement.target, r.hour, r.network.country) for r in lines})
+        around = {(target, near) for target, hour, _ in places for near in (hour - 1, hour, hour + 1)}
+        if all(map(self._gatherer.nearby.knows, around)):
+            return
+        hours = [hour for _, hour, _ in places]
+        columns = [list(each) for each in zip(*places, strict=True)]
+        found: list[Hour] = sorted(warehouse.select(ASKED_HOURS, [*columns, min(hours) - 1, max(hours) + 1]))
+        for target, hour in found:
+            self._gatherer.nearby.need(target, [hour], self._gatherer.asked_in)
 
 
-def _of_siblings(arrived: Iterable[Record], index: Index) -> set[Hour]:
-    """A first round that comes late changes the second, and any target of a cycle what the cycle is known to reach."""
-    cycles = {(r.key, r.measurement.cycle) for r in arrived}
-    return {(r.measurement.target, r.hour) for key, cycle in sorted(cycles) for r in index.siblings(key, cycle)}
+def asked_in(warehouse: Warehouse, target: str, hour: int) -> set[Identity]:
+    """Who, of a target in an hour, asked of others' lines."""
+    return {(key, uid) for key, uid in warehouse.select(ASKED_IN, [target, hour])}
 
 
-def _of_controls(controls: Iterable[Record], warehouse: Warehouse, files: TargetFiles) -> set[Hour]:
-    seen = sorted({(r.measurement.target, r.hour) for r in controls if r.clock_known})
-    if not seen:
-        return set()
-    near = {(target, hour) for target, control_hour in seen for hour in near_hours(control_hour)}
-    spans = [(target, calibrated_hours(hour)) for target, hour in seen]
-    first, last = min(s[0] for _, s in spans), max(s[-1] for _, s in spans)
-    windows = [[t for t, _ in spans], [s[0] for _, s in spans], [s[-1] for _, s in spans], first, last]
-    later = warehouse.select(LATER_HOURS, windows)
-    return near | {(target, hour) for target, hour, digest in later if files.uncalibrated(digest, target)}
-
-
-def _of_neighbours(lines: Iterable[Record], warehouse: Warehouse) -> set[Hour]:
-    """Of the lines of other networks in the country, to whom it matters that an address was reached, or was not."""
-    seen = sorted(
-        {(r.measurement.target, r.hour, r.network.country, r.network.asn) for r in lines if tried_addresses(r)}
-    )
-    if not seen:
-        return set()
-    columns = [list(column) for column in zip(*seen, strict=True)]
-    hours = [hour for _, hour, _, _ in seen]
-    found = warehouse.select(NEIGHBOUR_HOURS, [*columns, min(hours) - 1, max(hours) + 1])
-    return {(target, hour) for target, hour in found}
-
-
-def _of_resolvers(lines: Iterable[Record], warehouse: Warehouse) -> set[Hour]:
-    """Of the lines in the country, to whom it matters how many use the same resolver."""
-    seen = sorted({(r.measurement.target, r.hour, r.network.country) for r in lines if resolver_prefixes(r)})
-    if not seen:
-        return set()
-    columns = [list(column) for column in zip(*seen, strict=True)]
-    hours = [hour for _, hour, _ in seen]
-    found = warehouse.select(RESOLVER_HOURS, [*columns, min(hours) - 1, max(hours) + 1])
-    return {(target, hour) for target, hour in found}
-
-
-def _of_targets_files(warehouse: Warehouse, files: TargetFiles) -> set[Hour]:
-    """Those that were judged without their targets file, when it has come since."""
-    come = [digest for (digest,) in warehouse.select(AWAITED) if files.known(digest)]
-    return {(target, hour) for target, hour in warehouse.select(AWAITING_HOURS, [come])} if come else set()
+def named(record: Record) -> Asker:
+    measurement = record.measurement
+    return Asker(measurement.target, record.key, measurement.uid, measurement.cycle)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from collector.judging.affected import dirty_hours
 from collector.judging.evidence import TargetFiles
 from collector.judging.frozen import Frozen
+from collector.judging.hours_concerned import dirty_hours
 from collector.judging.kept_standing import KeptStanding, history
 from collector.judging.unblocked import Unblocked
 from collector.log import Record

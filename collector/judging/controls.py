@@ -59,6 +59,9 @@ class Witnesses:
         self._keys = {r.key for r in self._records}
         self._bearing: dict[tuple[str | None, bool], Controls] = {}
 
+    def __len__(self) -> int:
+        return len(self._records)
+
     def near(self, record: Record) -> Controls:
         """Those within ±60 min of a measurement."""
         return self._on(record).between(record.started_ms - NEAR_MS, record.started_ms + NEAR_MS)

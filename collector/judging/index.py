@@ -80,6 +80,10 @@ class Index(Protocol):
         """The measurements of one target with first_hour ≤ hour ≤ last_hour."""
         ...
 
+    def during(self, target: str, since_ms: int, until_ms: int) -> list[Record]:
+        """The measurements of one target with since_ms ≤ started_ms < until_ms."""
+        ...
+
     def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
         """The rounds of one target, or of all, in one cycle of one probe."""
         ...
@@ -285,9 +289,11 @@ class SqliteIndex:
         return Arrived(upto, found, counting)
 
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
-        span = (first_hour * HOUR_MS, (last_hour + 1) * HOUR_MS)
+        return self.during(target, first_hour * HOUR_MS, (last_hour + 1) * HOUR_MS)
+
+    def during(self, target: str, since_ms: int, until_ms: int) -> list[Record]:
         where = "target = (SELECT id FROM target WHERE name = ?) AND started_ms >= ? AND started_ms < ?"
-        found = self._lines(f"FROM measurement WHERE {where}", target, *span)
+        found = self._lines(f"FROM measurement WHERE {where}", target, since_ms, until_ms)
         return sorted(self._records(found), key=_by_start)
 
     def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:

@@ -3,74 +3,74 @@
 Before an accusation they show that a service keeps nobody of the country out; where they all fail too, that no
 operator is told from the others. Of each line counts what it met nearest in time, as of a control: one that got through
 an hour ago says nothing of a site that went out of order since. Of one source one line counts: nobody turns "not
-working" into an accusation alone. Who is established, and from which source, is decided elsewhere and comes in as an
-argument.
+working" into an accusation alone. Who is established, and from which source, is decided elsewhere.
+
+They are looked for until it is known as much as any rule tells apart: that NEIGHBOURS_FLOOR of them get through; else
+how many do; else whether any fails. So the answer names the lines on which it rests, and a thousandth one changes
+nothing.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from collector.judging.who_counts import Source, WhoCounts, count_sources
+from collector.judging.nearby import Answer, Nearby, Rests, Sight
+from collector.judging.who_counts import Source, count_sources
 from collector.log import Record
 from probe.attempts import BARE_ACCEPT, is_of
 from probe.failure import is_own
 from probe.grades import is_positive
-from probe.judge.evidence import NEAR_MS, Neighbours
-from probe.judge.in_time import Control, FailureSpan, Look, one_of_each_cycle
+from probe.judge.evidence import NEAR_MS, NEIGHBOURS_FLOOR, Neighbours
+from probe.judge.in_time import Control, FailureSpan, one_of_each_cycle
 from probe.judge.looks import LooksOfOne, Window
-from probe.model import Attempt, Measurement, Network, Target
-
-Line = tuple[Network, str]  # its key, in the network from which it measured
+from probe.model import Attempt, Measurement, Target
 
 
-class Tried:
-    """Which lines tried which addresses, when, and whether they got through."""
+def neighbours_at(
+    nearby: Nearby, address: str, record: Record, failed: FailureSpan
+) -> tuple[Neighbours | None, Answer]:
+    """Of a measurement at an address, with the lines on which that rests; None: nobody else tried it."""
+    reached = _reached(nearby, address, record, failed)
+    enough = len(reached) >= NEIGHBOURS_FLOOR
+    if reached:
+        rests = Answer(Rests.ON_ENOUGH if enough else Rests.OPEN, tuple(reached))
+        return Neighbours(reached=len(reached)), rests
+    for line in _lines(nearby.sights(record, address, through=False, others=True)):
+        if _standing(nearby, address, record, failed, line) is Control.UNKNOWN:
+            return Neighbours(failed=1), Answer(Rests.ON_A_FAILURE, (line,))
+    return None, Answer()
 
-    def __init__(self, records: Iterable[Record], who: WhoCounts) -> None:
-        rounds: dict[str, dict[Line, list[tuple[str, Look]]]] = {}
-        sources: dict[str, set[Source]] = {}
-        for record in filter(who.established, records):
-            sources.setdefault(record.key, set()).add(who.source(record))
-            for address, through in tried_addresses(record).items():
-                look = Look(record.key, record.started_ms, through)
-                of_line = rounds.setdefault(address, {}).setdefault((record.network, record.key), [])
-                of_line.append((record.measurement.cycle, look))
-        self._lines = {
-            address: {line: one_of_each_cycle(each) for line, each in lines.items()}
-            for address, lines in rounds.items()
-        }
-        # Of one that was in several places, one counts, and always the same.
-        self._sources = {key: min(each, key=repr) for key, each in sources.items()}
-        self._others: dict[tuple[str, Network], dict[str, LooksOfOne]] = {}
 
-    def beside(self, record: Record, failed: FailureSpan, target: Target | None = None) -> dict[str, Neighbours]:
-        """By address at which this measurement failed, the lines of other operators within ±60 min of it."""
-        if not is_placed(record):
-            return {}
-        found = {address: self._at(address, record, failed) for address in sorted(in_doubt(record.measurement, target))}
-        return {address: seen for address, seen in found.items() if seen.reached or seen.failed}
+def _reached(nearby: Nearby, address: str, record: Record, failed: FailureSpan) -> list[int]:
+    """Lines that get through there, one of each source, on one day; at most NEIGHBOURS_FLOOR of them."""
+    counted: dict[Source, int] = {}
+    standing: dict[int, Control | None] = {}
+    for sight in nearby.sights(record, address, through=True, others=True):
+        if sight.source in counted or sight.line in counted.values():
+            continue
+        if sight.line not in standing:
+            standing[sight.line] = _standing(nearby, address, record, failed, sight.line)
+        if standing[sight.line] is Control.ALIVE:
+            counted[sight.source] = sight.line
+            if count_sources(counted) >= NEIGHBOURS_FLOOR:
+                break
+    most = max((day for day, _ in counted), key=lambda day: sum(day == each for each, _ in counted), default=0)
+    return [line for (day, _), line in counted.items() if day == most]
 
-    def _at(self, address: str, record: Record, failed: FailureSpan) -> Neighbours:
-        """A line that got through before this one failed, and has not tried since, is waited for."""
-        window = Window(record.started_ms - NEAR_MS, record.started_ms + NEAR_MS)
-        others = self._of_others(address, record.network)
-        found = {key: looks.standing(window, failed) for key, looks in others.items() if key != record.key}
-        return Neighbours(reached=self._count(found, Control.ALIVE), failed=self._count(found, Control.UNKNOWN))
 
-    def _count(self, found: dict[str, Control | None], state: Control) -> int:
-        return count_sources(self._sources[key] for key, each in found.items() if each is state)
+def _standing(nearby: Nearby, address: str, record: Record, failed: FailureSpan, line: int) -> Control | None:
+    """A line that got through before this one failed, and has not tried since, is waited for."""
+    window = Window(record.started_ms - NEAR_MS, record.started_ms + NEAR_MS)
+    return LooksOfOne(one_of_each_cycle(nearby.looks(record, address, line))).standing(window, failed)
 
-    def _of_others(self, address: str, network: Network) -> dict[str, LooksOfOne]:
-        """By its key, what each line met there that is of another operator than this network's."""
-        if (address, network) not in self._others:
-            looks: dict[str, list[Look]] = {}
-            for (other, key), every in self._lines.get(address, {}).items():
-                if _is_another(other, network):
-                    looks.setdefault(key, []).extend(every)
-            self._others[address, network] = {key: LooksOfOne(every) for key, every in looks.items()}
-        return self._others[address, network]
+
+def _lines(sights: Iterable[Sight]) -> Iterator[int]:
+    """Each once."""
+    met: set[int] = set()
+    for sight in sights:
+        if sight.line not in met:
+            met.add(sight.line)
+            yield sight.line
 
 
 def in_doubt(measurement: Measurement, target: Target | None) -> set[str]:
@@ -85,17 +85,6 @@ def in_doubt(measurement: Measurement, target: Target | None) -> set[str]:
             or not any(is_of(attempt, each) and is_positive(attempt, each) for each in endpoints)
         )
     }
-
-
-def _is_another(network: Network, own: Network) -> bool:
-    """Another operator of the same country: of another AS, which may still be the same operator's."""
-    same_operator = network.operator == own.operator != Network().operator
-    return network.country == own.country and network.asn != own.asn and not same_operator
-
-
-def is_near(times: list[int], moment: int) -> bool:
-    i = bisect_left(times, moment - NEAR_MS)
-    return i < len(times) and times[i] <= moment + NEAR_MS
 
 
 def is_placed(record: Record) -> bool:

@@ -1,7 +1,7 @@
 """The projector: log → index → judge → warehouse. What it makes follows from the set of envelopes and nothing else.
 
-Not from their order, not from how often they were received, nor from when this ran or was stopped: each arrival makes
-hours dirty, a dirty hour is judged as a whole from the index, and its content and the cursor change in one transaction.
+Not from their order, not from how often they were received, nor from when this ran or was stopped: whom an arrival
+concerns is judged again from the index, and what that changes is written together with the cursor, in one transaction.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
 from collector.facts.kept_targets import TargetBodies
-from collector.judging.affected import dirty_hours
+from collector.judging.affected import Affected
 from collector.judging.changed_basis import ChangedBasis, why_anew
 from collector.judging.evidence import Gatherer, Parse, TargetFiles
 from collector.judging.frozen import Frozen
 from collector.judging.index import Index
-from collector.judging.judging import Judging, held, outdated
+from collector.judging.judging import Judging, held
 from collector.judging.kept_standing import KeptStanding
 from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
@@ -30,10 +30,11 @@ from collector.judging.who_counts import RECKONING, TOLD_RECKONING
 from collector.log import Log, Record
 from collector.warehouse.basis import Basis
 from collector.warehouse.store import Hour, Warehouse, fresh
+from collector.warehouse.tables import Change
 from probe.failure import fault_text
 
-BATCHES = 500  # in one step: at most 25,000 measurements in memory
-HOURS = 500  # in one transaction of a rebuild
+BATCHES = 100  # in one step: at most 5,000 measurements in memory
+HOURS = 20  # of a target, in one transaction of a rebuild
 AGAIN = 16  # hours of a target that are judged again in one step, after what arrived
 BURST_S = 0.2  # to let the rest of a burst arrive
 POLL_S = 5.0  # for what nobody announced, a targets file for one
@@ -91,7 +92,13 @@ class Projector:
         self._frozen, self._at_rest, self._forget = frozen or Frozen(None), at_rest, forget
         self._standing = KeptStanding(self._index, self._frozen, told=told)
         gatherer = Gatherer(self._index, control_keys, self._files, self._standing.who, quarantine=self._quarantine)
-        self._judging = Judging(gatherer, self._quarantine, self._dirty, rules=rules, go_on=self._go_on)
+        affected = Affected(self._index, gatherer, self._files)
+        self._judging = Judging(
+            *(self._index, gatherer, self._quarantine, affected),
+            rules=rules,
+            go_on=self._go_on,
+            is_frozen=self._frozen.holds,
+        )
         self._changed = ChangedBasis(self._index, self._standing, self._files, self._frozen, self._go_on)
         self._begun = False
         # As after an older backup was restored. Asked before more is received, which would hide it.
@@ -138,10 +145,12 @@ class Projector:
         self._standing.begin(self._warehouse)
         self.index(cursor + limit)
         arrived = self._index.arrived(cursor, limit)
-        touched = [*arrived.records, *self._standing.see(arrived.counting)]
-        dirty = self._dirty(touched, self._warehouse) | self._frozen.opens(outdated(self._warehouse))
-        if dirty or arrived.position > cursor:
-            self._warehouse.replace(self._judging.hours(dirty, self._warehouse), arrived.position)
+        began = self._standing.see(arrived.counting)
+        lines, counting = [*arrived.records, *began], [*arrived.counting, *began]
+        change = self._judging.change(lines, counting, self._warehouse)
+        if change != Change() or arrived.position > cursor:
+            self._warehouse.put(change, arrived.position)
+        self._judging.settled()
         if len(arrived.counting) == len(arrived.records):  # else it is asked anew what counted before counts no more
             self._standing.settled(self._warehouse.cursor())
         return arrived.position - cursor
@@ -149,8 +158,9 @@ class Projector:
     def _judge_again(self) -> int:
         hours = self._warehouse.next_waiting(AGAIN)
         if hours:
-            contents = self._judging.hours(hours, self._warehouse)
-            self._warehouse.replace(contents, self._warehouse.cursor(), waited=hours)
+            change = self._judging.hours(hours, self._warehouse)
+            self._warehouse.put(change, self._warehouse.cursor(), waited=hours)
+            self._judging.settled()
         return len(hours)
 
     def catch_up(self) -> None:
@@ -200,6 +210,7 @@ class Projector:
         elif stands != wanted:
             logger.info("The rules, the controls or the blocked keys have changed: what they bear on is judged again.")
             self._changed.settle(self._warehouse, stands, wanted)
+            self._judging.forget()
         self._is_ahead = False
         if not self._begun:
             self._quarantine.begin(held(self._warehouse))
@@ -217,9 +228,12 @@ class Projector:
             self._frozen.thaw(warehouse)
             self._standing.begin(warehouse, anew=True)
             self._see_all()
+            self._judging.forget()
             for chunk in _chunks(sorted(hours), HOURS):
-                warehouse.replace(self._judging.hours(chunk, warehouse), 0)
-            warehouse.replace([], cursor)
+                warehouse.put(self._judging.hours(chunk, warehouse), 0)
+                self._judging.settled()
+            warehouse.put(Change(), cursor)
+            self._judging.forget()
         finally:
             warehouse.close()
         return path
@@ -230,9 +244,6 @@ class Projector:
             self._go_on()
             self._standing.see(r for r in arrived.counting if not self._frozen.holds(r.hour))
             position = arrived.position
-
-    def _dirty(self, arrived: Sequence[Record], warehouse: Warehouse) -> set[Hour]:
-        return self._frozen.opens(dirty_hours(arrived, self._index, warehouse, self._keys, self._files))
 
     def _go_on(self) -> None:
         if self._stopping:

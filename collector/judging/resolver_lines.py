@@ -1,40 +1,32 @@
 """How many lines use a resolver of an operator's, by its prefix: one that a single line uses may be that line's own.
 
 Counted are established lines of the same country, at most two of a source, within ±60 min of the measurement that it is
-for, that line among them: who asks an operator's resolver from abroad is none of its subscribers.
+for, that line among them: who asks an operator's resolver from abroad is none of its subscribers. They are counted up
+to LINES_FLOOR, for no rule tells more of them apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from collector.judging.neighbours import is_near
-from collector.judging.who_counts import Source, WhoCounts, count_sources
+from collector.judging.nearby import Answer, Nearby, Rests
+from collector.judging.who_counts import Source, count_sources
 from collector.log import Record
 from probe.failure import is_in_clear
+from probe.judge.evidence import LINES_FLOOR
 from probe.judge.voices import VOICES
 
-Place = tuple[str, str]  # a country, and a resolver's prefix
 
-
-class ResolverLines:
-    """Which lines asked which resolvers, and when."""
-
-    def __init__(self, records: Iterable[Record], who: WhoCounts) -> None:
-        self._times: dict[Place, dict[tuple[str, Source], list[int]]] = {}  # place → line → starts in order
-        for record in sorted(filter(who.established, records), key=lambda r: r.started_ms):
-            for prefix in resolver_prefixes(record):
-                lines = self._times.setdefault((record.network.country, prefix), {})
-                lines.setdefault((record.key, who.source(record)), []).append(record.started_ms)
-
-    def beside(self, record: Record) -> dict[str, int]:
-        """By prefix of the resolvers that this measurement asked."""
-        return {prefix: self._lines(prefix, record) for prefix in sorted(resolver_prefixes(record))}
-
-    def _lines(self, prefix: str, record: Record) -> int:
-        lines = self._times.get((record.network.country, prefix), {})
-        near = {line for line, times in lines.items() if is_near(times, record.started_ms)}
-        return count_sources((source for _, source in near), VOICES)
+def lines_using(nearby: Nearby, prefix: str, record: Record) -> tuple[int, Answer]:
+    """Of a measurement's resolver, with the lines on which that rests."""
+    counted: dict[tuple[int, Source], None] = {}
+    full: dict[Source, int] = {}
+    for sight in nearby.sights(record, prefix, through=True, others=False):
+        if full.get(sight.source, 0) >= VOICES or (sight.line, sight.source) in counted:
+            continue
+        counted[sight.line, sight.source] = None
+        full[sight.source] = full.get(sight.source, 0) + 1
+        if (lines := count_sources((source for _, source in counted), VOICES)) >= LINES_FLOOR:
+            return lines, Answer(Rests.ON_ENOUGH, tuple(line for line, _ in counted))
+    return count_sources((source for _, source in counted), VOICES), Answer()
 
 
 def resolver_prefixes(record: Record) -> set[str]:

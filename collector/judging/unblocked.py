@@ -31,6 +31,9 @@ class Unblocked:
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
         return self._of_others(self.everybody.measurements(target, first_hour, last_hour))
 
+    def during(self, target: str, since_ms: int, until_ms: int) -> list[Record]:
+        return self._of_others(self.everybody.during(target, since_ms, until_ms))
+
     def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
         return [] if key in self.keys else self.everybody.siblings(key, cycle, target)
 

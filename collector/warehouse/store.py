@@ -11,8 +11,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,11 +27,13 @@ from collector.warehouse.tables import (
     CELL_COLUMNS,
     FAILING_COLUMNS,
     QUARANTINE_COLUMNS,
+    SHARE_COLUMNS,
     STEP_COLUMNS,
     VERDICT_COLUMNS,
-    HourContent,
+    Change,
     cell_values,
     failing_values,
+    kept_values,
     quarantine_values,
     step_values,
     verdict_values,
@@ -61,47 +61,71 @@ Parameters = Mapping[str, object] | Sequence[object]
 T = TypeVar("T")
 
 
-_Standing = dict[Hour, list[Values]]
-
-
 class Table(Struct, frozen=True):
-    """A table of which each (target, hour) is replaced as a whole. `order` tells the rows of one hour apart."""
+    """A table of the projection. Its `key` tells all of its rows apart; a dump has them in their `order`."""
 
     name: str
     columns: Mapping[str, str]
-    order: tuple[str, ...]
-    rows: Callable[[HourContent], list[Values]]
+    key: tuple[str, ...]
+    rows: Callable[[Change], list[Values]]
+    order: tuple[str, ...] = ()
 
     @property
     def ordered(self) -> str:
-        return f"ORDER BY {', '.join(('target', 'hour', *self.order))}"
+        return f"ORDER BY {', '.join(self.order or self.key)}"
 
     @property
-    def hour(self) -> int:
-        return list(self.columns).index("hour")
+    def delete(self) -> str:
+        return f"DELETE {self._with_keys}"
+
+    @property
+    def select(self) -> str:
+        return f"SELECT * {self._with_keys}"
+
+    @property
+    def _with_keys(self) -> str:
+        """The rows with these keys, a list per column. The bounds are for speed: rows of an hour lie together."""
+        given = (f"unnest(${i}::{self.columns[name]}[])" for i, name in enumerate(self.key, 1))
+        hours = f"hour BETWEEN ${len(self.key) + 1} AND ${len(self.key) + 2}"
+        return f"FROM {self.name} WHERE {hours} AND ({', '.join(self.key)}) IN (SELECT {', '.join(given)})"
+
+    def keys(self, rows: Sequence[Values]) -> list[Values]:
+        places = [list(self.columns).index(name) for name in self.key]
+        return [tuple(row[place] for place in places) for row in rows]
 
 
 TABLES = (
-    Table("verdict", VERDICT_COLUMNS, ("started_ms", "key", "uid"), lambda c: [verdict_values(r) for r in c.verdicts]),
+    Table(
+        "verdict",
+        VERDICT_COLUMNS | SHARE_COLUMNS,
+        ("target", "hour", "key", "uid"),
+        lambda change: [kept_values(row) for row in (*change.verdicts, *change.quiet)],
+        order=("target", "hour", "started_ms", "key", "uid"),
+    ),
     Table(
         "cell",
         CELL_COLUMNS,
-        ("country", "asn", "operator", "access", "simulated", "shown_from_ms"),
-        lambda c: [cell_values(r) for r in c.cells],
+        ("target", "hour", "country", "asn", "operator", "access", "simulated", "shown_from_ms"),
+        lambda change: [cell_values(row) for row in change.cells],
     ),
     Table(
         "failing",
         FAILING_COLUMNS,
-        ("host", "port", "transport", "handshake", "address"),
-        lambda c: [failing_values(r) for r in c.failing],
+        ("target", "hour", "host", "port", "transport", "handshake", "address"),
+        lambda change: [failing_values(row) for row in change.failing],
     ),
     Table(
         "step",
         STEP_COLUMNS,
-        ("country", "asn", "operator", "access", "simulated", "step"),
-        lambda c: [step_values(r) for r in c.steps],
+        ("target", "hour", "country", "asn", "operator", "access", "simulated", "step"),
+        lambda change: [step_values(row) for row in change.steps],
     ),
-    Table("quarantine", QUARANTINE_COLUMNS, ("key", "uid"), lambda c: [quarantine_values(r) for r in c.quarantine]),
+    Table(
+        "quarantine",
+        QUARANTINE_COLUMNS,
+        ("target", "hour", "key", "uid"),
+        lambda change: [quarantine_values(row) for row in change.quarantine],
+    ),
 )
 
 
@@ -112,10 +136,6 @@ def _create(table: str, columns: Mapping[str, str]) -> str:
 def _insert(table: str, columns: Mapping[str, str]) -> str:
     """One list per column: row by row (executemany) is 30 times slower."""
     return f"INSERT INTO {table} SELECT {', '.join(f'unnest(${i}::{k}[])' for i, k in enumerate(columns.values(), 1))}"
-
-
-def _of_hours(verb: str, table: str) -> str:
-    return f"{verb} FROM {table} WHERE (target, hour) IN (SELECT unnest($1::VARCHAR[]), unnest($2::BIGINT[]))"
 
 
 META_COLUMNS = {
@@ -205,22 +225,14 @@ class Warehouse:
             self._settle_feed = settle
             settle()
 
-    def replace(self, contents: Sequence[HourContent], cursor: int, waited: Sequence[Hour] = ()) -> list[HourContent]:
-        """Make the content of these hours just this, and move the cursor, in one transaction.
+    def put(self, change: Change, cursor: int, waited: Sequence[Hour] = ()) -> None:
+        """Makes a change and moves the cursor, in one transaction. Hours that `waited` are judged again by it."""
 
-        Returns those that differ from what stood there; the others are not written. Those that `waited` to be judged
-        again do so no more.
-        """
-        with self._lock:
-            standing = self._standing(contents)
-            changed = [content for content in contents if _differs(content, standing)]
+        def work(connection: duckdb.DuckDBPyConnection) -> None:
+            _put(connection, change, cursor)
+            waiting.done(connection, waited)
 
-            def work(connection: duckdb.DuckDBPyConnection) -> None:
-                self._write(changed, standing, cursor)
-                waiting.done(connection, waited)
-
-            self.change(work)
-        return changed
+        self.change(work)
 
     def change(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Does `work` in one transaction; returns what it does."""
@@ -287,46 +299,37 @@ class Warehouse:
     def _is_current(self) -> bool:
         return self.select("SELECT schema FROM meta") == [(SCHEMA,)]
 
-    def _write(self, contents: Sequence[HourContent], standing: Mapping[str, _Standing], cursor: int) -> None:
-        places = [(c.target, c.hour) for c in contents]
-        for table in TABLES:
-            rows = [row for content in contents for row in table.rows(content)]
-            if any(standing[table.name].get(place) for place in places):
-                self._connection.execute(_of_hours("DELETE", table.name), _columns(places, 2))
-            if rows:  # to plan a statement that does nothing takes as long as one that does
-                self._connection.execute(_insert(table.name, table.columns), _columns(rows, len(table.columns)))
-        fresh = [row for content in contents for row in _fresh(content, standing["verdict"])]
-        gone = [row for content in contents for row in _gone(content, standing["verdict"])]
-        outbox.note(self._connection, places, fresh, gone)
-        self._connection.execute("UPDATE meta SET cursor = $1", [cursor])
-
-    def _standing(self, contents: Sequence[HourContent]) -> dict[str, _Standing]:
-        """The rows of these hours, by table."""
-        hours = _columns([(c.target, c.hour) for c in contents], 2)
-        return {
-            table.name: _by_hour(self.select(f"{_of_hours('SELECT *', table.name)} {table.ordered}", hours), table.hour)
-            for table in TABLES
-        }
-
 
 def _nothing() -> None: ...
 
 
-def _differs(content: HourContent, standing: Mapping[str, _Standing]) -> bool:
-    place = (content.target, content.hour)
-    return any(standing[table.name].get(place, []) != table.rows(content) for table in TABLES)
+def _put(connection: duckdb.DuckDBPyConnection, change: Change, cursor: int) -> None:
+    places: set[Hour] = set()
+    left = _left(connection, change)
+    for table in TABLES:
+        rows, gone = table.rows(change), change.gone.get(table.name, ())
+        if gone:  # to plan a statement that does nothing takes as long as one that does
+            hours = [int(key[1]) for key in gone]
+            connection.execute(table.delete, [*_columns(gone, len(table.key)), min(hours), max(hours)])
+        if rows:
+            connection.execute(_insert(table.name, table.columns), _columns(rows, len(table.columns)))
+        quiet = table.keys([kept_values(row) for row in change.quiet]) if table.name == "verdict" else ()
+        touched = {*gone, *table.keys(rows)}.difference(quiet)
+        places |= {(str(key[0]), int(str(key[1]))) for key in touched}
+    outbox.note(connection, sorted(places), [verdict_values(row.verdict) for row in change.verdicts], left)
+    connection.execute("UPDATE meta SET cursor = $1", [cursor])
 
 
-def _fresh(content: HourContent, standing: _Standing) -> list[Values]:
-    """The verdicts that the warehouse lacks, or holds otherwise."""
-    before = set(standing.get((content.target, content.hour), ()))
-    return [values for values in map(verdict_values, content.verdicts) if values not in before]
-
-
-def _gone(content: HourContent, standing: _Standing) -> list[Values]:
-    """Those that stand, and will not stand there any more."""
-    after = {outbox.placed(verdict_values(row)) for row in content.verdicts}
-    return [row for row in standing.get((content.target, content.hour), ()) if outbox.placed(row) not in after]
+def _left(connection: duckdb.DuckDBPyConnection, change: Change) -> list[Values]:
+    """The verdicts that stand where none will stand any more."""
+    table = TABLES[0]
+    gone = change.gone.get(table.name, ())
+    if not gone:
+        return []
+    hours = [int(key[1]) for key in gone]
+    found = connection.execute(table.select, [*_columns(gone, len(table.key)), min(hours), max(hours)]).fetchall()
+    after = {outbox.placed(verdict_values(row.verdict)) for row in (*change.verdicts, *change.quiet)}
+    return [row for row in found if outbox.placed(row) not in after]
 
 
 def fresh(path: Path) -> Warehouse:
@@ -334,25 +337,6 @@ def fresh(path: Path) -> Warehouse:
     path.unlink(missing_ok=True)
     _journal(path).unlink(missing_ok=True)
     return Warehouse(path)
-
-
-def in_order(content: HourContent) -> HourContent:
-    """The rows of one hour as the tables have them."""
-    verdict, cell, failing, step, quarantine = (attrgetter(*table.order) for table in TABLES)
-    return HourContent(
-        target=content.target,
-        hour=content.hour,
-        verdicts=tuple(sorted(content.verdicts, key=verdict)),
-        cells=tuple(sorted(content.cells, key=cell)),
-        failing=tuple(sorted(content.failing, key=failing)),
-        steps=tuple(sorted(content.steps, key=step)),
-        quarantine=tuple(sorted(content.quarantine, key=quarantine)),
-    )
-
-
-def _by_hour(rows: list[tuple[Any, ...]], hour: int) -> _Standing:
-    """Rows that are in order, by (target, hour); `hour` is the position of that column."""
-    return {place: list(group) for place, group in groupby(rows, key=lambda row: (row[0], row[hour]))}
 
 
 def _columns(rows: Sequence[Values], width: int) -> list[list[object]]:

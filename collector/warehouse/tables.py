@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from collector.facts.standing import sighting
 from collector.log import Record
-from probe.model import Access, AlsoDial, Cell, Network, State, Verdict
+from probe.model import Access, Cell, State, Verdict
 
 VERDICT_COLUMNS = {
     "target": "VARCHAR",
@@ -46,6 +46,14 @@ VERDICT_COLUMNS = {
     "bucket": "VARCHAR",
     "checked": "BOOLEAN",
     "consistent": "BOOLEAN",
+}
+
+# Beside them in the table of verdicts, for judging alone: what a verdict asked, and what it adds to its hour.
+SHARE_COLUMNS = {
+    "asked": "UTINYINT",
+    "paths": "VARCHAR",
+    "steps": "VARCHAR",
+    "failing": "VARCHAR",
 }
 
 CELL_COLUMNS = {
@@ -153,6 +161,24 @@ class VerdictRow(Struct, frozen=True, kw_only=True):
     consistent: bool
 
 
+class Share(Struct, frozen=True, kw_only=True):
+    """What judging keeps of a verdict: of whom it asked anything (collector/judging/asked.py), and what it adds to the
+    rows of its hour (collector/judging/sums.py), as text. Field for field SHARE_COLUMNS.
+    """
+
+    asked: int = 0
+    paths: str = ""
+    steps: str = ""
+    failing: str = ""
+
+
+class Kept(Struct, frozen=True):
+    """A row of the table of verdicts."""
+
+    verdict: VerdictRow
+    share: Share = Share()
+
+
 class CellRow(Struct, frozen=True, kw_only=True):
     """One hourly cell. Field for field the columns of `cell`, except that `states` is JSON there."""
 
@@ -230,16 +256,26 @@ class QuarantineRow(Struct, frozen=True, kw_only=True):
     software: str
 
 
-class HourContent(Struct, frozen=True, kw_only=True):
-    """All that the warehouse is to hold about one target in one hour."""
+class Change(Struct, frozen=True, kw_only=True):
+    """What changes in the warehouse: first the rows with the keys in `gone` go, by table, then the others come.
 
-    target: str
-    hour: int
-    verdicts: tuple[VerdictRow, ...] = ()
+    So what takes another row's place names that in `gone`. Of `quiet` verdicts nothing differs from what stood but what
+    judging keeps for itself.
+    """
+
+    verdicts: tuple[Kept, ...] = ()
+    quiet: tuple[Kept, ...] = ()
     cells: tuple[CellRow, ...] = ()
     failing: tuple[FailingRow, ...] = ()
     steps: tuple[StepRow, ...] = ()
     quarantine: tuple[QuarantineRow, ...] = ()
+    gone: dict[str, tuple[tuple[str | int | bool, ...], ...]] = {}
+
+    @property
+    def rows(self) -> int:
+        """How many rows it writes."""
+        written = (self.verdicts, self.quiet, self.cells, self.failing, self.steps, self.quarantine)
+        return sum(map(len, written))
 
 
 def verdict_row(
@@ -324,42 +360,6 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool, shown_ms: tuple[int, int
     )
 
 
-def failing_row(
-    dial: AlsoDial, hour: int, lines: int, established: Collection[str | None], shown_from_ms: int
-) -> FailingRow:
-    """`established`: the buckets of the established ones among these lines."""
-    return FailingRow(
-        target=dial.target,
-        hour=hour,
-        host=dial.host,
-        port=dial.port,
-        transport=dial.transport.value,
-        handshake=dial.handshake,
-        address=dial.address,
-        lines=lines,
-        established=len(established),
-        buckets=len(set(established)),
-        shown_from_ms=shown_from_ms,
-    )
-
-
-def step_row(
-    target: str, hour: int, network: Network, access: Access, simulated: bool, step: str, *, passed: int, failed: int
-) -> StepRow:
-    return StepRow(
-        target=target,
-        hour=hour,
-        country=network.country,
-        asn=network.asn,
-        operator=network.operator,
-        access=access.value,
-        simulated=simulated,
-        step=step,
-        passed=passed,
-        failed=failed,
-    )
-
-
 def quarantine_row(record: Record, error: str, software: str) -> QuarantineRow:
     return QuarantineRow(
         target=record.measurement.target,
@@ -376,6 +376,20 @@ def quarantine_row(record: Record, error: str, software: str) -> QuarantineRow:
 def verdict_values(row: VerdictRow) -> tuple[object, ...]:
     """A verdict as the warehouse's columns, in their order."""
     return tuple(getattr(row, column) for column in VERDICT_COLUMNS)
+
+
+def kept_values(row: Kept) -> tuple[object, ...]:
+    """A verdict with its share as the warehouse's columns, in their order."""
+    share = row.share
+    return (*verdict_values(row.verdict), share.asked, share.paths, share.steps, share.failing)
+
+
+def kept_from(values: Sequence[object]) -> Kept:
+    """The row of a verdict whose columns are in the order of VERDICT_COLUMNS and SHARE_COLUMNS."""
+    own = len(VERDICT_COLUMNS)
+    given = {name: value for name, value in zip(SHARE_COLUMNS, values[own:], strict=True) if value is not None}
+    share = msgspec.convert(given, Share)  # None: frozen before there was one
+    return Kept(verdict_from(tuple(values[:own])), share)
 
 
 def cell_values(row: CellRow) -> tuple[object, ...]:
@@ -409,6 +423,21 @@ def cell_from(values: tuple[object, ...]) -> CellRow:
     fields = dict(zip(CELL_COLUMNS, values, strict=True))
     fields["states"] = msgspec.json.decode(str(fields["states"]))
     return msgspec.convert(fields, CellRow)
+
+
+def failing_from(values: Sequence[object]) -> FailingRow:
+    """The failing address of a warehouse row whose columns are in the order of FAILING_COLUMNS."""
+    return msgspec.convert(dict(zip(FAILING_COLUMNS, values, strict=True)), FailingRow)
+
+
+def step_from(values: Sequence[object]) -> StepRow:
+    """The outcomes of a warehouse row whose columns are in the order of STEP_COLUMNS."""
+    return msgspec.convert(dict(zip(STEP_COLUMNS, values, strict=True)), StepRow)
+
+
+def quarantine_from(values: Sequence[object]) -> QuarantineRow:
+    """The measurement of a warehouse row whose columns are in the order of QUARANTINE_COLUMNS."""
+    return msgspec.convert(dict(zip(QUARANTINE_COLUMNS, values, strict=True)), QuarantineRow)
 
 
 def _word(word: str | None) -> str | None:

@@ -45,7 +45,7 @@ INSERT INTO verdict SELECT
     CASE WHEN hash(p, t, m) % 10 < 7 THEN 'ok' WHEN hash(p, t, m) % 10 = 7 THEN 'blocked' ELSE 'insufficient' END,
     CASE WHEN hash(p, t, m) % 10 = 7 THEN 'tls.sni.drop' END, NULL, 'bound', 'tls', 'rule', 1, 'A reason.',
     'ringback 0.1.0', 'd', true, false, false, ($hour + m // $each) * 3600000 + p * 89 + (m % $each) * 600000 + 4000,
-    true, p::VARCHAR, true, true
+    true, p::VARCHAR, true, true, 0, '', '', ''
 FROM range($probes) AS probes(p), range($targets) AS targets(t), range($each * $hours) AS measurements(m)
 """
 STEPS = """

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from collector.facts.pseudonyms import Pseudonyms
 from collector.warehouse.editions import FOR_EVER_MS
 from collector.warehouse.privacy_floor import DELAY_MS, passes
-from collector.warehouse.tables import CellRow, FailingRow, HourContent, StepRow, VerdictRow
+from collector.warehouse.store import TABLES, Warehouse
+from collector.warehouse.tables import CellRow, Change, FailingRow, Kept, QuarantineRow, StepRow, VerdictRow
 from probe.model import HOUR_MS
 
 HOUR = 492_222
@@ -103,6 +105,40 @@ STEP = StepRow(
     passed=1,
     failed=0,
 )
+
+
+class HourContent(Struct, frozen=True, kw_only=True):
+    """All that a warehouse is to hold about one target in one hour."""
+
+    target: str
+    hour: int
+    verdicts: tuple[VerdictRow, ...] = ()
+    cells: tuple[CellRow, ...] = ()
+    failing: tuple[FailingRow, ...] = ()
+    steps: tuple[StepRow, ...] = ()
+    quarantine: tuple[QuarantineRow, ...] = ()
+
+
+def fill(warehouse: Warehouse, contents: Sequence[HourContent], cursor: int) -> None:
+    """Makes the content of these hours just this, and moves the cursor. What stands already is not written."""
+    hours = {(each.target, each.hour) for each in contents}
+    whole = Change(
+        verdicts=tuple(Kept(row) for each in contents for row in each.verdicts),
+        cells=tuple(row for each in contents for row in each.cells),
+        failing=tuple(row for each in contents for row in each.failing),
+        steps=tuple(row for each in contents for row in each.steps),
+        quarantine=tuple(row for each in contents for row in each.quarantine),
+    )
+    gone: dict[str, tuple[Any, ...]] = {}
+    fresh: dict[str, tuple[Any, ...]] = {}
+    for table, field in zip(TABLES, ("verdicts", "cells", "failing", "steps", "quarantine"), strict=True):
+        every = warehouse.select(f"SELECT * FROM {table.name}")
+        before = dict(zip(table.keys(every), every, strict=True))
+        now = dict(zip(table.keys(table.rows(whole)), table.rows(whole), strict=True))
+        rows = zip(now.items(), getattr(whole, field), strict=True)
+        fresh[field] = tuple(row for (key, values), row in rows if before.get(key) != values)
+        gone[table.name] = tuple(key for key, values in before.items() if key[:2] in hours and now.get(key) != values)
+    warehouse.put(Change(**fresh, gone={name: keys for name, keys in gone.items() if keys}), cursor)
 
 
 def verdict_row(**changes: Any) -> VerdictRow:

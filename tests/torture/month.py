@@ -16,6 +16,7 @@ from collector.judging.rules import RULES
 from collector.log import Entry, Envelope, segment
 from collector.warehouse.editions import FOR_EVER_MS
 from collector.warehouse.store import Warehouse
+from collector.warehouse.tables import Change
 from probe import targets as targets_file
 from probe.model import HOUR_MS, Network
 from tests.collector.batches import Volunteer
@@ -73,7 +74,7 @@ def write(data: Path, probes: int, until_ms: int, days: int = DAYS) -> int:
         index.execute("UPDATE meta SET position = ?", (latest,))
     index.close()
     with opened(options, RULES) as parts:
-        parts.warehouse.replace([], latest)
+        parts.warehouse.put(Change(), latest)
     return latest
 
 

@@ -16,7 +16,7 @@ from collector.front.refusals import in_json
 from collector.warehouse.privacy_floor import band
 from collector.warehouse.store import Warehouse
 from probe.model import HOUR_MS, Plane, Target
-from tests.collector.rows import HOUR, KEYS, cell_row, content, verdict_row
+from tests.collector.rows import HOUR, KEYS, cell_row, content, fill, verdict_row
 from tests.collector.warehouse.test_early_signal import NEW, NOON
 
 NOW_MS = (HOUR + 1) * HOUR_MS
@@ -34,7 +34,7 @@ def warehouse() -> Warehouse:
         target="viber/call", hour=HOUR - 1, lines=11, counted=0, states={"insufficient": 11}, established=11, buckets=7
     )
     gone = verdict_row(target="tango/call", hour=HOUR - 1, state="down", country="ES", asn=3352, access="4g")
-    warehouse.replace([content(lines, [many, few]), content([], [viber]), content([gone], [])], 1)
+    fill(warehouse, [content(lines, [many, few]), content([], [viber]), content([gone], [])], 1)
     return warehouse
 
 
@@ -68,7 +68,7 @@ async def test_verdicts_as_lines(ask: Any) -> None:
 async def test_lines_that_contradict_a_drop_are_shown_to_the_operator_only(ask: Any, warehouse: Warehouse) -> None:
     states = {"insufficient": 17, "likely_blocked": 3}
     mixed = cell_row(hour=HOUR - 2, lines=20, counted=20, answered=17, states=states, established=20, buckets=20)
-    warehouse.replace([content([], [mixed])], 2)
+    fill(warehouse, [content([], [mixed])], 2)
     asked = f"/v1/cells?since={(HOUR - 2) * HOUR_MS}&until={(HOUR - 1) * HOUR_MS}"
     for full, answered in ((True, 17), (False, None)):
         _, answer = await ask(asked, full)
@@ -127,7 +127,7 @@ async def test_cells_in_full_have_their_counts(ask: Any) -> None:
 async def test_the_owner_is_told_early_what_new_measurers_see(
     ask: Any, warehouse: Warehouse, query: str, signals: int
 ) -> None:
-    warehouse.replace([content(NEW, [])], 2)
+    fill(warehouse, [content(NEW, [])], 2)
     asked = f"/v1/cells?since={(NOON - 1) * HOUR_MS}&until={(NOON + 1) * HOUR_MS}{query}"
     _, answer = await ask(asked)
     assert [one["sources"] for one in answer["early_signals"]] == [10] * signals
@@ -198,7 +198,7 @@ def test_bands() -> None:
 
 async def test_strangers_get_so_many_rows_at_most(ask: Any, warehouse: Warehouse) -> None:
     rows = [cell_row(hour=HOUR - 2, asn=asn, operator="x", established=3, buckets=3) for asn in range(1, 602)]
-    warehouse.replace([content([], rows)], 2)
+    fill(warehouse, [content([], rows)], 2)
     asked = f"/v1/cells?since={(HOUR - 2) * HOUR_MS}&until={(HOUR - 1) * HOUR_MS}"
     for full, count, complete in ((True, 601, True), (False, 500, False)):
         _, answer = await ask(asked, full)

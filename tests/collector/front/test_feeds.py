@@ -11,10 +11,10 @@ import pytest
 
 from collector.warehouse.questions import failing
 from collector.warehouse.store import Warehouse
-from collector.warehouse.tables import FailingRow, HourContent
+from collector.warehouse.tables import FailingRow
 from probe.model import HOUR_MS, AlsoDial, Endpoint, Plane, Target, Targets, Transport
 from tests.collector.batches import NOW_MS
-from tests.collector.rows import HOUR, content, failing_row
+from tests.collector.rows import HOUR, HourContent, content, failing_row, fill
 from tests.collector.servers import TARGETS, TOKEN, serving
 
 ENDPOINT = Endpoint(host="chat.whatsapp.example", port=443, transport=Transport.TCP, handshake="tls")
@@ -46,7 +46,7 @@ def by_hour(rows: Iterable[FailingRow]) -> list[HourContent]:
 
 def holding(*rows: FailingRow) -> Warehouse:
     warehouse = Warehouse(None)
-    warehouse.replace(by_hour(rows), 1)
+    fill(warehouse, by_hour(rows), 1)
     return warehouse
 
 
@@ -111,7 +111,7 @@ async def test_strangers_may_ask_and_see_nobody(tmp_path: Path) -> None:
     rows += v4(5, hour=now_hour - 1, shown_from_ms=NOW_MS + 1)  # not yet
     rows += v4(4, hour=over, lines=900)  # never: they are too few that count
     async with serving(tmp_path, owner=False, targets=targets) as collector:
-        collector.parts.warehouse.replace(by_hour(rows), 0)
+        fill(collector.parts.warehouse, by_hour(rows), 0)
         async with collector.session.get(f"{collector.url}/v1/addresses") as answer:
             assert (answer.status, answer.content_type) == (200, "application/x-ndjson")
             lines = (await answer.read()).splitlines()

@@ -25,7 +25,7 @@ from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CellRow, VerdictRow
 from probe.explain import STATE_WORDS
 from probe.model import HOUR_MS, State
-from tests.collector.rows import CELL, HOUR, KEYS, VERDICT, cell_row, content, verdict_row
+from tests.collector.rows import CELL, HOUR, KEYS, VERDICT, cell_row, content, fill, verdict_row
 
 NOW_MS = HOUR * HOUR_MS + 35 * 60_000
 HOSTILE = "</svg><script>alert(1)</script>\"'>&{{7*7}}\u202e"
@@ -73,7 +73,7 @@ def page(*rows: VerdictRow | CellRow, full: bool = True) -> Page:
             verdicts.append(row)
         else:
             cells.append(row)
-    warehouse.replace([content(*of_hour) for of_hour in hours.values()], 1)
+    fill(warehouse, [content(*of_hour) for of_hour in hours.values()], 1)
     text = render(warehouse, NOW_MS, full)
     warehouse.close()
     assert "://" not in text, "the page asks for nothing elsewhere"
@@ -268,7 +268,7 @@ class Asked:
 
     def tell(self, reason: str) -> None:
         public = cell_row(hour=HOUR - 2, established=3, buckets=3, operator=f"Operator {reason}")
-        self.warehouse.replace([content([verdict_row(reason=reason)], []), content([], [public])], 1)
+        fill(self.warehouse, [content([verdict_row(reason=reason)], []), content([], [public])], 1)
 
     def _render(self, *given: Any) -> str:
         self.made += 1
@@ -343,7 +343,7 @@ async def test_a_page_has_500_rows_and_each_country_its_own(asked: Asked, aiohtt
         for country, count in (("ES", 400), ("MA", 200))
         for asn in range(1, count + 1)
     ]
-    asked.warehouse.replace([content([], rows)], 2)
+    fill(asked.warehouse, [content([], rows)], 2)
     client = await aiohttp_client(asked.app)
     headers = {"Authorization": "Bearer secret"} if full else {}
 
@@ -370,7 +370,7 @@ def test_what_does_not_fit_is_not_made_and_what_recurs_is_drawn_once(monkeypatch
     monkeypatch.setattr(timeline, "bar", lambda *given: (drawn.append(given), bar(*given))[1])
     warehouse = Warehouse(None)
     rows = [cell_row(asn=asn, operator=f"MA{asn}", hour=HOUR - 2) for asn in range(1, 1_000)]
-    warehouse.replace([content([], rows)], 1)
+    fill(warehouse, [content([], rows)], 1)
     assert Page(render(warehouse, NOW_MS, full=True)).count("table") == MOST_ROWS
     assert len(made) == MOST_ROWS
     assert len(drawn) <= 24

@@ -24,6 +24,7 @@ from probe.submit.pins import Collector, Pins
 from probe.submit.signing import signer
 from tests.collector.batches import NOW_MS
 from tests.collector.front.test_feeds import CHAT, by_hour, v4
+from tests.collector.rows import fill
 from tests.collector.servers import TARGETS, Serving, serving
 
 CONTROL, STRANGER = Identity(b"c" * 32), Identity(b"s" * 32)
@@ -38,7 +39,7 @@ async def holding(directory: Path) -> AsyncIterator[Serving]:
     rows = [*v4(1, hour=over, lines=1), *v4(2, hour=over, lines=3, shown_from_ms=NOW_MS)]
     targets = Targets(targets=(CHAT,), digest=TARGETS.digest, body=TARGETS.body)
     async with serving(directory, owner=False, targets=targets, controls=frozenset({CONTROL.key})) as collector:
-        collector.parts.warehouse.replace(by_hour(rows), 0)
+        fill(collector.parts.warehouse, by_hour(rows), 0)
         yield collector
 
 

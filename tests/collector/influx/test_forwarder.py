@@ -22,11 +22,10 @@ from collector.metrics import Metrics
 from collector.warehouse import outbox
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse
-from collector.warehouse.tables import HourContent
 from probe.judge import cell
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder, points_of
 from tests.collector.log.memory_log import MemoryLog
-from tests.collector.rows import HOUR, KEYS, content, step_row, verdict_row
+from tests.collector.rows import HOUR, KEYS, HourContent, content, fill, step_row, verdict_row
 from tests.servers.influx_shim import Failure, Shim, influx_shim
 from tests.servers.influxd import Influxd
 
@@ -48,7 +47,7 @@ def hours(*numbers: int, state: str = "ok") -> list[HourContent]:
 def warehouse() -> Iterator[Warehouse]:
     with closing(Warehouse(None)) as warehouse:
         warehouse.feed("influx")
-        warehouse.replace(hours(0, 1, 2), 1)
+        fill(warehouse, hours(0, 1, 2), 1)
         yield warehouse
 
 
@@ -118,7 +117,7 @@ async def test_everything_arrives_whatever_happens_on_the_way(
     forwarding = forwarder(warehouse, MemoryLog(), client.write, clock, metrics)
     with closing(client):
         pauses = await attempts(forwarding, clock, warehouse)
-        warehouse.replace(hours(1, state="blocked"), 2)  # judged again, at other times than the first
+        fill(warehouse, hours(1, state="blocked"), 2)  # judged again, at other times than the first
         await attempts(forwarding, clock, warehouse)
     assert not shim.failures
     assert await asyncio.to_thread(said_by_influx, shim.server, influx_database) == expected(warehouse)
@@ -204,7 +203,7 @@ def test_a_slow_server_gets_less_at_a_time(warehouse: Warehouse) -> None:
         raise Unavailable("slow", slow=True)
 
     rows = [verdict_row(uid=f"{n:04d}", started_ms=HOUR * 3_600_000 + n) for n in range(900)]
-    warehouse.replace([content(rows)], 2)
+    fill(warehouse, [content(rows)], 2)
     forwarding = forwarder(warehouse, MemoryLog(), slow, Clock())
     for _ in range(8):
         forwarding._attempt()
@@ -218,7 +217,7 @@ def test_what_goes_on_changing_is_written_once_a_pace(warehouse: Warehouse) -> N
     drained(forwarding, clock)
     written = sink.writes
     for number in range(20):
-        warehouse.replace(hours(0, state="ok" if number % 2 else "blocked"), number)
+        fill(warehouse, hours(0, state="ok" if number % 2 else "blocked"), number)
         clock.now_s += 1
         forwarding.step()
     single = 20  # verdicts follow at once, totals do not
@@ -229,7 +228,7 @@ def test_what_goes_on_changing_is_written_once_a_pace(warehouse: Warehouse) -> N
 
 
 def test_the_latest_hours_come_first(warehouse: Warehouse) -> None:
-    warehouse.replace(hours(*range(60)), 2)
+    fill(warehouse, hours(*range(60)), 2)
     sink, clock = Sink(), Clock()
     forwarding_to(sink, warehouse, clock).step()
     assert {time // 3_600_000_000_000 - HOUR for _, _, time in sink.of("cell_1h")} == set(range(40, 60))
@@ -240,7 +239,7 @@ def test_a_change_while_it_is_being_written_is_written_too(warehouse: Warehouse)
 
     def write(database: Database, lines: Any) -> None:
         if sink.writes == 0:
-            warehouse.replace(hours(0, 1, 2, state="down"), 2)
+            fill(warehouse, hours(0, 1, 2, state="down"), 2)
         sink.write(database, lines)
 
     drained(forwarder(warehouse, MemoryLog(), write, clock), clock)
@@ -339,7 +338,7 @@ def test_after_a_midnight_strangers_are_told_of_what_came_late(stopped: bool) ->
     ]
     warehouse, sink, clock, now = Warehouse(None), Sink(), Clock(), [midnight_ms - 1]
     warehouse.feed("influx")
-    warehouse.replace([content([*of, *late])], 1)
+    fill(warehouse, [content([*of, *late])], 1)
 
     def started() -> Forwarder:
         points = points_of(warehouse, MemoryLog(), make_cell=cell)

@@ -15,7 +15,7 @@ from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import VerdictRow
 from tests.collector.influx.sink import points_of
 from tests.collector.log.memory_log import MemoryLog
-from tests.collector.rows import content, verdict_row
+from tests.collector.rows import content, fill, verdict_row
 from tests.servers.influxd import Influxd
 
 pytestmark = pytest.mark.needs("influxdb")
@@ -85,7 +85,7 @@ def points(*rows: VerdictRow) -> list[str]:
     warehouse = Warehouse(None)
     warehouse.feed("influx")
     by_target = {row.target: [one for one in rows if one.target == row.target] for row in rows}
-    warehouse.replace([content(of_target) for of_target in by_target.values()], 1)
+    fill(warehouse, [content(of_target) for of_target in by_target.values()], 1)
     made = points_of(warehouse, MemoryLog(), new_networks=10)
     lines = made.single([row[1:] for row in warehouse.select("FROM unsent_verdict")])
     for kind in set(Kind) - {Kind.VERDICTS, Kind.EVENTS}:

@@ -17,14 +17,14 @@ from collector.warehouse import questions
 from collector.warehouse.outbox import Kind
 from collector.warehouse.questions import CellQuery
 from collector.warehouse.store import Warehouse
-from collector.warehouse.tables import CELL_COLUMNS, HourContent, VerdictRow
+from collector.warehouse.tables import CELL_COLUMNS, VerdictRow
 from probe.judge.cells import Line, cell
 from probe.model import HOUR_MS, Access, Cell, Network, State, Verdict
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder, parsed, points_of
 from tests.collector.judging.evidence import BODIES, RULES
 from tests.collector.judging.test_projector import projector, record_sets
 from tests.collector.log.memory_log import MemoryLog
-from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, content, step_row, verdict_row
+from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, HourContent, content, fill, step_row, verdict_row
 
 DAY_NS = HOUR // 24 * 24 * HOUR_MS * 1_000_000
 HOUR_NS = HOUR * HOUR_MS * 1_000_000
@@ -47,7 +47,7 @@ def written(
     """All points of a warehouse with these hours, as (series, time) → fields."""
     warehouse = Warehouse(None)
     warehouse.feed("influx")
-    warehouse.replace(list(contents), 1)
+    fill(warehouse, list(contents), 1)
     found: dict[tuple[str, int], dict[str, Any]] = {}
     points = points_of(warehouse, MemoryLog(), new_networks=new_networks, make_cell=make_cell)
     for kind in Kind:

@@ -14,7 +14,7 @@ from collector.instance import Options, opened
 from collector.warehouse import outbox
 from probe.failure import UserError
 from tests.collector.judging.evidence import RULES
-from tests.collector.rows import content, verdict_row
+from tests.collector.rows import content, fill, verdict_row
 
 
 def told(*words: str, **environment: str) -> Server | None:
@@ -80,7 +80,7 @@ def test_refill_and_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     with opened(Options(data=tmp_path), RULES) as parts:
         assert commands.main(["influx", "refill", "--data", str(tmp_path)]) == 2
         assert "Another ringback-collector runs" in capsys.readouterr().err
-        parts.warehouse.replace([content([verdict_row()])], 1)
+        fill(parts.warehouse, [content([verdict_row()])], 1)
     assert commands.main(["influx", "refill", "--data", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("No InfluxDB is fed from here")
     with opened(Options(data=tmp_path), RULES) as parts:

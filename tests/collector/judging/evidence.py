@@ -69,7 +69,7 @@ def judge(evidence: Evidence) -> Verdict:
                 f"controls={_uids(evidence.controls)} calibrating={_uids(evidence.calibrating)}",
                 f"neighbours={ {a: (n.reached, n.failed) for a, n in sorted(evidence.neighbours.items())} }",
                 f"reached={sorted(evidence.reached)}",
-                f"networks={sorted(evidence.networks)} lines={evidence.resolver_lines}",
+                f"networks={sorted(evidence.networks)} lines={dict(sorted((evidence.resolver_lines or {}).items()))}",
             )
         ),
         uid=measurement.uid,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from collector.judging.controls import Witnesses
-from collector.judging.evidence import Gatherer, TargetFiles
 from probe.judge import controls, judge
-from tests.collector.judging.evidence import BODIES, CALIBRATED, HOUR, SPAIN, parse, record
+from tests.collector.judging.evidence import BODIES, CALIBRATED, HOUR, SPAIN, record
+from tests.collector.judging.judges import gatherer_of
 from tests.collector.log.memory_log import MemoryLog
 
 ASKED = ("tried_at", "resolved")  # once for each endpoint, or name, and control
@@ -24,9 +24,11 @@ def questions(monkeypatch: pytest.MonkeyPatch, lines: int) -> int:
     log.deliver(record(f"k{number}", key=f"k{number}", minute=30, failing=["192.0.2.3"]) for number in range(lines))
     keys = frozenset({"c1", "c2", "c3"})
     log.deliver(record(key, key=key, network=SPAIN, reached=["192.0.2.3"]) for key in sorted(keys))
-    hour = Gatherer(log, keys, TargetFiles(log, parse)).hour("whatsapp/chat", HOUR)
-    for case in hour:
+    gatherer = gatherer_of(log, keys)
+    for one in gatherer.records("whatsapp/chat", HOUR):
+        case = gatherer.case(one)
         if not case.is_control:
+            assert case.evidence is not None
             assert len(case.evidence.controls) == 3
             judge(case.evidence)
     monkeypatch.undo()

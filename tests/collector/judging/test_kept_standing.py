@@ -91,15 +91,15 @@ def test_whatever_the_order_and_the_stops(seed: int) -> None:
 
 def test_a_step_that_failed_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     log, warehouse = logged(*history("k1", -7, 7, each=4)), Warehouse(None)
-    working, write = projector(log, warehouse), warehouse.replace
+    working, write = projector(log, warehouse), warehouse.put
 
     def full(*words: Any) -> Any:
         raise OSError("no space left")
 
-    monkeypatch.setattr(warehouse, "replace", full)
+    monkeypatch.setattr(warehouse, "put", full)
     with pytest.raises(OSError, match="no space"):
         working.step()
-    monkeypatch.setattr(warehouse, "replace", write)
+    monkeypatch.setattr(warehouse, "put", write)
     log.deliver([seen("k1", 0, 1)])
     working.catch_up()
     assert counting(warehouse) == {}, "28 results are not fifty"

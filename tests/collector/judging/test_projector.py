@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.judging.evidence import Gatherer, TargetFiles
-from collector.judging.hours import judge_hour
 from collector.judging.index import SqliteIndex
 from collector.judging.projector import Projector
 from collector.judging.rules import Rules
@@ -21,15 +20,8 @@ from collector.judging.who_counts import TOLD, WhoCounts
 from collector.log import Record
 from collector.log.sqlite import SqliteLog
 from collector.warehouse.store import Warehouse
-from collector.warehouse.tables import (
-    VerdictRow,
-    cell_values,
-    failing_values,
-    step_values,
-    verdict_from,
-    verdict_values,
-)
-from probe.judge.evidence import Neighbours
+from collector.warehouse.tables import VerdictRow, kept_from, verdict_values
+from probe.judge.evidence import Evidence, Neighbours
 from probe.model import Access, Network, Observation, Resolution, State, Step, Void
 from tests.collector.batches import NOW_MS, Volunteer, enveloped
 from tests.collector.judging.evidence import (
@@ -45,6 +37,7 @@ from tests.collector.judging.evidence import (
     parse,
     record,
 )
+from tests.collector.judging.whole import whole
 from tests.collector.log.memory_log import MemoryLog
 from tests.patience import PATIENCE
 
@@ -80,21 +73,20 @@ def projector(log: Any, warehouse: Warehouse, controls: frozenset[str] = CONTROL
 
 def oracle(log: MemoryLog) -> dict[str, list[Any]]:
     """What must stand in the warehouse, made without one."""
-    gatherer = Gatherer(log, CONTROLS, TargetFiles(log, parse))
-    hours = sorted({(r.measurement.target, r.hour) for r in log.all()})
-    contents = [judge_hour(RULES, target, hour, gatherer.hour(target, hour)) for target, hour in hours]
-    return {
-        "verdict": [verdict_values(row) for content in contents for row in content.verdicts],
-        "cell": [cell_values(row) for content in contents for row in content.cells],
-        "failing": [failing_values(row) for content in contents for row in content.failing],
-        "step": [step_values(row) for content in contents for row in content.steps],
-    }
+    return whole(log.all(), RULES, TargetFiles(log, parse), CONTROLS)
+
+
+def content_of(warehouse: Warehouse) -> dict[str, list[Any]]:
+    """What stands there, without what judging keeps for itself."""
+    dump = warehouse.dump()
+    verdicts = [verdict_values(kept_from(row).verdict) for row in dump["verdict"]]
+    return {"verdict": verdicts, **{table: dump[table] for table in ("cell", "failing", "step")}}
 
 
 def projected(log: MemoryLog, controls: frozenset[str] = CONTROLS) -> list[VerdictRow]:
     warehouse = Warehouse(None)
     projector(log, warehouse, controls).catch_up()
-    return [verdict_from(values) for values in warehouse.dump()["verdict"]]
+    return [kept_from(values).verdict for values in warehouse.dump()["verdict"]]
 
 
 def logged(*arriving: Record) -> MemoryLog:
@@ -137,9 +129,9 @@ def test_content_follows_from_the_set_of_records(arriving: list[Record], data: s
     working.catch_up()
     log.files.update(BODIES)
     working.catch_up()
-    dump = warehouse.dump()
+    found = content_of(warehouse)
     warehouse.close()
-    assert {table: dump[table] for table in ("verdict", "cell", "failing", "step")} == oracle(log)
+    assert found == oracle(log)
     assert working.lag == 0
 
 
@@ -196,7 +188,7 @@ def test_a_late_control_changes_the_hours_around_it() -> None:
     assert "controls=[]" in warehouse.dump()["verdict"][0][23]
     log.deliver([record("c", key="c1", minute=1)])
     assert working.step() == 1
-    rows = [verdict_from(v) for v in warehouse.dump()["verdict"]]
+    rows = [kept_from(v).verdict for v in warehouse.dump()["verdict"]]
     assert "controls=['c']" in reasons(rows)["m"]
     assert {row.uid: row.state for row in rows}["m"] == State.LIKELY_BLOCKED
 
@@ -214,7 +206,7 @@ def test_a_late_control_calibrates_the_day_after() -> None:
     working.catch_up()
     log.deliver([record("c", key="c1")])
     working.catch_up()
-    seen = reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])
+    seen = reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])
     assert "calibrating=['c']" in seen["day"]
     assert "calibrating=[]" in seen["later"]
 
@@ -223,7 +215,7 @@ def test_a_control_is_no_line_and_no_witness_of_its_own() -> None:
     log = logged(record("c", key="c1"), record("d", key="c2"))
     warehouse = Warehouse(None)
     projector(log, warehouse).catch_up()
-    rows = [verdict_from(v) for v in warehouse.dump()["verdict"]]
+    rows = [kept_from(v).verdict for v in warehouse.dump()["verdict"]]
     assert all(row.is_control for row in rows)
     assert warehouse.dump()["cell"] == []
     assert "controls=['d']" in reasons(rows)["c"]
@@ -236,7 +228,7 @@ def test_a_first_round_that_comes_late_changes_the_second_in_the_next_hour() -> 
     working.catch_up()
     log.deliver([record("one", minute=59)])
     working.catch_up()
-    seen = reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])
+    seen = reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])
     assert "earlier=one" in seen["two"]
     assert "earlier=None" in seen["one"]
 
@@ -261,44 +253,42 @@ def test_neighbours_are_lines_of_other_operators_in_the_country() -> None:
     assert "neighbours={'192.0.2.1': (2, 0), '192.0.2.10': (0, 1)}" in reasons(rows)["m"]
 
 
+def gathered(log: MemoryLog, who: WhoCounts) -> Evidence:
+    """The evidence for the measurement m."""
+    gatherer = Gatherer(log, frozenset(), TargetFiles(log, parse), who)
+    (m,) = (each for each in log.all() if each.measurement.uid == "m")
+    evidence = gatherer.case(m).evidence
+    assert evidence is not None
+    return evidence
+
+
 def test_a_line_that_is_not_established_is_no_neighbour() -> None:
-    gatherer = Gatherer(
-        logged(
-            record("m", failing=("192.0.2.1",)),
-            *(record(key, key=key, network=MEDI, reached=("192.0.2.1",)) for key in ("k3", "k4")),
-        ),
-        frozenset(),
-        TargetFiles(logged(), parse),
-        who=WhoCounts(lambda each: each.key != "k3", TOLD.bucket),
-    )
-    (case,) = (each for each in gatherer.hour("whatsapp/chat", HOUR) if each.record.measurement.uid == "m")
-    assert case.evidence.neighbours == {"192.0.2.1": Neighbours(reached=1)}
+    others = (record(key, key=key, network=MEDI, reached=("192.0.2.1",)) for key in ("k3", "k4"))
+    log = logged(record("m", failing=("192.0.2.1",)), *others)
+    evidence = gathered(log, WhoCounts(lambda each: each.key != "k3", TOLD.bucket))
+    assert evidence.neighbours == {"192.0.2.1": Neighbours(reached=1)}
 
 
-@pytest.mark.parametrize(("buckets", "counted"), [("xxx", 1), ("xyy", 2), ("xyz", 3), ("   ", 1), ("x  ", 2)])
+@pytest.mark.parametrize(("buckets", "counted"), [("xxx", 1), ("xyy", 2), ("xyz", 2), ("   ", 1), ("x  ", 2)])
 def test_of_one_source_one_neighbour_counts(buckets: str, counted: int) -> None:
     """One address with as many established keys as it likes turns no failure into an accusation."""
     keys = {f"k{n}": bucket.strip() or None for n, bucket in enumerate(buckets, start=5)}
     neighbours = [record(key, key=key, network=MEDI, reached=("192.0.2.1",)) for key in keys]
     log = logged(record("m", failing=("192.0.2.1",)), *neighbours)
-    who = WhoCounts(TOLD.established, lambda each: keys.get(each.key, "own"))
-    gatherer = Gatherer(log, frozenset(), TargetFiles(log, parse), who)
-    (case,) = (each for each in gatherer.hour("whatsapp/chat", HOUR) if each.record.measurement.uid == "m")
-    assert case.evidence.neighbours == {"192.0.2.1": Neighbours(reached=counted)}
+    evidence = gathered(log, WhoCounts(TOLD.established, lambda each: keys.get(each.key, "own")))
+    assert evidence.neighbours == {"192.0.2.1": Neighbours(reached=counted)}
 
 
 def test_rows_say_who_counts() -> None:
     log = logged(*(record(key, key=key, failing=("192.0.2.1",)) for key in ("k1", "k2", "k3")))
     who = WhoCounts(lambda each: each.key != "k3", lambda each: "one")
-    hour = judge_hour(
-        RULES, "whatsapp/chat", HOUR, Gatherer(log, CONTROLS, TargetFiles(log, parse), who).hour("whatsapp/chat", HOUR)
-    )
-    assert [(row.key, row.established, row.bucket) for row in hour.verdicts] == [
+    content = whole(log.all(), RULES, TargetFiles(log, parse), CONTROLS, who)
+    assert [(row[5], row[30], row[31]) for row in content["verdict"]] == [
         ("k1", True, "one"),
         ("k2", True, "one"),
         ("k3", False, "one"),
     ]
-    assert [(row.lines, row.established, row.buckets) for row in hour.failing] == [(3, 2, 1)]
+    assert [row[7:10] for row in content["failing"]] == [(3, 2, 1)]
 
 
 def test_what_a_line_reached_in_its_cycle_is_told_where_others_reached_what_it_did_not() -> None:
@@ -310,10 +300,10 @@ def test_what_a_line_reached_in_its_cycle_is_told_where_others_reached_what_it_d
     warehouse = Warehouse(None)
     working = projector(log, warehouse)
     working.catch_up()
-    assert "reached=[]" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
+    assert "reached=[]" in reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])["m"]
     log.deliver([record("call", target="viber/call", reached=("192.0.2.2",))])
     working.catch_up()
-    assert "reached=['192.0.2.2']" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
+    assert "reached=['192.0.2.2']" in reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])["m"]
 
 
 def test_what_the_log_knows_of_networks_is_told_to_the_judge() -> None:
@@ -331,7 +321,7 @@ def test_a_late_answer_in_another_network_changes_the_hours_around_it() -> None:
     working.catch_up()
     assert (
         "neighbours={'192.0.2.1': (1, 0), '192.0.2.2': (0, 1)}"
-        in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
+        in reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])["m"]
     )
 
 
@@ -343,10 +333,10 @@ def test_another_line_that_uses_the_resolver_changes_the_hours_around_it(network
     warehouse = Warehouse(None)
     working = projector(log, warehouse)
     working.catch_up()
-    assert "lines={'192.0.2.0/24': 2}" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["k1"]
+    assert "lines={'192.0.2.0/24': 2}" in reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])["k1"]
     log.deliver([record("k3", key="k3", minute=20, network=network, resolver=resolver)])
     working.catch_up()
-    seen = reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])
+    seen = reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])
     assert all("lines={'192.0.2.0/24': 3}" in seen[key] for key in ("k1", "k2", "k3"))
 
 
@@ -453,7 +443,7 @@ def test_other_rules_or_controls_judge_all_again(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "warehouse")
     projector(log, warehouse).catch_up()
     projector(log, warehouse, frozenset()).catch_up()
-    assert not any(verdict_from(v).is_control for v in warehouse.dump()["verdict"])
+    assert not any(kept_from(v).verdict.is_control for v in warehouse.dump()["verdict"])
     later = msgspec.structs.replace(RULES, version=2)
     projector(log, warehouse, rules=later).step()
     assert warehouse.dump()["basis"][0][0] == 2
@@ -492,10 +482,10 @@ def test_unknown_targets_are_judged_again_when_their_file_comes() -> None:
     warehouse = Warehouse(None)
     working = projector(log, warehouse)
     working.catch_up()
-    assert "target=False" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
+    assert "target=False" in reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])["m"]
     log.files[CALIBRATED] = body
     assert working.step() == 0
-    assert "target=True" in reasons([verdict_from(v) for v in warehouse.dump()["verdict"]])["m"]
+    assert "target=True" in reasons([kept_from(v).verdict for v in warehouse.dump()["verdict"]])["m"]
 
 
 async def test_the_loop_backs_off_on_errors_and_then_catches_up() -> None:

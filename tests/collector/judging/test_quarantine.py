@@ -20,7 +20,7 @@ from collector.judging.rules import Rules
 from collector.log import Record
 from collector.log.sqlite import SqliteLog
 from collector.warehouse.store import Warehouse
-from collector.warehouse.tables import VerdictRow, verdict_from
+from collector.warehouse.tables import VerdictRow, kept_from
 from probe.judge.evidence import Evidence
 from probe.model import State, Verdict
 from tests.collector.batches import NOW_MS, Volunteer, enveloped
@@ -63,7 +63,7 @@ def logged(*batches: Iterable[Record]) -> MemoryLog:
 
 
 def verdicts(warehouse: Warehouse) -> dict[str, VerdictRow]:
-    rows = [verdict_from(values) for values in warehouse.dump()["verdict"]]
+    rows = [kept_from(values).verdict for values in warehouse.dump()["verdict"]]
     return {row.uid: row for row in rows}
 
 
@@ -170,7 +170,7 @@ def test_each_kind_of_failure_is_logged_once_and_without_its_words(
     assert POISON not in caplog.text
 
 
-def test_an_hour_that_cannot_be_put_together_holds_up_no_other(warehouse: Warehouse) -> None:
+def test_a_cell_that_cannot_be_made_is_left_out_and_holds_up_no_other(warehouse: Warehouse) -> None:
     def cell(target: str, *about: Any) -> Any:
         if target == "whatsapp/chat":
             raise KeyError(target)
@@ -178,7 +178,7 @@ def test_an_hour_that_cannot_be_put_together_holds_up_no_other(warehouse: Wareho
 
     working = projector(logged([record("a"), record("b", target="viber/call")]), warehouse, replace(RULES, cell=cell))
     working.catch_up()
-    assert {uid: row.rule for uid, row in verdicts(warehouse).items()} == {"a": "unjudgeable", "b": "shown"}
+    assert {uid: row.rule for uid, row in verdicts(warehouse).items()} == {"a": "shown", "b": "shown"}
     assert [row[0] for row in warehouse.dump()["cell"]] == ["viber/call"]
 
 

@@ -81,6 +81,9 @@ class MemoryLog:
     def measurements(self, target: str, first_hour: int, last_hour: int) -> list[Record]:
         return [r for r in self.all() if r.measurement.target == target and first_hour <= r.hour <= last_hour]
 
+    def during(self, target: str, since_ms: int, until_ms: int) -> list[Record]:
+        return [r for r in self.all() if r.measurement.target == target and since_ms <= r.started_ms < until_ms]
+
     def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
         same = [r for r in self.all() if (r.key, r.measurement.cycle) == (key, cycle)]
         found = [r for r in same if target in (None, r.measurement.target)]

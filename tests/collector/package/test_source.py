@@ -20,7 +20,7 @@ from probe.model import HOUR_MS, Json
 from tests.collector.judging.evidence import RULES, parse
 from tests.collector.log.memory_log import MemoryLog
 from tests.collector.package.holding import HOURS, SINCE, UNTIL, wanted
-from tests.collector.rows import PSEUDONYMS, content
+from tests.collector.rows import PSEUDONYMS, content, fill
 
 BANDS = {word for _, word in privacy_floor.BANDS} | {privacy_floor.LARGEST}
 
@@ -128,7 +128,7 @@ def test_cells_are_exported_a_day_at_a_time() -> None:
     contents = [
         content([], [cell(hour, asn) for asn in range(1, networks + 1)]) for hour in range(first, first + days * 24)
     ]
-    warehouse.replace(contents, 0)
+    fill(warehouse, contents, 0)
     asked: list[str] = []
     select = warehouse.select
     warehouse.select = lambda *words: (asked.append(words[0]), select(*words))[1]  # type: ignore[method-assign, assignment]

@@ -12,7 +12,7 @@ from collector.warehouse.early_signal import SOURCES, EarlySignal, early_signals
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import VerdictRow
 from probe.model import HOUR_MS
-from tests.collector.rows import HOUR, content, verdict_row
+from tests.collector.rows import HOUR, content, fill, verdict_row
 
 NOON = HOUR // 24 * 24 + 12
 NOW_MS = (NOON + 1) * HOUR_MS
@@ -36,7 +36,7 @@ def held(*rows: VerdictRow) -> Warehouse:
     hours: dict[tuple[str, int], list[VerdictRow]] = {}
     for row in rows:
         hours.setdefault((row.target, row.hour), []).append(row)
-    warehouse.replace([content(of_hour, []) for of_hour in hours.values()], 1)
+    fill(warehouse, [content(of_hour, []) for of_hour in hours.values()], 1)
     return warehouse
 
 

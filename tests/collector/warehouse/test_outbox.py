@@ -12,7 +12,7 @@ from collector.warehouse import outbox
 from collector.warehouse.basis import Basis
 from collector.warehouse.outbox import Kind
 from collector.warehouse.store import Warehouse, fresh
-from tests.collector.rows import HOUR, KEYS, cell_row, content, verdict_row
+from tests.collector.rows import HOUR, KEYS, cell_row, content, fill, verdict_row
 
 DAY = HOUR // 24
 
@@ -44,25 +44,25 @@ ALL = {
 def test_what_changes_is_marked() -> None:
     warehouse = fed()
     settled(warehouse)
-    warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2")])], 1)
+    fill(warehouse, [content([verdict_row(uid="1"), verdict_row(uid="2")])], 1)
     assert marked(warehouse) == {*ALL, ("single", "1", HOUR), ("single", "2", HOUR), ("events", "", 0)}
     settled(warehouse)
     assert warehouse.change(outbox.waiting) == 0
-    warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2", state="down")])], 2)
+    fill(warehouse, [content([verdict_row(uid="1"), verdict_row(uid="2", state="down")])], 2)
     assert marked(warehouse) == {*ALL, ("single", "2", HOUR)}
-    warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2", state="ok")])], 3)
+    fill(warehouse, [content([verdict_row(uid="1"), verdict_row(uid="2", state="ok")])], 3)
     assert warehouse.select("SELECT count(*) FROM unsent") == [(len(ALL),)]  # once, however often it changes
     settled(warehouse)
-    warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2", state="ok")])], 4)
+    fill(warehouse, [content([verdict_row(uid="1"), verdict_row(uid="2", state="ok")])], 4)
     assert marked(warehouse) == set()
 
 
 @pytest.mark.parametrize("change", [{"established": False}, {"bucket": "another"}, {"bucket": None}])
 def test_who_counts_is_written_anew_when_it_changes(change: dict[str, Any]) -> None:
     warehouse = fed()
-    warehouse.replace([content([verdict_row()])], 1)
+    fill(warehouse, [content([verdict_row()])], 1)
     settled(warehouse)
-    warehouse.replace([content([verdict_row(**change)])], 2)
+    fill(warehouse, [content([verdict_row(**change)])], 2)
     assert marked(warehouse) >= ALL
 
 
@@ -70,22 +70,22 @@ def test_a_transaction_that_fails_leaves_no_mark() -> None:
     warehouse = fed()
     settled(warehouse)
     with pytest.raises((duckdb.Error, OverflowError)):
-        warehouse.replace([content([verdict_row()], [cell_row(lines=2**70)])], 1)
+        fill(warehouse, [content([verdict_row()], [cell_row(lines=2**70)])], 1)
     assert marked(warehouse) == set()
 
 
 def test_a_mark_that_is_set_again_while_it_is_worked_on_stays() -> None:
     warehouse = fed()
-    warehouse.replace([content([verdict_row()])], 1)
+    fill(warehouse, [content([verdict_row()])], 1)
     taken = warehouse.change(lambda c: outbox.marks(c, Kind.HOUR, outbox.last_mark(c), 9))
-    warehouse.replace([content([verdict_row(state="down")])], 2)
+    fill(warehouse, [content([verdict_row(state="down")])], 2)
     warehouse.change(lambda c: outbox.settle(c, [number for number, _, _ in taken]))
     assert ("hour", "whatsapp/chat", HOUR) in marked(warehouse)
 
 
 def test_where_no_influxdb_is_fed_nothing_is_marked() -> None:
     warehouse = Warehouse(None)
-    warehouse.replace([content([verdict_row()])], 1)
+    fill(warehouse, [content([verdict_row()])], 1)
     assert marked(warehouse) == set()
     warehouse.feed("influx")
     assert marked(warehouse) == {*ALL, ("verdicts", "whatsapp/chat", HOUR), ("events", "", 0)}
@@ -100,7 +100,7 @@ def test_where_no_influxdb_is_fed_nothing_is_marked() -> None:
 
 def test_marks_outlive_the_process(tmp_path: Path) -> None:
     warehouse = fed(tmp_path / "w")
-    warehouse.replace([content([verdict_row()])], 1)
+    fill(warehouse, [content([verdict_row()])], 1)
     before = marked(warehouse)
     warehouse.close()
     again = Warehouse(tmp_path / "w")  # by a command that knows of no InfluxDB
@@ -113,7 +113,7 @@ def test_marks_outlive_the_process(tmp_path: Path) -> None:
 def adopted(tmp_path: Path, old: Warehouse, *contents: Any, rules_version: int = 1) -> None:
     made = fresh(tmp_path / "w.new")
     made.begin(Basis(rules_version=rules_version, log="l"))
-    made.replace(list(contents), 5)
+    fill(made, list(contents), 5)
     made.close()
     old.adopt(tmp_path / "w.new")
 
@@ -122,7 +122,7 @@ def test_what_an_adopted_file_says_otherwise_is_marked(tmp_path: Path) -> None:
     warehouse = fed(tmp_path / "w")
     warehouse.begin(Basis(rules_version=1, log="l"))
     same, moving = content([verdict_row(hour=HOUR + 48, uid="s")]), content([verdict_row(uid="m", access="wifi")])
-    warehouse.replace([same, moving], 1)
+    fill(warehouse, [same, moving], 1)
     settled(warehouse)
     adopted(tmp_path, warehouse, same, content([verdict_row(uid="m", access="adsl")]), rules_version=2)
     assert marked(warehouse) == {*ALL, ("verdicts", "whatsapp/chat", HOUR), ("events", "", 0)}
@@ -136,13 +136,13 @@ def test_what_an_adopted_file_says_otherwise_is_marked(tmp_path: Path) -> None:
 
 def test_marks_go_along_into_an_adopted_file(tmp_path: Path) -> None:
     warehouse = fed(tmp_path / "w")
-    warehouse.replace([content([verdict_row()])], 1)
+    fill(warehouse, [content([verdict_row()])], 1)
     warehouse.change(lambda c: outbox.bury(c, [(1, "raw", "a line", 400, "why")]))
     before = marked(warehouse)
     adopted(tmp_path, warehouse, content([verdict_row()]))
     assert marked(warehouse) == before
     assert warehouse.change(outbox.buried) == 1
-    warehouse.replace([content([verdict_row(uid="2", hour=HOUR + 1)])], 6)
+    fill(warehouse, [content([verdict_row(uid="2", hour=HOUR + 1)])], 6)
     numbers = warehouse.select("SELECT number FROM unsent UNION ALL SELECT number FROM unsent_verdict")
     assert len(numbers) == len(set(numbers))
     warehouse.close()
@@ -150,7 +150,7 @@ def test_marks_go_along_into_an_adopted_file(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_adopted_leaves_everything_as_it_was(tmp_path: Path) -> None:
     warehouse = fed(tmp_path / "w")
-    warehouse.replace([content([verdict_row()])], 1)
+    fill(warehouse, [content([verdict_row()])], 1)
     made = fresh(tmp_path / "w.new")
     made.select("DROP TABLE vacated")
     made.close()
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_adopted_leaves_everything_as_it_was(tmp_path: Pat
 
 def test_a_file_of_another_schema_is_told_of_everything_once_it_is_made_again(tmp_path: Path) -> None:
     warehouse = fed(tmp_path / "w")
-    warehouse.replace([content([verdict_row()])], 1)
+    fill(warehouse, [content([verdict_row()])], 1)
     warehouse.select("UPDATE meta SET schema = 1")
     warehouse.select("DROP TABLE unsent")
     warehouse.close()
@@ -189,8 +189,8 @@ def test_when_things_were_first_heard_of() -> None:
         verdict_row(uid="2", key=KEYS[2], received_ms=500, software="ringback 0.2"),
         verdict_row(uid="3", key=KEYS[3], received_ms=600, is_control=True, asn=7, targets_known=False, targets="e"),
     ]
-    warehouse.replace([content(rows[:2])], 1)
-    warehouse.replace([content(rows)], 2)
+    fill(warehouse, [content(rows[:2])], 1)
+    fill(warehouse, [content(rows)], 2)
     seen = warehouse.select("SELECT kind, asn, operator, word, first_ms FROM seen ORDER BY ALL")
     assert seen == [
         ("control", 7, "Maroc Telecom", "", 600),

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from collector.judging.evidence import Gatherer, TargetFiles
-from collector.judging.hours import judge_hour
 from collector.judging.who_counts import WhoCounts
 from collector.log import Record
 from collector.warehouse import privacy_floor, questions
@@ -23,7 +21,8 @@ from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CellRow
 from probe.judge import cell
 from probe.model import HOUR_MS, Access, Json, Network
-from tests.collector.judging.evidence import BODIES, HOUR, MAROC, MEDI, RULES, SPAIN, parse, record
+from tests.collector.judging.evidence import BODIES, HOUR, MAROC, MEDI, RULES, SPAIN, record
+from tests.collector.judging.judges import judging_of
 from tests.collector.log.memory_log import MemoryLog
 
 SMALL = Network(country="MA", asn=36884, operator="inwi")
@@ -100,10 +99,8 @@ def warehouse_of(made: dict[str, tuple[Record, Subscriber]]) -> Warehouse:
     who = WhoCounts(
         lambda one: made[one.measurement.uid][1].established, lambda one: made[one.measurement.uid][1].bucket
     )
-    gatherer = Gatherer(log, frozenset(), TargetFiles(log, parse), who=who)
-    hours = sorted({(one.measurement.target, one.hour) for one, _ in made.values()})
-    warehouse = Warehouse(None)
-    warehouse.replace([judge_hour(COUNTING, target, hour, gatherer.hour(target, hour)) for target, hour in hours], 1)
+    records, warehouse = log.all(), Warehouse(None)
+    warehouse.put(judging_of(log, who=who, rules=COUNTING).change(records, records, warehouse), 1)
     return warehouse
 
 

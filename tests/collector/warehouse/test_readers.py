@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector.warehouse.store import Warehouse, fresh
-from tests.collector.rows import HOUR, content, verdict_row
+from tests.collector.rows import HOUR, content, fill, verdict_row
 from tests.patience import PATIENCE
 
 COUNT = "SELECT count(*) FROM verdict"
@@ -19,7 +19,7 @@ COUNT = "SELECT count(*) FROM verdict"
 def test_a_transaction_keeps_no_reader_waiting(tmp_path: Path, name: str | None) -> None:
     """It sees what stood before, until all of it is there."""
     warehouse = Warehouse(None if name is None else tmp_path / name)
-    warehouse.replace([content([verdict_row()], [])], 1)
+    fill(warehouse, [content([verdict_row()], [])], 1)
     in_the_middle, read = threading.Event(), threading.Event()
 
     def slow(connection: object) -> bool:
@@ -40,7 +40,7 @@ def test_a_transaction_keeps_no_reader_waiting(tmp_path: Path, name: str | None)
 
 def test_the_file_is_exchanged_while_others_read(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
-    warehouse.replace([content([verdict_row()], [])], 1)
+    fill(warehouse, [content([verdict_row()], [])], 1)
     ended = threading.Event()
 
     def read() -> set[int]:

@@ -16,26 +16,29 @@ import msgspec
 import pytest
 
 from collector.warehouse.basis import SCHEMA, Basis
-from collector.warehouse.store import Warehouse, fresh, in_order
+from collector.warehouse.store import Warehouse, fresh
 from collector.warehouse.tables import (
     CELL_COLUMNS,
     FAILING_COLUMNS,
+    SHARE_COLUMNS,
     STEP_COLUMNS,
     VERDICT_COLUMNS,
     CellRow,
+    Change,
     FailingRow,
-    HourContent,
+    Kept,
+    Share,
     StepRow,
     VerdictRow,
     cell_from,
     cell_values,
     failing_values,
+    kept_from,
+    kept_values,
     step_values,
-    verdict_from,
-    verdict_values,
 )
 from probe.failure import UserError
-from tests.collector.rows import HOUR, cell_row, content, failing_row, step_row, verdict_row
+from tests.collector.rows import HOUR, KEYS, HourContent, cell_row, content, failing_row, fill, step_row, verdict_row
 
 HOSTILE = "'; DROP TABLE verdict; --\0\u202e<script>\U0001f4de"
 
@@ -45,6 +48,7 @@ def test_the_columns_are_the_fields() -> None:
     assert [f.name for f in msgspec.structs.fields(CellRow)] == list(CELL_COLUMNS)
     assert [f.name for f in msgspec.structs.fields(FailingRow)] == list(FAILING_COLUMNS)
     assert [f.name for f in msgspec.structs.fields(StepRow)] == list(STEP_COLUMNS)
+    assert [f.name for f in msgspec.structs.fields(Share)] == list(SHARE_COLUMNS)
 
 
 def test_what_is_kept_comes_back() -> None:
@@ -53,11 +57,11 @@ def test_what_is_kept_comes_back() -> None:
     cell = cell_row(states={"ok": 2, "blocked": 1}, operator=HOSTILE)
     failing = failing_row(host=HOSTILE, address="2001:db8::7")
     step = step_row(operator=HOSTILE, passed=2**62)
-    warehouse.replace([content([verdict], [cell], [failing], [step])], 7)
+    fill(warehouse, [content([verdict], [cell], [failing], [step])], 7)
     dump = warehouse.dump()
-    assert [verdict_from(values) for values in dump["verdict"]] == [verdict]
+    assert [kept_from(values) for values in dump["verdict"]] == [Kept(verdict)]
     assert [cell_from(values) for values in dump["cell"]] == [cell]
-    assert dump["verdict"] == [verdict_values(verdict)]
+    assert dump["verdict"] == [kept_values(Kept(verdict))]
     assert dump["cell"] == [cell_values(cell)]
     assert dump["failing"] == [failing_values(failing)]
     assert dump["step"] == [step_values(step)]
@@ -67,48 +71,38 @@ def test_what_is_kept_comes_back() -> None:
 def test_replacing_an_hour_leaves_nothing_of_it_and_all_of_the_others() -> None:
     warehouse = Warehouse(None)
     other = content([verdict_row(hour=HOUR + 1, uid="9")], [cell_row(hour=HOUR + 1)])
-    warehouse.replace([content([verdict_row(uid="1"), verdict_row(uid="2")], [cell_row()]), other], 1)
-    warehouse.replace([content([verdict_row(uid="3")], [])], 2)
+    fill(warehouse, [content([verdict_row(uid="1"), verdict_row(uid="2")], [cell_row()]), other], 1)
+    fill(warehouse, [content([verdict_row(uid="3")], [])], 2)
     assert [row[6] for row in warehouse.dump()["verdict"]] == ["3", "9"]
     assert [row[3] for row in warehouse.dump()["cell"]] == [HOUR + 1]
-    warehouse.replace([HourContent(target="whatsapp/chat", hour=HOUR)], 3)
+    fill(warehouse, [HourContent(target="whatsapp/chat", hour=HOUR)], 3)
     assert [row[6] for row in warehouse.dump()["verdict"]] == ["9"]
 
 
-def test_only_what_differs_is_written() -> None:
+def test_a_change_takes_rows_by_their_key_and_leaves_the_others() -> None:
     warehouse = Warehouse(None)
-    same, other = content([verdict_row()], [cell_row()]), content([verdict_row(hour=HOUR + 1)], [])
-    assert warehouse.replace([same, other], 1) == [same, other]
-    assert warehouse.replace([same, other], 2) == []
-    changed = content([verdict_row(hour=HOUR + 1, state="down")], [])
-    assert warehouse.replace([same, changed], 3) == [changed]
+    first, second = verdict_row(uid="1"), verdict_row(uid="2", key=KEYS[2])
+    fill(warehouse, [content([first, second], [cell_row()], [failing_row()], [step_row()])], 1)
+    other = msgspec.structs.replace(first, state="down")
+    place = ("whatsapp/chat", HOUR, first.key, "1")
+    warehouse.put(Change(verdicts=(Kept(other, Share(asked=3, steps="{}")),), gone={"verdict": (place,)}), 2)
+    dump = warehouse.dump()
+    assert [kept_from(row) for row in dump["verdict"]] == [Kept(other, Share(asked=3, steps="{}")), Kept(second)]
+    assert [len(dump[table]) for table in ("cell", "failing", "step")] == [1, 1, 1]
+    cell = ("whatsapp/chat", HOUR, "MA", 36903, "Maroc Telecom", "adsl", False, False)
+    warehouse.put(Change(gone={"cell": (cell,), "verdict": (place,)}), 3)
+    assert [row[6] for row in warehouse.dump()["verdict"]] == ["2"]
+    assert warehouse.dump()["cell"] == []
     assert warehouse.cursor() == 3
-    failing = content([verdict_row()], [cell_row()], [failing_row()])
-    assert warehouse.replace([failing], 4) == [failing]
-    assert warehouse.replace([failing], 5) == []
-    assert warehouse.replace([same], 6) == [same]
-    assert warehouse.dump()["failing"] == []
-
-
-def test_rows_stand_in_the_order_in_which_they_are_kept() -> None:
-    addresses = ["2001:db8::7", "203.0.113.10", "203.0.113.7"]
-    rows = [failing_row(address=address, port=port) for address in addresses for port in (5222, 443)]
-    ordered = in_order(content([verdict_row(uid="2"), verdict_row(uid="1")], [cell_row(asn=9), cell_row()], rows))
-    warehouse = Warehouse(None)
-    warehouse.replace([ordered], 1)
-    assert warehouse.replace([ordered], 2) == []
-    assert [(row.port, row.address) for row in ordered.failing] == [
-        (port, address) for port in (443, 5222) for address in addresses
-    ]
 
 
 def test_a_transaction_that_fails_leaves_everything_as_it_was() -> None:
     warehouse = Warehouse(None)
-    warehouse.replace([content([verdict_row()], [cell_row()])], 1)
+    fill(warehouse, [content([verdict_row()], [cell_row()])], 1)
     before = warehouse.dump()
     unfit = content([verdict_row(uid="2")], [cell_row(lines=2**70)])
     with pytest.raises((duckdb.Error, OverflowError)):
-        warehouse.replace([unfit], 2)
+        fill(warehouse, [unfit], 2)
     assert warehouse.dump() == before
     assert warehouse.cursor() == 1
 
@@ -125,13 +119,13 @@ def test_a_new_file_has_no_basis_until_it_is_begun(tmp_path: Path) -> None:
 
 def test_adopting_takes_the_other_files_content(tmp_path: Path) -> None:
     old, new = Warehouse(tmp_path / "w"), fresh(tmp_path / "w.new")
-    old.replace([content([verdict_row(uid="1")], [])], 1)
-    new.replace([content([verdict_row(uid="2")], [])], 5)
+    fill(old, [content([verdict_row(uid="1")], [])], 1)
+    fill(new, [content([verdict_row(uid="2")], [])], 5)
     new.close()
     old.adopt(tmp_path / "w.new")
     assert [row[6] for row in old.dump()["verdict"]] == ["2"]
     assert old.cursor() == 5
-    old.replace([content([verdict_row(uid="3")], [])], 6)
+    fill(old, [content([verdict_row(uid="3")], [])], 6)
     old.close()
     assert [p.name for p in tmp_path.iterdir()] == ["w"]
     reopened = Warehouse(tmp_path / "w")
@@ -141,7 +135,7 @@ def test_adopting_takes_the_other_files_content(tmp_path: Path) -> None:
 
 def test_fresh_starts_over_what_was_left_behind(tmp_path: Path) -> None:
     left = Warehouse(tmp_path / "w")
-    left.replace([content([verdict_row()], [])], 1)
+    fill(left, [content([verdict_row()], [])], 1)
     left.close()
     again = fresh(tmp_path / "w")
     assert again.dump()["verdict"] == []
@@ -151,7 +145,7 @@ def test_fresh_starts_over_what_was_left_behind(tmp_path: Path) -> None:
 def kept(path: Path) -> None:
     """A warehouse of one hour, in a file."""
     warehouse = Warehouse(path)
-    warehouse.replace([content([verdict_row(uid=str(n), reason=f"Of line {n}.") for n in range(500)], [])], 7)
+    fill(warehouse, [content([verdict_row(uid=str(n), reason=f"Of line {n}.") for n in range(500)], [])], 7)
     warehouse.close()
 
 
@@ -184,7 +178,7 @@ def test_a_file_that_is_damaged_is_set_aside_and_made_again(tmp_path: Path, harm
 
 def test_a_damaged_journal_is_set_aside_with_its_file(tmp_path: Path) -> None:
     running = Warehouse(tmp_path / "w")
-    running.replace([content([verdict_row(uid=str(n)) for n in range(500)], [])], 7)
+    fill(running, [content([verdict_row(uid=str(n)) for n in range(500)], [])], 7)
     for name in ("w", "w.wal"):  # as a power cut leaves them
         shutil.copy(tmp_path / name, tmp_path / name.replace("w", "x", 1))
     running.close()
@@ -242,5 +236,5 @@ def test_a_second_process_is_told_who_holds_the_file(tmp_path: Path) -> None:
 def test_many_rows_are_kept_in_little_time() -> None:
     warehouse = Warehouse(None)
     rows = [verdict_row(uid=f"{i:05d}", started_ms=HOUR * 3_600_000 + i) for i in range(5000)]
-    warehouse.replace([content(rows, [])], 1)
+    fill(warehouse, [content(rows, [])], 1)
     assert warehouse.select("SELECT count(*) FROM verdict") == [(5000,)]
