@@ -10,7 +10,9 @@ from pathlib import Path
 from collector.commands.arguments import add_data, say, say_aside
 from collector.instance import LOG_DIRECTORY, now_ms, require_log
 from collector.judging.frozen import frozen_lines
+from collector.judging.index_thinning import heard_before
 from collector.judging.known_keys import entries, known_keys, told
+from collector.log import freezes
 from collector.log.operator import Decision, What, blocked_by, decide, decisions
 from probe.failure import UserError
 
@@ -47,7 +49,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _list(directory: Path) -> None:
     blocked = blocked_by(decisions(directory))
-    known = known_keys(entries(directory), blocked, frozen_lines(directory))
+    before = (one for each in heard_before(freezes.read(directory)) for one in each.successions)
+    known = known_keys(entries(directory), blocked, frozen_lines(directory), before)
     for one in known:
         say(told(one))
     for key in sorted(blocked - {one.key for one in known}):

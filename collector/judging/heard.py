@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from collector.facts.gaps import Missing, joined, missing_of
+from collector.facts.lines import Said
+from collector.judging import successions
 from probe.model import BatchHeader
 
 NEAR = "SELECT first, last FROM heard WHERE probe = ?1 AND first <= ?2 + 1 ORDER BY first DESC LIMIT 2"
@@ -24,12 +26,13 @@ UPDATE probe SET lost_batches = max(lost_batches, min(?2, {MOST_LOST})),
 
 
 class Heard(Struct, frozen=True):
-    """What was heard of one key: runs of numbers that came, and what its probe says to have lost."""
+    """What was heard of one key: runs of numbers that came, what its probe says to have lost, and who follows it."""
 
     key: str
     lost_batches: int
     lost_measurements: int
     runs: tuple[tuple[int, int], ...]
+    successions: tuple[Said, ...] = ()
 
 
 def hear_again(connection: sqlite3.Connection, all: Iterable[Heard]) -> None:
@@ -40,6 +43,8 @@ def hear_again(connection: sqlite3.Connection, all: Iterable[Heard]) -> None:
             (bytes.fromhex(one.key), one.lost_batches, one.lost_measurements),
         ).fetchone()[0]
         connection.executemany("INSERT INTO heard VALUES (?, ?, ?)", [(probe, *run) for run in one.runs])
+        for said in one.successions:
+            successions.note(connection, said, 0)
 
 
 def hear(connection: sqlite3.Connection, probe: int, header: BatchHeader) -> None:

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from collector.facts.gaps import Missing
-from collector.judging import heard, index_schema, index_thinning, records
+from collector.facts.lines import Said, said
+from collector.judging import heard, index_schema, index_thinning, records, successions
 from collector.judging.heard import Heard
 from collector.judging.index_schema import LINES
 from collector.judging.records import Batch, Brief, OpenedBatches, Unreadable
@@ -96,6 +97,10 @@ class Index(Protocol):
         """The hours in which something was measured, by target."""
         ...
 
+    def successions(self, after: int, upto: int) -> list[Said]:
+        """The successions of keys in the batches that follow the position `after`, up to another one."""
+        ...
+
 
 class SqliteIndex:
     """The index of `log` in the file `path`, made when it lacks or does not fit; `close` it at the end.
@@ -156,12 +161,19 @@ class SqliteIndex:
                 index_thinning.thin(self._connection, freezes)
 
     def heard(self) -> list[Heard]:
-        """Of each key, which numbers of its batches came, and what its probe lost."""
+        """Of each key, which numbers of its batches came, what its probe lost, and who follows it."""
         lost = self._read("SELECT id, key, lost_batches, lost_measurements FROM probe ORDER BY key")
         runs: dict[int, list[tuple[int, int]]] = {}
         for probe, first, last in self._read("SELECT probe, first, last FROM heard ORDER BY probe, first"):
             runs.setdefault(probe, []).append((first, last))
-        return [Heard(key.hex(), batches, seen, tuple(runs.get(id, ()))) for id, key, batches, seen in lost]
+        keys = {key.hex() for _, key, _, _ in lost}
+        told: dict[str, list[Said]] = {}
+        for one in self.successions(-1, self.position()):
+            told.setdefault(one.old if one.old in keys else one.new, []).append(one)
+        return [
+            Heard(key.hex(), batches, seen, tuple(runs.get(id, ())), tuple(told.get(key.hex(), ())))
+            for id, key, batches, seen in lost
+        ]
 
     def copied(self, gone: int) -> tuple[tuple[str, str], ...]:
         """(key, uid) of lines that count, up to that position, of which copies follow it."""
@@ -193,6 +205,8 @@ class SqliteIndex:
         self._connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", about)
         probe = self._number("probe", "key", bytes.fromhex(batch.header.key))
         heard.hear(self._connection, probe, header)
+        if (succession := said(header, batch.received_ms, digest)) is not None:
+            successions.note(self._connection, succession, entry.position)
         for number in batch.numbers:
             try:
                 one = records.brief(batch, number)
@@ -331,6 +345,9 @@ class SqliteIndex:
             for line, counting, key, uid in self._read(statement)
             if self._bytes_at(line) != self._bytes_at(counting)
         )
+
+    def successions(self, after: int, upto: int) -> list[Said]:
+        return successions.said(self._read(successions.BETWEEN, after, upto))
 
     def missing(self) -> Missing:
         """What is missing of all that was sent, as far as the numbers of batches and the probes say."""

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-VERSION = 3
+VERSION = 4
 LINES = 64  # places for the lines of a batch, more than one may have
 BUSY_S = 10.0
 
@@ -32,6 +32,17 @@ CREATE TABLE heard ( -- numbers of its batches that came: runs, of which none to
     last INTEGER NOT NULL,
     PRIMARY KEY (probe, first)
 ) WITHOUT ROWID;
+CREATE TABLE succession ( -- of keys: first as it came first, then as it was received earlier
+    old BLOB NOT NULL,
+    new BLOB NOT NULL,
+    asn INTEGER NOT NULL,
+    quarter INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (old, new, asn, quarter, position)
+) WITHOUT ROWID;
+CREATE INDEX succession_by_position ON succession (position);
 CREATE TABLE target (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
@@ -83,7 +94,7 @@ CREATE TABLE unreadable (
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
-NAMES = ("probe", "heard", "target", "cycle", "batch", "measurement", "identity", "again", "unreadable")
+NAMES = ("probe", "heard", "succession", "target", "cycle", "batch", "measurement", "identity", "again", "unreadable")
 
 
 def connected(path: Path, log: str, latest: int) -> sqlite3.Connection:

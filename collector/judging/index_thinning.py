@@ -26,6 +26,11 @@ USED = {  # words that stand once, and where they are used
 }
 
 
+def heard_before(freezes: Freezes) -> list[Heard]:
+    """What was noted of keys when bodies went last. Raises UserError."""
+    return _HEARD.decode(freezes.heard()) if freezes.all else []
+
+
 def thin(connection: sqlite3.Connection, freezes: Freezes) -> None:
     """Does it in one transaction, unless it is done already."""
     position, first = connection.execute("SELECT position, (SELECT min(position) FROM batch) FROM meta").fetchone()
@@ -53,8 +58,8 @@ def _thin(connection: sqlite3.Connection, freezes: Freezes) -> None:
         connection.execute(f"DELETE FROM {table} WHERE id NOT IN ({used})")
     (position,) = connection.execute("SELECT position FROM meta").fetchone()
     if position < freezes.gone:
-        for table in ("heard", "probe"):
+        for table in ("heard", "succession", "probe"):
             connection.execute(f"DELETE FROM {table}")
-        heard.hear_again(connection, _HEARD.decode(freezes.heard()))
+        heard.hear_again(connection, heard_before(freezes))
         connection.execute("UPDATE meta SET position = ?", (freezes.gone,))
     connection.execute("DROP TABLE late")

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator
 
 from collector.facts.buckets import of_day
 from collector.facts.enrolment import FREE
+from collector.facts.lines import Said
 from collector.facts.standing import DAY_MS, Day, Sighting, Standings, Subscriber, day_of, days_of, sighting
+from collector.facts.start import MAX_AHEAD_MS
 from collector.judging.frozen import Frozen
 from collector.judging.index import Index
 from collector.judging.who_counts import TOLD, WhoCounts, by_standing
@@ -35,6 +37,7 @@ class KeptStanding:
     def __init__(self, index: Index, frozen: Frozen, *, told: bool) -> None:
         self._index, self._frozen, self._told = index, frozen, told
         self._standings = Standings()
+        self._learnt = 0  # the position up to which successions are known here
         self._at: int | None = None  # the position up to which the warehouse holds what is known here
         self._newest_ms = 0
         self.who: WhoCounts = TOLD if told else by_standing(self.is_established)
@@ -42,7 +45,7 @@ class KeptStanding:
     def is_established(self, record: Record) -> bool:
         """What is simulated is of no line, whoever sent it: strangers never see it among what is real."""
         return not record.measurement.simulated and self._standings.is_established(
-            record.key, record.network.asn, record.received_ms
+            record.key, record.network.asn, record.received_ms, record.started_ms
         )
 
     def begin(self, warehouse: Warehouse, *, anew: bool = False) -> None:
@@ -71,7 +74,8 @@ class KeptStanding:
         cursor = warehouse.cursor()
         sent = (r for records in history(self._index, apart) for r in records if r.cursor <= cursor)
         open_ = (sighting_of(r) for r in sent if not self._frozen.holds(r.hour))
-        standings = Standings(days)
+        self._learnt = cursor
+        standings = Standings(days, self._index.successions(-1, cursor))
         standings.add(days_of(open_))
         return standings
 
@@ -81,13 +85,20 @@ class KeptStanding:
             return []
         arrived = list(arrived)
         self._at = None  # until the warehouse holds them
-        began = self._standings.add(days_of(map(sighting_of, arrived)))
+        began = self._standings.add(days_of(map(sighting_of, arrived)), self._learn())
         self._newest_ms = max([self._newest_ms, *(r.received_ms for r in arrived)])
-        late = {one: day * DAY_MS for one, day in began.items() if day * DAY_MS <= self._newest_ms}
+        since = {one: day * DAY_MS - MAX_AHEAD_MS for one, day in began.items()}
+        late = {one: moment_ms for one, moment_ms in since.items() if moment_ms <= self._newest_ms}
         if not late:
             return []
         found = self._index.by_keys(sorted({key for key, _ in late}), 0, FOR_EVER_MS)
         return [r for r in found if r.received_ms >= late.get((r.key, r.network.asn), FOR_EVER_MS)]
+
+    def _learn(self) -> list[Said]:
+        """The successions that the index has and that are not known here."""
+        position = max(self._learnt, self._index.position())
+        said, self._learnt = self._index.successions(self._learnt, position), position
+        return said
 
     def settled(self, cursor: int) -> None:
         """All that was seen is in the warehouse, which stands at this position."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from collector.facts.lines import Said, closure, said
 from collector.facts.standing import Sighting, Standings, days_of
 from collector.judging import records
 from collector.judging.frozen import FrozenLine
@@ -37,6 +38,7 @@ class KnownKey(Struct, kw_only=True):
     networks: set[Network] = set()
     established_ms: int | None = None  # in the autonomous system in which it came first
     blocked: bool = False
+    follows: str | None = None  # the key whose line it is now
 
 
 def entries(directory: Path) -> Iterator[Entry]:
@@ -50,59 +52,67 @@ def entries(directory: Path) -> Iterator[Entry]:
             raise UserError(f"{path} cannot be read ({error}): `ringback-collector verify` tells all.") from error
 
 
-def known_keys(log: Iterable[Entry], blocked: frozenset[str], gone: Iterable[FrozenLine] = ()) -> list[KnownKey]:
+def known_keys(
+    log: Iterable[Entry],
+    blocked: frozenset[str],
+    gone: Iterable[FrozenLine] = (),
+    said_before: Iterable[Said] = (),
+) -> list[KnownKey]:
     """The keys of which the log holds anything, in order of when they were first seen.
 
-    A measurement that came twice is one. What cannot be read any more is left out.
+    A measurement that came twice is one. What cannot be read any more is left out. What follows a blocked key is
+    blocked. `gone`, `said_before`: what the log says of bodies that have gone.
     """
     found: dict[str, KnownKey] = {}
     seen: set[bytes] = set()
-    frozen = _frozen_sightings(gone, found, blocked, seen)
-    standings = Standings(days_of(chain(frozen, _sightings(log, found, blocked, seen))))
+    successions = list(said_before)
+    days = days_of(chain(_frozen_sightings(gone, found, seen), _sightings(log, found, successions, seen)))
+    hidden = closure(blocked, ((one.old, one.new) for one in successions))
+    standings = Standings({(key, asn): each for (key, asn), each in days.items() if key not in hidden}, successions)
     for each in found.values():
         since = [standings.since_ms(each.key, network.asn) for network in each.networks]
         each.established_ms = min((one for one in since if one is not None), default=None)
+        each.blocked = each.key in hidden
+        each.follows = next((one for net in each.networks if (one := standings.before(each.key, net.asn))), None)
     return sorted(found.values(), key=lambda each: (each.first_ms, each.key))
 
 
-def _frozen_sightings(
-    gone: Iterable[FrozenLine], found: dict[str, KnownKey], blocked: frozenset[str], seen: set[bytes]
-) -> Iterator[Sighting]:
+def _frozen_sightings(gone: Iterable[FrozenLine], found: dict[str, KnownKey], seen: set[bytes]) -> Iterator[Sighting]:
     for line in gone:
-        one = _noted(line.sighting.key, line.received_ms, line.network, found, blocked)
+        one = _noted(line.sighting.key, line.received_ms, line.network, found)
         one.measurements += 1
         seen.add(bytes.fromhex(line.sighting.key + line.sighting.uid))
-        if not one.blocked:
-            yield line.sighting
+        yield line.sighting
 
 
 def _sightings(
-    log: Iterable[Entry], found: dict[str, KnownKey], blocked: frozenset[str], seen: set[bytes]
+    log: Iterable[Entry], found: dict[str, KnownKey], successions: list[Said], seen: set[bytes]
 ) -> Iterator[Sighting]:
-    """The sightings of keys that count, while what is told of each key is noted in `found`."""
-    for batch in _opened(log):
-        one = _noted(batch.header.key, batch.received_ms, batch.network, found, blocked)
+    """The sightings of keys, while what is told of each key is noted in `found`, and who follows whom."""
+    for digest, batch in _opened(log):
+        one = _noted(batch.header.key, batch.received_ms, batch.network, found)
+        if (succession := said(batch.header, batch.received_ms, digest)) is not None:
+            successions.append(succession)
         for record in _records(batch):
             identity = bytes.fromhex(record.key + record.measurement.uid)
             if identity not in seen:
                 seen.add(identity)
                 one.measurements += 1
-                if not one.blocked:
-                    yield sighting_of(record)
+                yield sighting_of(record)
 
 
-def _noted(key: str, moment: int, network: Network, found: dict[str, KnownKey], blocked: frozenset[str]) -> KnownKey:
+def _noted(key: str, moment: int, network: Network, found: dict[str, KnownKey]) -> KnownKey:
     one = found.setdefault(key, KnownKey(key=key, first_ms=moment, last_ms=moment))
     one.first_ms, one.last_ms = min(one.first_ms, moment), max(one.last_ms, moment)
     one.networks.add(network)
-    one.blocked = key in blocked
     return one
 
 
-def _opened(log: Iterable[Entry]) -> Iterator[Batch]:
+def _opened(log: Iterable[Entry]) -> Iterator[tuple[bytes, Batch]]:
+    """Batches, each with the digest of its body."""
     for entry in log:
         try:
-            yield records.opened(entry)
+            yield entry.envelope.digest, records.opened(entry)
         except Unreadable:
             continue
 
@@ -126,6 +136,7 @@ def told(one: KnownKey) -> str:
             f"{one.measurements} measurements",
             ", ".join(f"{network.country} AS{network.asn} {network.operator}" for network in networks),
             "BLOCKED" if one.blocked else since,
+            *([] if one.follows is None else [f"follows {one.follows}"]),
         ]
     )
 

@@ -25,7 +25,7 @@ from collector.judging.judging import Judging, held
 from collector.judging.kept_standing import KeptStanding
 from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
-from collector.judging.unblocked import Unblocked
+from collector.judging.unblocked import Unblocked, with_heirs
 from collector.judging.who_counts import RECKONING, TOLD_RECKONING
 from collector.log import Log, Record
 from collector.warehouse.basis import Basis
@@ -182,7 +182,7 @@ class Projector:
             self._go_on()
 
     def _hide_blocked(self) -> None:
-        self._index.keys = self._blocked()
+        self._index.keys = with_heirs(self._blocked(), self._index.everybody)
 
     @property
     def _basis(self) -> Basis:

@@ -1,13 +1,15 @@
 """The index without blocked keys: what they sent is kept, and bears on nothing that is judged.
 
 So a blocked key is in no cell, speaks neither for nor against a neighbour, names no address, and gains no standing, and
-all is as if it had never sent anything; when it is let in again, all is as if it had never been blocked.
+all is as if it had never sent anything; when it is let in again, all is as if it had never been blocked. The keys that
+follow a blocked one are blocked with it: both said so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from collector.facts.lines import Said, closure
 from collector.judging.index import Arrived, Hour, Index
 from collector.log import Record
 
@@ -44,5 +46,16 @@ class Unblocked:
         """Also those in which only blocked keys measured: they are empty."""
         return self.everybody.hours()
 
+    def successions(self, after: int, upto: int) -> list[Said]:
+        said = self.everybody.successions(after, upto)
+        return [one for one in said if one.old not in self.keys and one.new not in self.keys]
+
     def _of_others(self, records: Iterable[Record]) -> list[Record]:
         return [record for record in records if record.key not in self.keys]
+
+
+def with_heirs(blocked: frozenset[str], index: Index) -> frozenset[str]:
+    """These keys, and all that anybody said to follow one of them."""
+    if not blocked:
+        return blocked
+    return closure(blocked, ((one.old, one.new) for one in index.successions(-1, index.position())))

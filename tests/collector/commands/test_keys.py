@@ -13,6 +13,7 @@ from collector.instance import Options, Parts, opened
 from collector.judging.rules import RULES
 from collector.log.backup import backup, restore
 from tests.collector.batches import NOW_MS, Volunteer, enveloped
+from tests.collector.judging.test_index import NEW, OLD, said_by
 
 Capture = pytest.CaptureFixture[str]
 DAY_MS = 86_400_000
@@ -100,3 +101,21 @@ def test_what_is_no_key_is_refused(running: Parts, tmp_path: Path, capsys: Captu
     assert "64 hex digits" in capsys.readouterr().err
     assert keys(tmp_path, "list") == 2
     assert "holds no log" in capsys.readouterr().err
+
+
+def test_who_follows_a_key_is_told_and_blocked_with_it(running: Parts, tmp_path: Path, capsys: Capture) -> None:
+    receive(running, said_by(NEW, 1), 2)
+    append(running, Volunteer(1), 3)
+    data = tmp_path / "data"
+    assert judged(running) == {Volunteer(1).key, Volunteer(20).key, NEW.key}
+    receive(running, said_by(OLD, 2), 2)
+    assert keys(data, "list") == 0
+    (told,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(NEW.key))
+    assert told.endswith(f"never established  follows {OLD.key}")
+    assert keys(data, "block", OLD.key) == 0
+    assert judged(running) == {Volunteer(1).key, Volunteer(20).key}
+    capsys.readouterr()
+    assert keys(data, "list") == 0
+    assert sum("BLOCKED" in line for line in capsys.readouterr().out.splitlines()) == 2
+    assert keys(data, "unblock", OLD.key) == 0
+    assert judged(running) >= {OLD.key, NEW.key}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from collector.facts.enrolment import OF_SOURCE
+from collector.facts.lines import Said
 from collector.facts.standing import (
     DAY_MS,
     DAYS,
@@ -238,3 +239,136 @@ def test_places_follow_from_the_set_and_each_change_is_told(crowd: list[Sighting
         assert {key for key, _ in began} == {key for key in after if after[key] != told.get(key)}
         told = after
     assert told == since_days(standings(*crowd), crowd)
+
+
+# --- From one quarter's key to the next --------------------------------------------------------------------------
+
+TURN = 20_089  # 1 January 2025, in quarter 220
+HEIR = "c" * 64
+
+
+def handed(day: int = TURN - 10, old: str = KEY, new: str = HEIR, asn: int = ASN, digest: str = "0") -> Said:
+    return Said(day * DAY_MS, digest, old, new, asn, 220)
+
+
+def keyed(key: str, days: Iterable[int], each: int = 8) -> list[Sighting]:
+    return [replace(seen(day, number), key=key) for day in days for number in range(each)]
+
+
+def counts(found: Standings, key: str, day: int, asn: int = ASN) -> bool:
+    return found.is_established(key, asn, day * DAY_MS + 1, day * DAY_MS)
+
+
+HISTORY = [*keyed(KEY, range(TURN - 20, TURN)), *keyed(HEIR, range(TURN, TURN + 20))]
+
+
+def test_standing_carries_on_without_a_day_in_between() -> None:
+    found = Standings(days_of(HISTORY), [handed()])
+    assert [(counts(found, KEY, day), counts(found, HEIR, day)) for day in range(TURN - 2, TURN + 2)] == [
+        (True, False),
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+    assert found.since_ms(HEIR, ASN) == TURN * DAY_MS
+    assert found.before(HEIR, ASN) == KEY
+
+
+def test_without_it_the_next_key_starts_anew() -> None:
+    found = standings(*HISTORY)
+    assert not counts(found, HEIR, TURN + 6)
+    assert counts(found, HEIR, TURN + 7)
+
+
+def test_it_carries_on_in_its_own_system_alone() -> None:
+    elsewhere = [replace(one, asn=3352) for one in HISTORY]
+    found = Standings(days_of([*HISTORY, *elsewhere]), [handed()])
+    assert counts(found, HEIR, TURN)
+    assert not counts(found, HEIR, TURN, 3352)
+    assert counts(found, KEY, TURN, 3352)
+
+
+def test_what_was_measured_before_the_turn_and_received_after_counts_under_the_old_key() -> None:
+    found = Standings(days_of(HISTORY), [handed()])
+    assert found.is_established(KEY, ASN, (TURN + 1) * DAY_MS, TURN * DAY_MS - 1)
+    assert not found.is_established(HEIR, ASN, (TURN + 1) * DAY_MS, TURN * DAY_MS - 1)
+
+
+def test_days_that_were_begun_under_one_key_are_ended_under_the_next() -> None:
+    found = Standings(days_of([*keyed(KEY, range(TURN - 4, TURN)), *keyed(HEIR, range(TURN, TURN + 5))]), [handed()])
+    assert found.since_ms(HEIR, ASN) == (TURN + 3) * DAY_MS
+
+
+def test_a_new_key_takes_no_place_from_others() -> None:
+    """All volunteers of a network turn on one day: no newcomer has to wait for that."""
+    old = [f"{number:064x}" for number in range(40)]
+    new = [f"{number + 100:064x}" for number in range(40)]
+    before = [one for key in old for one in keyed(key, range(TURN - 20, TURN), 1)]
+    after = [replace(one, source=f"s{one.key[-2:]}") for key in new for one in keyed(key, range(TURN, TURN + 3), 1)]
+    comers = [replace(one, source=f"n{n}") for n in range(30) for one in keyed(f"{n + 900:064x}", [TURN], 1)]
+    said = [handed(old=one, new=other) for one, other in zip(old, new, strict=True)]
+    found = Standings(days_of([*before, *after, *comers]), said)
+    assert len(found._places[ASN].keys() & {one.key for one in comers}) == 30
+    assert not found._places[ASN].keys() & set(new)
+
+
+drawn = st.lists(
+    st.builds(
+        seen,
+        day=st.integers(TURN - 9, TURN + 9),
+        number=st.integers(0, 10**9),
+        key=st.sampled_from([KEY, HEIR, OTHER, "d" * 64]),
+        asn=st.sampled_from([ASN, ASN, 3352]),
+        source=st.sampled_from(["s1", "s2", None]),
+    ),
+    max_size=25,
+    unique_by=lambda one: (one.key, one.uid),
+)
+handings = st.lists(
+    st.builds(
+        handed,
+        day=st.integers(TURN - 12, TURN + 9),
+        old=st.sampled_from([KEY, HEIR, OTHER]),
+        new=st.sampled_from([HEIR, OTHER, "d" * 64]),
+        asn=st.sampled_from([ASN, ASN, 3352]),
+        digest=st.sampled_from("0123456789"),
+    ).filter(lambda one: one.old != one.new),
+    max_size=5,
+    unique_by=lambda one: (one.received_ms, one.digest),
+)
+DAYS_AROUND = range(TURN - 14, TURN + 16)
+
+
+@settings(max_examples=150, deadline=None)
+@given(drawn, handings, st.randoms(use_true_random=False))
+def test_it_follows_from_the_sets_of_sightings_and_successions_and_each_change_is_told(
+    extra: list[Sighting], said: list[Said], chance: random.Random
+) -> None:
+    every = [*keyed(KEY, range(TURN - 9, TURN), 9), *keyed(OTHER, range(TURN - 8, TURN + 4), 9), *extra]
+    whole, growing = Standings(days_of(every), said), Standings()
+    arriving: list[Sighting | Said] = chance.sample([*every, *said], len(every) + len(said))
+    subscribers = [(key, asn) for key in (KEY, HEIR, OTHER, "d" * 64) for asn in (ASN, 3352)]
+    known = {(key, asn, day): False for key, asn in subscribers for day in DAYS_AROUND}
+    while arriving:
+        some, arriving = arriving[:17], arriving[17:]
+        told = growing.add(
+            days_of(one for one in some if isinstance(one, Sighting)), [one for one in some if isinstance(one, Said)]
+        )
+        now = {(key, asn, day): counts(growing, key, day, asn) for key, asn, day in known}
+        changed = {one for one in known if known[one] != now[one]}
+        assert all(told[key, asn] <= day for key, asn, day in changed)
+        known = now
+    assert known == {(key, asn, day): counts(whole, key, day, asn) for key, asn, day in known}
+
+
+@settings(max_examples=150, deadline=None)
+@given(drawn, handings)
+def test_one_past_never_counts_twice_on_a_day(extra: list[Sighting], said: list[Said]) -> None:
+    """Of all keys, those that count on a day without a past of their own are no more than the pasts that there are."""
+    every = [*keyed(KEY, range(TURN - 9, TURN + 9), 9), *extra]
+    found = Standings(days_of(every), said)
+    alone = Standings(days_of(every))
+    for day in DAYS_AROUND:
+        counting = [key for key in (KEY, HEIR, OTHER, "d" * 64) if counts(found, key, day)]
+        own = [key for key in (KEY, HEIR, OTHER, "d" * 64) if counts(alone, key, day)]
+        assert len(counting) <= len(own)

@@ -10,18 +10,25 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from collector.judging import index_schema
+from collector.judging.heard import Heard, hear_again
 from collector.judging.index import Conflict, Index, SqliteIndex
 from collector.judging.records import Batch, OpenedBatches, Unreadable, opened
+from collector.judging.successions import BETWEEN
+from collector.judging.successions import said as said_in
 from collector.log import Entry, Log, Record
 from collector.log.sqlite import SqliteLog
-from probe.codecs.seal import encode
-from probe.model import HOUR_MS
+from probe.codecs.said_once import say
+from probe.codecs.seal import encode, seal
+from probe.codecs.succession import sign as sign_succession
+from probe.model import HOUR_MS, BatchHeader, Context
+from probe.submit.identity import Identity, Keys
 from tests.collector.batches import NAMED, NETWORK, NOW_MS, Volunteer, enveloped
 from tests.collector.log.memory_log import MemoryLog
 
@@ -379,3 +386,57 @@ def test_a_body_that_is_no_batch_cannot_be_read(body: bytes) -> None:
     envelope, _ = enveloped(Volunteer().seal([Volunteer().measure()]))
     with pytest.raises(Unreadable, match="position 7"):
         opened(Entry(7, type(envelope)(received_ms=0, network=NETWORK, named={}, body=body)))
+
+
+# --- Successions --------------------------------------------------------------------------------------------------
+
+OLD, NEW = (Keys(bytes(32)).of(NETWORK.asn, quarter) for quarter in (224, 225))
+SUCCESSION = sign_succession(OLD.key, NEW.key, NETWORK.asn, 225, OLD.sign, NEW.sign)
+
+
+def said_by(identity: Identity, number: int) -> bytes:
+    """A batch of one measurement whose header says it."""
+    header = BatchHeader(
+        format=2,
+        key=identity.key,
+        batch=f"{number:032x}",
+        sealed_ms=NOW_MS,
+        software="ringback 0.1",
+        targets="d" * 64,
+        contexts=1,
+        salt="5" * 32,
+        succession=SUCCESSION,
+    )
+    seen = replace(Volunteer().measure(), uid=f"{number:032x}")
+    return seal(header, [say(seen, 0)], identity.sign, [encode(Context(link=seen.link))])
+
+
+async def test_who_follows_whom_is_known_as_it_was_received_first(kept: Kept) -> None:
+    assert kept.index.successions(0, 9) == []
+    for number, received_ms in enumerate((NOW_MS + 7, NOW_MS + 9, NOW_MS + 5)):
+        await take(kept, said_by(OLD if number else NEW, number), received_ms=received_ms)
+    found = kept.index.successions(0, 3)
+    assert min(found).name == (OLD.key, NEW.key, NETWORK.asn, 225)
+    assert min(found).received_ms == NOW_MS + 5
+    assert [one.received_ms for one in kept.index.successions(2, 3)] == [NOW_MS + 5]
+    assert [one.received_ms for one in kept.index.successions(0, 1)] == [NOW_MS + 7]
+
+
+async def test_what_is_repeated_takes_no_room(sqlite: _Sqlite) -> None:
+    for number in range(3):
+        await take(sqlite, said_by(OLD, number), received_ms=NOW_MS + number)
+    assert len(sqlite.index.successions(0, 3)) == 1
+    sqlite.index.clear()
+    assert sqlite.index.successions(0, 3) == []
+
+
+async def test_who_follows_whom_outlives_the_bodies(sqlite: _Sqlite) -> None:
+    """As a freeze notes it, for an index that is made anew when bodies have gone."""
+    await take(sqlite, said_by(NEW, 1))
+    noted = msgspec.json.decode(msgspec.json.encode(sqlite.index.heard()), type=list[Heard])
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(index_schema.TABLES)
+        hear_again(connection, noted)
+        found = said_in(connection.execute(BETWEEN, (-1, 0)))
+    assert found == sqlite.index.successions(-1, 9)
+    assert len(found) == 1

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from collector.facts.enrolment import OF_SOURCE
+from collector.facts.lines import Said
 from collector.facts.standing import DAY_MS
 from collector.instance import Options, opened
 from collector.judging.projector import Projector
@@ -144,3 +145,50 @@ def test_of_a_source_few_new_keys_a_day_begin_to_count_in_any_order_of_arrival(s
         working.step()
     working.catch_up()
     assert warehouse.dump() == expected.dump()
+
+
+# --- From one quarter's key to the next --------------------------------------------------------------------------
+
+TODAY = START_MS // DAY_MS  # 0, as days are counted here
+
+
+def handed(day: int, old: str = "k1", new: str = "k5", digest: str = "0") -> Said:
+    """Said on a day, of a quarter that began long ago: the heir takes over on the next day."""
+    return Said((TODAY + day) * DAY_MS + 1, digest, old, new, HONEST[0].network.asn, 200)
+
+
+TURNED = [*history("k1", -8, 9), *history("k5", 1, 3), *history("k6", 1, 3)]
+
+
+def says(log: MemoryLog, records: list[Record], *successions: Said) -> None:
+    log.deliver(records)
+    for one in successions:
+        log.say(one)
+
+
+def test_standing_carries_on_to_the_heir_and_to_no_other() -> None:
+    log = logged()
+    says(log, TURNED, handed(0))
+    assert counting(projected(log)) == {"k1": {-1, 0}, "k5": {1, 2, 3}}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_the_order_and_the_stops_also_of_successions(seed: int) -> None:
+    """Of two heirs the first that was received; one that was seen before it was named is none."""
+    chance, whole, parts, warehouse = random.Random(seed), logged(), logged(), Warehouse(None)
+    arriving = [*TURNED, *history("k2", -9, 14), *history("k7", -3, 6)]
+    said = [handed(0), handed(0, new="k6", digest="1"), handed(1, old="k2", new="k7"), handed(1, old="k5", new="k8")]
+    says(whole, arriving, *said)
+    expected = projected(whole).dump()
+    chance.shuffle(arriving)
+    chance.shuffle(said)
+    working = projector(parts, warehouse)
+    while arriving or said:
+        batch, arriving = arriving[:40], arriving[40:]
+        says(parts, batch, *[said.pop() for _ in range(min(len(said), chance.randint(0, 1) if arriving else 9))])
+        if chance.random() < 0.3:
+            working = projector(parts, warehouse)
+        working.step()
+    working.catch_up()
+    assert warehouse.dump() == expected
+    assert counting(warehouse).keys() == {"k1", "k2", "k5"}

@@ -13,7 +13,7 @@ from collector.judging.projector import Projector
 from collector.log import Record
 from collector.warehouse.store import Warehouse
 from tests.collector.judging.evidence import MEDI, RULES, parse, record
-from tests.collector.judging.test_kept_standing import HONEST, counting, history
+from tests.collector.judging.test_kept_standing import HONEST, counting, handed, history, says
 from tests.collector.judging.test_projector import logged
 from tests.collector.log.memory_log import MemoryLog
 
@@ -84,3 +84,23 @@ def test_a_rebuild_by_hand_asks_who_is_blocked(tmp_path: Path) -> None:
     assert content(warehouse) == dump(without("k1"))
     assert projector(log, warehouse, Operator("k1")).step() == 0
     warehouse.close()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_follows_a_blocked_key_is_hidden_with_it(late: bool) -> None:
+    """Also what was judged before it was said: a device that was blocked does not come back with the next quarter."""
+    log, warehouse = logged(), Warehouse(None)
+    working = projector(log, warehouse, Operator("k9"))
+    heirs = history("k10", 2, 3)
+    said = [handed(1, old="k9", new="k10"), handed(1, old="k10", new="k11", digest="1")]
+    further = history("k11", 2, 3)
+    if late:
+        says(log, [*ARRIVING, *heirs, *further])
+        working.catch_up()
+        says(log, [], *said)
+    else:
+        says(log, ARRIVING, *said)
+        working.catch_up()
+        says(log, [*heirs, *further])
+    working.catch_up()
+    assert content(warehouse) == dump(without("k9"))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from collector.facts.lines import Said, said
 from collector.judging import records
 from collector.judging.index import Arrived, Hour
 from collector.log import Appended, Entry, Envelope, Record
@@ -26,6 +27,7 @@ class MemoryLog:
         self._positions: dict[bytes, int] = {}
         self._ranks: dict[Identity, Rank] = {}
         self._counting: dict[Identity, Record] = {}
+        self._said: list[tuple[int, Said]] = []
         self._noticed: list[tuple[int, Record]] = []  # where there turned out to be two, and both
 
     def deliver(self, records: Iterable[Record], rank: Rank | None = None) -> None:
@@ -44,6 +46,10 @@ class MemoryLog:
                 self._noticed += [(cursor, self._counting[identity]), (cursor, record)]
             self.batches[-1].append(record)
 
+    def say(self, one: Said) -> None:
+        """Has the latest batch say whom a key follows."""
+        self._said.append((len(self.batches), one))
+
     async def append(self, envelope: Envelope, sealed_ms: int) -> Appended:
         if (known := self._positions.get(envelope.digest)) is not None:
             return Appended(known, is_new=False)
@@ -53,6 +59,8 @@ class MemoryLog:
         batch = records.opened(entry)
         read = [records.record(batch, number) for number in batch.numbers]
         self.deliver(read, (envelope.received_ms, envelope.digest))
+        if (one := said(batch.header, envelope.received_ms, envelope.digest)) is not None:
+            self.say(one)
         return Appended(entry.position, is_new=True)
 
     def latest(self) -> int:
@@ -98,6 +106,9 @@ class MemoryLog:
 
     def hours(self) -> set[Hour]:
         return {(r.measurement.target, r.hour) for r in self.all()}
+
+    def successions(self, after: int, upto: int) -> list[Said]:
+        return [one for position, one in self._said if after < position <= upto]
 
     def all(self) -> list[Record]:
         """The measurements that count."""
