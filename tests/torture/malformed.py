@@ -103,6 +103,11 @@ BODIES: Mapping[str, tuple[Callable[[Made], bytes], int, str]] = {
         422,
         "bad_schema",
     ),
+    "objects with names of their own": (
+        lambda made: made.sealed(made.unknown(b",".join(b'{"%x":0}' % n for n in range(24_000)))),
+        422,
+        "bad_schema",
+    ),
     "numbers in an unknown field": (
         lambda made: made.sealed(
             *(made.unknown(b"1," * 14_000 + b'"%s"' % made.noise(900).encode()) for _ in range(6))

@@ -39,6 +39,7 @@ from probe.codecs.seal import LIMITS, SealError, unseal
 from probe.model import HOUR_MS, Measurement
 from tests.collector.batches import Volunteer
 from tests.genuine import STARTED_MS
+from tests.torture.contexts import Contexts
 from tests.torture.corpus import corpus
 from tests.torture.line import Line
 from tests.torture.mutants import Mutator
@@ -106,8 +107,9 @@ async def survive(directory: Path, mutants: int, seed: int) -> Survival:
             url = address_of(sock)
             known = corpus(parts.targets)
             accepted = _accepted(Mutator(known, seed).mutants(mutants), volunteers[0], found)
+            contexts = Contexts(seed, (parts.key.key, volunteers[0].key))
             for number, batch in enumerate(_batches(accepted, known)):
-                await _send(session, url, volunteers, number, batch, parts.targets.digest)
+                await _send(session, url, volunteers, contexts, number, batch, parts.targets.digest)
             await judged(parts, parts.log.latest())
             await _ask(session, url, now_ms, found)
             await _export(session, url, directory, found)
@@ -146,11 +148,15 @@ async def _send(
     session: aiohttp.ClientSession,
     url: str,
     volunteers: Sequence[Volunteer],
+    contexts: Contexts,
     number: int,
     batch: Sequence[Measurement],
     targets: str,
 ) -> None:
-    """Sends a batch as of one line of one world; what does not say another time is moved to that of the world."""
+    """Sends a batch as of one line of one world; what does not say another time is moved to that of the world.
+
+    Each third one is in format 2; each line of a world has some.
+    """
     world, line = divmod(number, len(SOURCES))
     moved = [
         replace(each, started_ms=each.started_ms - world * APART_MS)
@@ -158,14 +164,17 @@ async def _send(
         else each
         for each in batch
     ]
-    data = volunteers[line].seal(moved, STARTED_MS + HOUR_MS, targets)
+    if (number + world) % 3:
+        data = volunteers[line].seal(moved, STARTED_MS + HOUR_MS, targets)
+    else:
+        data = contexts.batch(volunteers[line], moved, STARTED_MS + HOUR_MS, targets)
     headers = {"Content-Type": CONTENT_TYPE, "X-Forwarded-For": SOURCES[line]}
     async with session.post(f"{url}/v1/batches", data=data, headers=headers) as answer:
         status, text = answer.status, await answer.text()
     if status == 413 and len(batch) > 1:  # each is small enough, and what repeats in them all inflates too much
         half = len(batch) // 2
         for some in (batch[:half], batch[half:]):
-            await _send(session, url, volunteers, number, some, targets)
+            await _send(session, url, volunteers, contexts, number, some, targets)
     elif status != 200:
         raise AssertionError(f"What the door lets in was answered with {status}: {text}")
 
