@@ -152,7 +152,7 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         who: _Who = {"told": options.simulated, "blocked": blocked}
         rest = _rest(options, log, index, warehouse, frozen, metrics)
         forgetting = Forgetting(options.data / LOG_DIRECTORY, log, frozen, key.key, key.sign)
-        keeping: _Keeping = {"frozen": frozen, "at_rest": rest, "forget": partial(forget, forgetting, index)}
+        keeping: _Keeping = {"frozen": frozen, "at_rest": rest, "forget": partial(forget, forgetting, index, warehouse)}
         projector = Projector(
             log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **who, **keeping
         )

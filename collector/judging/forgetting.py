@@ -3,7 +3,7 @@
 In this order, so that who is interrupted goes on: what was frozen of it; then its bodies, in whose place signed
 tombstones stand (collector/log/tombstone.py); then index and warehouse are made again without it; then it is noted as
 done. Digests stay, so that the same batch is known when it comes again, and is not kept. InfluxDB is told by the
-warehouse's marks.
+warehouse's marks; where its points stood is forgotten when they say `none`.
 
 Backups that were made before still hold it.
 """
@@ -26,10 +26,13 @@ from collector.log.freezes import Freezes
 from collector.log.operator import Decision, What, decide, decided_in, in_force
 from collector.log.sqlite import SqliteLog
 from collector.log.tombstone import Sign, Why
+from collector.warehouse import outbox
+from collector.warehouse.store import Warehouse
 from probe.codecs.seal import reopen
 
 HEADER_BYTES = 4096  # of the plain text in which the key is looked for
 GROUP = 500  # batches looked at together
+WITHDRAWN = "SELECT 1 FROM vacated WHERE NOT EXISTS (FROM unsent) LIMIT 1"
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +63,10 @@ class Forgetting:
         wanted = in_force(decided, What.FORGET)
         last = {one.subject: one for one in decided if one.what is What.FORGET}
         return [last[subject] for subject in sorted(wanted)]
+
+    def is_any_done(self) -> bool:
+        """Whether anything was ever forgotten."""
+        return any(one.what is What.FORGOTTEN for one in self._decided())
 
     def erase(self, one: Decision) -> int:
         """Erases what is frozen, and the bodies; returns of how many batches. Raises OSError, sqlite3.Error."""
@@ -118,9 +125,11 @@ def _found(entry: Entry, one: Decision) -> _Found:
     return _Found(entry.position, entry.envelope.digest, lines)
 
 
-def forget(forgetting: Forgetting, index: SqliteIndex, rebuild: Callable[[], None]) -> None:
+def forget(forgetting: Forgetting, index: SqliteIndex, warehouse: Warehouse, rebuild: Callable[[], None]) -> None:
     """Carries out what is pending. Raises OSError, and the errors of the databases; then it is tried again."""
     pending = forgetting.pending()
+    if forgetting.is_any_done() and warehouse.select(WITHDRAWN):
+        warehouse.change(outbox.forget_places)
     if not pending:
         return
     for one in pending:

@@ -190,6 +190,14 @@ def note_rules(connection: duckdb.DuckDBPyConnection) -> None:
         _mark(connection, Kind.EVENTS, [("", 0)])
 
 
+def forget_places(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forgets where verdicts stood that are nowhere any more, once all that was marked is written."""
+    connection.execute(
+        "DELETE FROM vacated WHERE NOT EXISTS (FROM unsent)"
+        " AND NOT EXISTS (FROM verdict AS v WHERE v.key = vacated.key AND v.uid = vacated.uid)"
+    )
+
+
 def feed(connection: duckdb.DuckDBPyConnection, name: str | None) -> None:
     """Makes marks for the InfluxDB of this name from now on. Another one than before is told everything."""
     if destination(connection) == name:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +23,7 @@ from probe import durable
 from probe.codecs.seal import reopen
 from tests.collector.judging.aging import LINES, START_MS, Arrival, collector, take
 from tests.collector.judging.test_retention import DAYS, KEEP, story
+from tests.patience import PATIENCE
 
 ONE = next(iter(LINES))
 Capture = pytest.CaptureFixture[str]
@@ -140,6 +143,21 @@ def test_beside_a_collector_that_runs_it_does_so(data: Path, capsys: Capture) ->
         assert asyncio.run(parts.log.append(replace(later, body=body), later.received_ms)).position == latest + 1
 
 
+def test_influx_is_told_and_then_its_places_are_forgotten(data: Path) -> None:
+    with collector(data, KEEP) as parts:
+        parts.warehouse.feed("an InfluxDB")
+        assert forget(data, "--key", ONE.key) == 0
+        parts.projector.catch_up()
+        withdrawn = "SELECT count(*) > 0 FROM vacated WHERE key = $1"
+        assert parts.warehouse.select(withdrawn, [ONE.key]) == [(True,)]
+        marked = "SELECT count(*) > 0 FROM vacated JOIN unsent ON unsent.target = vacated.target AND slot = hour"
+        assert parts.warehouse.select(f"{marked} WHERE kind = 'verdicts' AND key = $1", [ONE.key]) == [(True,)]
+        for table in ("unsent", "unsent_verdict"):  # as when all is written
+            parts.warehouse.select(f"DELETE FROM {table}")
+        parts.projector.catch_up()
+        assert parts.warehouse.select(withdrawn, [ONE.key]) == [(False,)]
+
+
 def test_interrupted_after_the_bodies_it_goes_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert forget(data, "--key", ONE.key) == 0  # offline: index and warehouse are as they were
     with collector(data, KEEP) as parts, monkeypatch.context() as patch:
@@ -149,6 +167,19 @@ def test_interrupted_after_the_bodies_it_goes_on(data: Path, monkeypatch: pytest
     with collector(data, KEEP) as parts:
         parts.projector.catch_up()
         assert ONE.key not in keys_in(parts)
+
+
+def test_killed_anywhere_it_goes_on_and_the_end_is_the_same(tmp_path: Path) -> None:
+    with durable.for_the_owner_alone(), collector(aged := tmp_path / "aged", KEEP) as parts:
+        for arrivals in story(0)[: KEEP + 3]:  # two days of which go
+            take(parts, arrivals[::3], judged=False)
+        parts.projector.catch_up()
+        key = sorted(keys_in(parts))[0]
+    module = "tests.collector.judging.killed_retention"
+    words = [sys.executable, "-m", module, str(aged), str(tmp_path), str(KEEP), "31", key]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert int(said.stdout) > 5
 
 
 def test_what_was_frozen_keeps_the_sums_that_tell_of_nobody(data: Path) -> None:
