@@ -6,8 +6,7 @@ is its latest verdict. Elsewhere the row is the latest cell. In both, an hour wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
 
@@ -16,10 +15,10 @@ from msgspec import Struct
 from collector.front.page.words import answered_words, day_and_time, hour_span, lines_by_state
 from collector.isolation import Faults
 from collector.warehouse import privacy_floor, questions
+from collector.warehouse.days import Asked, Day, PlaceKey, days, places
 from collector.warehouse.early_signal import EarlySignal, early_signals
-from collector.warehouse.questions import CellQuery
 from collector.warehouse.store import Warehouse
-from collector.warehouse.tables import CellRow, VerdictRow
+from collector.warehouse.tables import VerdictRow
 from probe.explain import (
     DEPTH_WORDS,
     STATE_WORDS,
@@ -37,8 +36,7 @@ MAX_VERDICTS = 20_000
 MOST_ROWS = 500  # on one page
 NEUTRAL = "baseline"
 
-R = TypeVar("R", VerdictRow, CellRow)
-PlaceKey = tuple[str, int, str, str, bool]
+R = TypeVar("R", VerdictRow, Day)
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -87,117 +85,86 @@ def summarize(warehouse: Warehouse, now_ms: int, full: bool, country: str | None
     last = now_ms // HOUR_MS
     first = last - HOURS + 1
     found = _verdicts(warehouse, first, last) if full else []
-    lines = [line for line in found if country in (None, line.country)]
-    cells = questions.cells(warehouse, _cell_query(first, last, None if full else now_ms, country))
-    cells = cells if full else [privacy_floor.public(cell) for cell in cells]
-    alone = {_place(row) for row in lines}
-    seen = [
-        *_gathered(lines, first, _line_rows(warehouse.faults), by_line=True),
-        *_gathered(
-            (c for c in cells if _place(c) not in alone), first, _cell_rows(warehouse.faults, full), by_line=False
-        ),
-    ]
-    seen.sort(key=lambda p: (p.simulated, p.country, p.operator, p.asn, p.access))
-    fitting, all_fit = _fitting(seen)
+    asked = Asked(first_hour=first, last_hour=last, country=country, public_at=None if full else now_ms)
+    lines = _by_place(line for line in found if country in (None, line.country))
+    cells = {key: count for key, count in places(warehouse, asked).items() if key not in lines}
+    rows = {key: _line_rows(warehouse.faults, group, first) for key, group in lines.items()}
+    known = sorted([*lines, *cells], key=_in_order)
+    fitting = _fitting(known, {key: len(group) for key, group in rows.items()} | cells)
+    days_of = _by_place(days(warehouse, asked, [key for key in fitting if key in cells]))
+    rows |= {key: _cell_rows(warehouse.faults, group, first, full) for key, group in days_of.items()}
+    shown, all_fit = _cut([(key, rows.get(key, [])) for key in fitting])
     return Summary(
-        places=fitting,
-        controls=questions.controls(warehouse, first, last, simulated=all(one.simulated for one in seen)),
+        places=tuple(_place(key, group, by_line=key in lines) for key, group in shown if group),
+        controls=questions.controls(warehouse, first, last, simulated=all(simulated for *_, simulated in known)),
         last_hour=last,
         full=full,
         early=tuple(early_signals(warehouse, first, last)) if full else (),
-        countries=tuple(sorted({one.country for one in seen})),
-        complete=len(found) < MAX_VERDICTS and len(cells) < CellQuery(since_ms=0, until_ms=0).limit and all_fit,
+        countries=tuple(sorted({country for country, *_ in known})),
+        complete=len(found) < MAX_VERDICTS and len(fitting) == len(known) and all_fit,
     )
 
 
-class _Gathered(Struct, frozen=True, kw_only=True):
-    """What is known of a place, whose rows are made when there is room for them."""
-
-    country: str
-    asn: int
-    operator: str
-    access: str
-    simulated: bool
-    by_line: bool
-    rows: Callable[[], list[Row]]
-
-    def place(self, most: int) -> tuple[Place, bool]:
-        """With so many rows at most, and whether these are all."""
-        rows = sorted(self.rows(), key=_order)
-        place = Place(
-            country=self.country,
-            asn=self.asn,
-            operator=self.operator,
-            access=self.access,
-            simulated=self.simulated,
-            by_line=self.by_line,
-            rows=tuple(rows[:most]),
-        )
-        return place, len(rows) <= most
+def _in_order(key: PlaceKey) -> tuple[bool, str, str, int, str]:
+    country, asn, operator, access, simulated = key
+    return simulated, country, operator, asn, access
 
 
-def _fitting(seen: Iterable[_Gathered]) -> tuple[tuple[Place, ...], bool]:
-    """The first places, up to MOST_ROWS rows, and whether these are all."""
-    fitting: list[Place] = []
-    free, all_fit = MOST_ROWS, True
-    for one in seen:
-        if not free or not all_fit:
-            return tuple(fitting), False
-        place, all_fit = one.place(free)
-        fitting += [place] if place.rows else []
-        free -= len(place.rows)
-    return tuple(fitting), all_fit
+def _fitting(known: Iterable[PlaceKey], counts: Mapping[PlaceKey, int]) -> list[PlaceKey]:
+    """The first places, as long as there is room for a row."""
+    fitting, free = [], MOST_ROWS
+    for key in known:
+        if free > 0:
+            fitting.append(key)
+        free -= counts[key]
+    return fitting
+
+
+def _cut(seen: Iterable[tuple[PlaceKey, list[Row]]]) -> tuple[list[tuple[PlaceKey, list[Row]]], bool]:
+    """The first MOST_ROWS rows, each place's in order, and whether these are all."""
+    cut, free = [], MOST_ROWS
+    for key, rows in seen:
+        cut.append((key, sorted(rows, key=_order)[: max(free, 0)]))
+        free -= len(rows)
+    return cut, free >= 0
+
+
+def _place(key: PlaceKey, rows: Sequence[Row], *, by_line: bool) -> Place:
+    country, asn, operator, access, simulated = key
+    return Place(
+        country=country,
+        asn=asn,
+        operator=operator,
+        access=access,
+        simulated=simulated,
+        by_line=by_line,
+        rows=tuple(rows),
+    )
 
 
 def _verdicts(warehouse: Warehouse, first: int, last: int) -> list[VerdictRow]:
     return questions.hourly_verdicts(warehouse, first, last, most_lines=LINES_FLOOR, limit=MAX_VERDICTS)
 
 
-def _cell_query(first: int, last: int, public_at: int | None, country: str | None) -> CellQuery:
-    return CellQuery(
-        since_ms=first * HOUR_MS,
-        until_ms=(last + 1) * HOUR_MS,
-        public_at=public_at,
-        country=country,
-    )
-
-
-def _place(row: VerdictRow | CellRow) -> PlaceKey:
-    return row.country, row.asn, row.operator, row.access, row.simulated
-
-
-def _gathered(
-    rows: Iterable[R], first: int, rows_of: Callable[[Sequence[R], int], list[Row]], *, by_line: bool
-) -> list[_Gathered]:
-    return [
-        _Gathered(
-            country=country,
-            asn=asn,
-            operator=operator,
-            access=access,
-            simulated=simulated,
-            by_line=by_line,
-            rows=partial(rows_of, list(group), first),
-        )
-        for (country, asn, operator, access, simulated), group in groupby(sorted(rows, key=_place), key=_place)
-    ]
+def _by_place(each: Iterable[R]) -> dict[PlaceKey, list[R]]:
+    found: dict[PlaceKey, list[R]] = {}
+    for one in each:
+        row = one.latest if isinstance(one, Day) else one
+        found.setdefault((row.country, row.asn, row.operator, row.access, row.simulated), []).append(one)
+    return found
 
 
 def _order(row: Row) -> tuple[bool, str, str, str]:
     return row.neutral, row.service.lower(), row.role, row.line
 
 
-def _line_rows(faults: Faults) -> Callable[[Sequence[VerdictRow], int], list[Row]]:
+def _line_rows(faults: Faults, verdicts: Sequence[VerdictRow], first: int) -> list[Row]:
     """One row per (target, line)."""
-
-    def rows(verdicts: Sequence[VerdictRow], first: int) -> list[Row]:
-        keys = sorted({v.key for v in verdicts})
-        names = {key: str(i) if len(keys) > 1 else "" for i, key in enumerate(keys, start=1)}
-        by_line = sorted(verdicts, key=lambda v: (v.target, v.key, v.started_ms, v.round, v.uid))
-        groups = [list(group) for _, group in groupby(by_line, key=lambda v: (v.target, v.key))]
-        return list(faults.each("rows of the page", lambda group: _line_row(group, first, names), groups))
-
-    return rows
+    keys = sorted({v.key for v in verdicts})
+    names = {key: str(i) if len(keys) > 1 else "" for i, key in enumerate(keys, start=1)}
+    by_line = sorted(verdicts, key=lambda v: (v.target, v.key, v.started_ms, v.round, v.uid))
+    groups = [list(group) for _, group in groupby(by_line, key=lambda v: (v.target, v.key))]
+    return list(faults.each("rows of the page", lambda group: _line_row(group, first, names), groups))
 
 
 def _line_row(verdicts: Sequence[VerdictRow], first: int, names: Mapping[str, str]) -> Row:
@@ -223,20 +190,14 @@ def _line_row(verdicts: Sequence[VerdictRow], first: int, names: Mapping[str, st
     )
 
 
-def _cell_rows(faults: Faults, full: bool) -> Callable[[Sequence[CellRow], int], list[Row]]:
+def _cell_rows(faults: Faults, seen: Sequence[Day], first: int, full: bool) -> list[Row]:
     """One row per target."""
-
-    def rows(cells: Sequence[CellRow], first: int) -> list[Row]:
-        by_target = sorted(cells, key=lambda c: (c.target, c.hour))
-        groups = [list(group) for _, group in groupby(by_target, key=lambda c: c.target)]
-        return list(faults.each("rows of the page", lambda group: _cell_row(group, first, full), groups))
-
-    return rows
+    return list(faults.each("rows of the page", lambda day: _cell_row(day, first, full), seen))
 
 
-def _cell_row(cells: Sequence[CellRow], first: int, full: bool) -> Row:
-    """The row of one target; the cells are in order of time."""
-    latest = cells[-1]
+def _cell_row(day: Day, first: int, full: bool) -> Row:
+    """The row of one target."""
+    latest = day.latest
     state = State(latest.state)
     count = str if full else privacy_floor.band
     return Row(
@@ -251,7 +212,7 @@ def _cell_row(cells: Sequence[CellRow], first: int, full: bool) -> Row:
         lines="1 line" if latest.lines == 1 else f"{count(latest.lines)} lines",
         line="",
         neutral=latest.service == NEUTRAL,
-        hours=_hours({c.hour: State(c.state) for c in cells}, first),
+        hours=_hours({hour: State(state) for hour, state in day.states.items()}, first),
     )
 
 

@@ -18,7 +18,7 @@ from collector.front.access import ACCESS, OwnerAccess
 from collector.front.executors import add_executors
 from collector.front.page import summary, timeline
 from collector.front.page.page import MEANINGS, render
-from collector.front.page.summary import MOST_ROWS
+from collector.front.page.summary import MOST_ROWS, summarize
 from collector.front.page.timeline import HEIGHTS, SIGNS, bars
 from collector.front.page.words import plain
 from collector.warehouse.store import Warehouse
@@ -374,4 +374,16 @@ def test_what_does_not_fit_is_not_made_and_what_recurs_is_drawn_once(monkeypatch
     assert Page(render(warehouse, NOW_MS, full=True)).count("table") == MOST_ROWS
     assert len(made) == MOST_ROWS
     assert len(drawn) <= 24
+    warehouse.close()
+
+
+def test_a_page_shows_all_hours_of_what_it_shows_however_many_places_there_are() -> None:
+    """A query for so many cells had room for the newest hours only, once there were more than eleven places."""
+    warehouse = Warehouse(None)
+    rows = [cell_row(asn=asn, operator=f"MA{asn}", hour=HOUR - ago) for asn in range(1, 501) for ago in range(24)]
+    fill(warehouse, [content([], [row for row in rows if row.hour == hour]) for hour in range(HOUR - 23, HOUR + 1)], 1)
+    shown = summarize(warehouse, NOW_MS, full=True)
+    assert [len(place.rows) for place in shown.places] == [1] * MOST_ROWS
+    assert all(None not in row.hours for place in shown.places for row in place.rows)
+    assert shown.complete
     warehouse.close()
