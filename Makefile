@@ -75,7 +75,7 @@ torture-long: setup
 bench-influx: setup
 	$(BIN)/python -m tests.bench.influx $(ARGS)
 
-# How fast a collector is, each line with its figure and mark. ARGS="--only ingest" for one of them.
+# How fast a collector is, each line with its figure and mark: docs/figures.md. ARGS="--only ingest".
 bench-collector: setup
 	$(BIN)/python -m tests.bench.collector $(ARGS)
 
