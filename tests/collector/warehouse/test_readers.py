@@ -55,7 +55,7 @@ def test_the_file_is_exchanged_while_others_read(tmp_path: Path) -> None:
         for number in (2, 3):
             other = fresh(tmp_path / "other.new")
             hours = [content([verdict_row(hour=HOUR + n)], []) for n in range(number)]
-            other.replace(hours, number)
+            fill(other, hours, number)
             other.close()
             warehouse.adopt(tmp_path / "other.new")
             assert warehouse.select(COUNT) == [(number,)]
