@@ -104,5 +104,5 @@ def _bytes(name: str, path: Path, size: int, mark: int | None) -> Figure:
 def work(name: str, data: Path, keys: Sequence[str], *words: str) -> Took:
     controls = [word for key in keys for word in ("--control-key", key)]
     command = [sys.executable, "-m", "tests.bench.collector.worker", name, str(data), *controls, *words]
-    done = subprocess.run(command, check=True, capture_output=True, timeout=7200)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=7200)
     return msgspec.json.decode(done.stdout, type=Took)
