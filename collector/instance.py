@@ -14,7 +14,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from collector.front.signed_gets import SignedGets
 from collector.front.source import read_prefixes
 from collector.front.tickets import Tickets
 from collector.influx.client import Client, Server
+from collector.influx.events import Told
 from collector.influx.forwarder import Forwarder
 from collector.influx.points import Points
 from collector.influx.vitals import Vitals
@@ -107,6 +108,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     now_ms: Callable[[], int]
     blocked: Callable[[], frozenset[str]]  # the keys that count for nothing now, hex
     forwarder: Forwarder | None = None  # where there is an InfluxDB
+    simulated: bool = False  # takes what is simulated only
 
 
 class DirectoryInUse(UserError):
@@ -128,10 +130,12 @@ def require_log(data: Path) -> None:
 
 
 @contextmanager
-def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = None) -> Iterator[Parts]:
+def opened(
+    options: Options, rules: Rules, clock: Callable[[], int] | None = None, told: Sequence[Told] = ()
+) -> Iterator[Parts]:
     """The parts of a collector; closes the files at the end. Raises UserError.
 
-    `clock` gives the time in ms; None: this machine's. Another one is for what is simulated.
+    `clock` gives the time in ms; None: this machine's. Another one is for what is simulated, as is what is `told`.
     """
     trusted = options.trust_clock or clock is not None
     clock = clock or now_ms
@@ -158,14 +162,10 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
         )
         files = TargetFiles(kept, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
-        points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__))
+        points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__), told=told)
         vitals = Vitals(log, warehouse, targets, metrics.registry, clock)
         forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
-        own = OwnClock(clock, 0 if trusted else _newest_ms(log), 0 if trusted else EARLIEST_MS)
-        metrics.clock_behind.set_function(lambda: own.behind_ms() / 1000)
-        if own.behind_ms():
-            logger.warning(CLOCK_BEHIND)
-
+        own = _own_clock(clock, log, metrics, trusted=trusted)
         sources = Buckets(options.data / buckets.FILE, clock)
         tickets = Tickets(networks, sources, key, own.now_ms, proxies)
         origins = Origins(networks, sources, tickets, proxies)
@@ -191,7 +191,17 @@ def opened(options: Options, rules: Rules, clock: Callable[[], int] | None = Non
             now_ms=clock,
             blocked=blocked,
             forwarder=forwarder,
+            simulated=options.simulated,
         )
+
+
+def _own_clock(clock: Callable[[], int], log: Log, metrics: Metrics, *, trusted: bool) -> OwnClock:
+    """The clock, held against what the log says of the time, unless it is trusted."""
+    own = OwnClock(clock, 0 if trusted else _newest_ms(log), 0 if trusted else EARLIEST_MS)
+    metrics.clock_behind.set_function(lambda: own.behind_ms() / 1000)
+    if own.behind_ms():
+        logger.warning(CLOCK_BEHIND)
+    return own
 
 
 class _Keeping(TypedDict):

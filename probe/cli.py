@@ -64,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     run = commands.add_parser("run", help="measure on schedule until stopped")
     _add_measuring(run)
-    run.add_argument("--interval", type=_positive, default=30.0, metavar="MINUTES", help="between cycles (default 30)")
+    run.add_argument(
+        "--interval", type=_positive, default=30.0, metavar="MINUTES", help="minutes between cycles (default 30)"
+    )
     run.set_defaults(command=_run)
     identity = commands.add_parser("identity", help="print the public key with which a control signs (--one-key)")
     _add_common(identity)
@@ -76,12 +78,14 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the commands about what is kept for a collector, and for whom."""
-    trust = commands.add_parser("trust", help="believe another key of a collector from now on")
+    trust = commands.add_parser("trust", help="accept another key of a collector from now on")
     _add_common(trust)
     trust.add_argument("url", type=_collector, metavar="URL")
     trust.add_argument("key", metavar="KEY", help="64 hex digits, as the collector's operator says")
     trust.set_defaults(command=_trust)
-    doctor = commands.add_parser("doctor", help="say what waits, and whether each collector is still the known one")
+    doctor = commands.add_parser(
+        "doctor", help="say what is unsent, and whether each collector still has the known key"
+    )
     _add_common(doctor)
     doctor.set_defaults(command=_doctor)
     resend = commands.add_parser("resend", help="send the last week's batches again, to a collector that lost them")
@@ -90,7 +94,13 @@ def _add_keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR", help="key and spool")
+    command.add_argument(
+        "--data-dir",
+        type=Path,
+        default=default_data_dir(),
+        metavar="DIR",
+        help="where the key and unsent results are kept (default %(default)s)",
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="print every check, and log what is done")
 
 
@@ -108,20 +118,9 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
         "--max-bytes",
         type=_whole,
         metavar="N",
-        help=f"of payload a cycle, 0 for no limit (default: {CYCLE_BYTES} without --services)",
+        help=f"limit on payload bytes per cycle; 0 means none (default: {CYCLE_BYTES} without --services)",
     )
-    command.add_argument(
-        "--collector",
-        type=_collector,
-        metavar="URL",
-        help="where to send what was seen: https://…, or ringback:KEY@HOST",
-    )
-    command.add_argument("--no-upload", action="store_true", help="keep it in the spool")
-    command.add_argument(
-        "--one-key",
-        action="store_true",
-        help="for a control: sign with the key that `ringback identity` prints, on every network",
-    )
+    _add_sending(command)
     command.add_argument(
         "--control", action="append", default=[], metavar="FILE|URL", help="results from elsewhere to compare with"
     )
@@ -130,19 +129,55 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE|URL",
-        help="dial also the addresses at which another check (FILE) or the probes of a collector (URL) failed",
+        help="also dial the addresses at which another check (FILE) or a collector's probes (URL) failed",
     )
     command.add_argument("--format", choices=("text", "table", "json"), default="text", help="format of the results")
+    _add_line(command)
     command.add_argument(
-        "--resolver", action="append", default=[], metavar="IP[:PORT]", help="instead of those of resolv.conf"
+        "--timeout-scale", type=_positive, default=1.0, metavar="X", help="multiply every timeout by X"
     )
-    command.add_argument("--ca-file", metavar="FILE", help="more certificate authorities to trust (PEM)")
-    command.add_argument("--timeout-scale", type=_positive, default=1.0, metavar="X", help="of every time limit")
-    command.add_argument("--access", choices=ACCESSES, default="unknown", metavar="KIND", help=", ".join(ACCESSES))
+    command.add_argument("--seed", type=int, metavar="N", help="make order and transaction ids reproducible")
+
+
+def _add_sending(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--behind", choices=ACCESSES, default="unknown", metavar="KIND", help="what the WiFi or Ethernet hangs on"
+        "--collector",
+        type=_collector,
+        metavar="URL",
+        help="where to send results: https://…, or ringback:KEY@HOST",
     )
-    command.add_argument("--seed", type=int, metavar="N", help="repeat the order and the transaction ids")
+    command.add_argument("--no-upload", action="store_true", help="keep results in the data directory")
+    command.add_argument(
+        "--one-key",
+        action="store_true",
+        help="for a control: sign with the key that `ringback identity` prints, on every network",
+    )
+
+
+def _add_line(command: argparse.ArgumentParser) -> None:
+    """What is said of the line, and whom it asks and trusts."""
+    command.add_argument(
+        "--resolver",
+        action="append",
+        default=[],
+        metavar="IP[:PORT]",
+        help="ask this resolver instead of those in resolv.conf",
+    )
+    command.add_argument("--ca-file", metavar="FILE", help="trust these certificate authorities too (PEM)")
+    command.add_argument(
+        "--access",
+        choices=ACCESSES,
+        default="unknown",
+        metavar="KIND",
+        help=f"the line's access: {', '.join(ACCESSES)}",
+    )
+    command.add_argument(
+        "--behind",
+        choices=ACCESSES,
+        default="unknown",
+        metavar="KIND",
+        help="the line behind the WiFi or Ethernet: adsl, fibre, 4g …",
+    )
 
 
 def _add_targets(command: argparse.ArgumentParser) -> None:

@@ -25,7 +25,7 @@ from collector.commands import (
     sip_echo,
     verify,
 )
-from probe import durable
+from probe import __version__, durable
 from probe.codecs.text import speak_plainly
 from probe.failure import UserError
 
@@ -59,6 +59,7 @@ COMMANDS: dict[str, Command] = {
     "rotate-key": rotate_key,
     "sip-echo": sip_echo,
 }
+ABOUT = "Keep what probes measured, judge it, and show it."
 TAKES_REST = "local"  # the words for its child, the probe
 
 
@@ -80,7 +81,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def grammar() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ringback-collector", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="ringback-collector", description=ABOUT, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         words = command.run.__doc__

@@ -10,16 +10,18 @@ from pathlib import Path
 from collector.influx import settings
 from collector.instance import Options
 from collector.judging.retention import DAYS, LEAST_DAYS
-from collector.replay import moment_ms
+from collector.moments import moment_ms
 from probe.failure import UserError
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    parser.add_argument("--data", metavar="DIR", type=Path, required=required, help="where everything is kept")
+    parser.add_argument("--data", metavar="DIR", type=Path, required=required, help="the collector's directory")
 
 
 def add_targets(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--targets", metavar="FILE", type=Path, help="what probes are told to measure")
+    parser.add_argument(
+        "--targets", metavar="FILE", type=Path, help="the targets file that probes are given (default: the one shipped)"
+    )
 
 
 def add_outside(parser: argparse.ArgumentParser) -> None:
@@ -27,11 +29,19 @@ def add_outside(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--networks", metavar="FILE", type=Path, help="CSV prefix,asn,country,operator[,cgn], or an MMDB"
     )
-    parser.add_argument("--control-key", metavar="KEY", action="append", default=[], help="public key of a control")
+    parser.add_argument(
+        "--control-key",
+        metavar="KEY",
+        action="append",
+        default=[],
+        help="trust this probe as a control (its public key)",
+    )
 
 
 def add_trust_clock(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--trust-clock", action="store_true", help="the clock is right, and was ahead before")
+    parser.add_argument(
+        "--trust-clock", action="store_true", help="this machine's clock is right now; it was ahead before"
+    )
 
 
 def add_keep_bodies(parser: argparse.ArgumentParser) -> None:

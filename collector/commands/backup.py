@@ -13,7 +13,7 @@ from collector.log.backup import backup
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
-    parser.add_argument("out", metavar="OUT", type=Path, help="a directory, to be made")
+    parser.add_argument("out", metavar="OUT", type=Path, help="directory to create")
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

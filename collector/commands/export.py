@@ -25,14 +25,16 @@ from probe.failure import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser, required=False)
     parser.add_argument("--format", choices=tuple(FORMATS), required=True)
-    parser.add_argument("--since", metavar="DATE", type=moment, required=True, help="such as 2026-02-26, UTC")
-    parser.add_argument("--until", metavar="DATE", type=moment, help="not included; now")
-    parser.add_argument("--country", metavar="CC", help="such as MA; all of them")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="to be made")
-    parser.add_argument("--collector", metavar="URL", help="from the one that runs there, instead of --data")
-    parser.add_argument("--admin-token", metavar="FILE", type=Path, help="single lines and exact counts too")
-    parser.add_argument("--simulated", action="store_true", help="what was simulated, instead of what was measured")
-    parser.add_argument("--publisher", metavar="NAME", default="Ringback", help="whom to cite")
+    parser.add_argument("--since", metavar="DATE", type=moment, required=True, help="start, such as 2026-02-26, UTC")
+    parser.add_argument("--until", metavar="DATE", type=moment, help="end, exclusive (default: now)")
+    parser.add_argument("--country", metavar="CC", help="such as MA (default: all)")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="directory to create")
+    parser.add_argument("--collector", metavar="URL", help="ask the collector that runs there, instead of --data")
+    parser.add_argument("--admin-token", metavar="FILE", type=Path, help="export single lines and exact counts too")
+    parser.add_argument(
+        "--simulated", action="store_true", help="export what was simulated instead of what was measured"
+    )
+    parser.add_argument("--publisher", metavar="NAME", default="Ringback", help="whom readers should cite")
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

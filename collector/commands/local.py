@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_outside(parser)
     add_trust_clock(parser)
     add_keep_bodies(parser)
-    parser.add_argument("--once", action="store_true", help="measure once, write the page, and end")
-    parser.add_argument("--port", type=int, default=PORT, help=f"{PORT}, or the next free one")
+    parser.add_argument("--once", action="store_true", help="measure once, write the page, and exit")
+    parser.add_argument("--port", type=int, default=PORT, help=f"port (default: {PORT} or the next free one)")
     parser.epilog = "Other options are the probe's: see `ringback run --help`."
 
 

@@ -11,7 +11,7 @@ from collector.commands.arguments import add_data, add_targets, moment, options,
 from collector.influx import settings
 from collector.instance import opened
 from collector.judging.rules import RULES
-from collector.replay import instance
+from collector.replay import instance, story
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_targets(parser)
     parser.add_argument("episode", metavar="EPISODE", help=f"{', '.join(replay.packaged())}, or a YAML file")
-    parser.add_argument("--collector", metavar="URL", help="one that --prepare told how to start; else one of its own")
-    parser.add_argument("--prepare", action="store_true", help="only say how to start a collector for --collector")
+    parser.add_argument("--collector", metavar="URL", help="a collector started as --prepare says (default: its own)")
+    parser.add_argument("--prepare", action="store_true", help="only print how to start a collector for --collector")
     parser.add_argument("--port", type=int, help="keep the page of its own collector on 127.0.0.1:PORT until Ctrl-C")
-    parser.add_argument("--every", metavar="HOURS", type=_hours, default=24, help="how often lines measure (24)")
-    parser.add_argument("--since", metavar="DATE", type=moment, help="of the episode, such as 2016-02-20")
-    parser.add_argument("--until", metavar="DATE", type=moment)
     parser.add_argument(
-        "--speed", metavar="X", type=_speed, help="seconds of the story in one; else as fast as it goes"
+        "--every", metavar="HOURS", type=_hours, default=24, help="how often lines measure (default 24)"
+    )
+    parser.add_argument(
+        "--since", metavar="DATE", type=moment, help="start, such as 2016-02-20 (default: the episode's)"
+    )
+    parser.add_argument("--until", metavar="DATE", type=moment, help="end (default: where the episode is worth a look)")
+    parser.add_argument(
+        "--speed", metavar="X", type=_speed, help="seconds of the story per second (default: as fast as it goes)"
     )
 
 
@@ -34,12 +38,18 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Play a simulated episode, such as morocco-2016, through a collector: everything it sends is marked simulated."""
     episode = replay.load(arguments.episode)
     secret = instance.prepare(arguments.data, episode)
-    when = replay.moments(episode, arguments.every, arguments.since, arguments.until)
+    until_ms = arguments.until or episode.stands_ms
+    when = replay.moments(episode, arguments.every, arguments.since, until_ms)
     if arguments.prepare or not when:
         say(instance.serve_words(arguments.data, episode, secret) if when else "Nothing is told in this interval.")
         return 0
     playback = instance.Playback(
-        episode=episode, when=when, secret=secret, pace=replay.Pace(speed=arguments.speed), port=arguments.port
+        episode=episode,
+        when=when,
+        secret=secret,
+        pace=replay.Pace(speed=arguments.speed),
+        port=arguments.port,
+        until_ms=until_ms,
     )
     if arguments.collector is None:
         _into_its_own(playback, arguments)
@@ -52,7 +62,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _into_its_own(playback: instance.Playback, arguments: argparse.Namespace) -> None:
     clock = instance.StoryClock(playback.when[0])
     given = instance.options_for(options(arguments), playback.episode, playback.secret)
-    with opened(given, RULES, clock.now_ms) as parts:
+    with opened(given, RULES, clock.now_ms, tuple(story.events(playback.episode))) as parts:
         asyncio.run(instance.run(playback, parts, given, clock, say))
 
 

@@ -12,7 +12,7 @@ from collector.log.backup import restore
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
-    parser.add_argument("saved", metavar="FROM", type=Path, help="what `backup` made")
+    parser.add_argument("saved", metavar="FROM", type=Path, help="directory that `backup` made")
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_clock(parser)
     add_keep_bodies(parser)
     parser.add_argument("--listen", metavar="HOST:PORT", required=True)
-    parser.add_argument("--simulated", action="store_true", help="take only what a replay or a lab sends")
+    parser.add_argument("--simulated", action="store_true", help="accept only what a replay or a lab sends")
     parser.add_argument(
-        "--trusted-proxy", metavar="CIDR", action="append", default=[], help="believe X-Forwarded-For of these"
+        "--trusted-proxy", metavar="CIDR", action="append", default=[], help="trust X-Forwarded-For from these"
     )
 
 

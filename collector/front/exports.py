@@ -9,7 +9,7 @@ from aiohttp import web
 
 from collector.front.access import is_full
 from collector.front.executors import reading
-from collector.front.parameters import MAX_MS, Parameters
+from collector.front.parameters import Parameters
 from collector.front.refusals import Refused
 from collector.front.streaming import STALLED_S, Turns, stream
 from collector.package.source import DATASETS, PUBLIC, Source, Wanted, about
@@ -56,7 +56,7 @@ def add_routes(app: web.Application, source: Source, now_ms: Callable[[], int]) 
 def _wanted(parameters: Mapping[str, str], now_ms: int) -> Wanted:
     """The interval, place and kind that a request asks for. Raises Refused."""
     given = Parameters(parameters, PARAMETERS)
-    since_ms, until_ms = given.number("since", MAX_MS) or 0, given.number("until", MAX_MS)
+    since_ms, until_ms = given.moment("since") or 0, given.moment("until")
     until_ms = now_ms + 1 if until_ms is None else until_ms
     if since_ms > until_ms:
         raise Refused(400, "bad_span", "Ask for since ≤ until.")

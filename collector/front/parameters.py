@@ -7,13 +7,15 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
 from collector.front.refusals import Refused
+from collector.moments import moment_ms
 from probe.model import HOUR_MS
 
 DAY_MS = 24 * HOUR_MS
 DEFAULT_SPAN_MS = DAY_MS
 MAX_SPAN_MS = 31 * DAY_MS
 MAX_MS = 2**53
-NUMBERS = {"since": ": milliseconds since 1970", "until": ": milliseconds since 1970", "asn": ", such as 36903"}
+NUMBERS = {"asn": ", such as 36903"}
+NEAR = 0.7  # how alike two words are where one is a slip for the other
 
 
 class Parameters:
@@ -52,10 +54,23 @@ class Parameters:
             raise _bad("bad_value", f"`{name}` is a whole number of at most {most}{NUMBERS.get(name, '')}.")
         return int(text)
 
+    def moment(self, name: str) -> int | None:
+        """A time in ms: so many since 1970, or a date such as 2026-02-26T16:00, UTC. Raises Refused."""
+        text = self._query.get(name)
+        if text is None or (text.isascii() and text.isdigit()):
+            return self.number(name, MAX_MS)
+        try:
+            moment = moment_ms(text)
+        except ValueError:
+            moment = -1
+        if not 0 <= moment <= MAX_MS:
+            what = "a date such as 2026-02-26T16:00, UTC, or milliseconds since 1970"
+            raise _bad("bad_value", f"`{name}` is {what}.")
+        return moment
+
     def span(self, now_ms: int, default: int = DEFAULT_SPAN_MS, most: int = MAX_SPAN_MS) -> tuple[int, int]:
         """The interval since ≤ t < until, in ms; without parameters the `default` until now. Raises Refused."""
-        until = self.number("until", MAX_MS)
-        since = self.number("since", MAX_MS)
+        until, since = self.moment("until"), self.moment("since")
         until_ms = until if until is not None else (now_ms + 1 if since is None else max(now_ms, since) + 1)
         since_ms = since if since is not None else max(0, until_ms - default)
         if not 0 <= until_ms - since_ms <= most:
@@ -68,7 +83,7 @@ def _bad(reason: str, message: str) -> Refused:
 
 
 def _nearest(word: str, words: Collection[str]) -> str:
-    close = get_close_matches(word, words, 1, cutoff=0.5)
+    close = get_close_matches(word, words, 1, cutoff=NEAR)
     if not words:
         return "this takes none"
     return f"did you mean `{close[0]}`" if close else f"give one of {', '.join(words)}"

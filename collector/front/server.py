@@ -19,6 +19,7 @@ from collector.front.executors import add_executors
 from collector.front.feeds import Feeds
 from collector.front.limits import LIMITS, ConnectionLimits
 from collector.front.operations import Operations
+from collector.front.page.page import Instance
 from collector.front.refusals import in_json
 from collector.influx.forwarder import Forwarder
 from collector.instance import Parts
@@ -47,7 +48,8 @@ def create_app(parts: Parts, access: OwnerAccess, limits: ConnectionLimits = LIM
     add_executors(app, lambda name: parts.metrics.turned_away.labels(name).inc())
     app.add_routes([*owner_routes(), *routes_for_programs(parts)])
     cells.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
-    page.add_routes(app, parts.warehouse, parts.now_ms)
+    instance = Instance(parts.simulated, lambda: parts.log.latest() - parts.warehouse.cursor())
+    page.add_routes(app, parts.warehouse, parts.now_ms, instance)
     source = Source(
         log=parts.log,
         index=parts.index,

@@ -5,7 +5,7 @@ time. So that a change of the world can be told from one of the instrument.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -41,6 +41,13 @@ class Event(Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class Told(Struct, frozen=True):
+    """An event of a simulated story, which happens at `at_ms` because the story says so."""
+
+    event: Event
+    at_ms: int
+
+
 def events(warehouse: Warehouse, words: Vocabulary) -> Iterator[str]:
     """All events, each at the moment when what it tells was first received."""
     told: set[str] = set()
@@ -51,15 +58,20 @@ def events(warehouse: Warehouse, words: Vocabulary) -> Iterator[str]:
         if event is None or event.title in told:
             return None
         told.add(event.title)
-        return _line(event, seen)
+        return _line(event, seen.first_ms, simulated=seen.simulated)
 
     yield from filter(None, warehouse.faults.each("events", written, warehouse.select(SEEN)))
 
 
-def _line(event: Event, seen: FirstSeen) -> str:
+def told_lines(told: Iterable[Told]) -> Iterator[str]:
+    """What a simulated story tells, each at its moment in the story."""
+    return (_line(each.event, each.at_ms, simulated=True) for each in told)
+
+
+def _line(event: Event, at_ms: int, *, simulated: bool) -> str:
     digest = hashlib.blake2b(event.title.encode(), digest_size=8).digest()
-    fields: dict[str, Value | None] = {"title": event.title, "text": event.text, "simulated": int(seen.simulated)}
-    when_ns = seen.first_ms * MS_NS + int.from_bytes(digest) % MS_NS
+    fields: dict[str, Value | None] = {"title": event.title, "text": event.text, "simulated": int(simulated)}
+    when_ns = at_ms * MS_NS + int.from_bytes(digest) % MS_NS
     return line(EVENT, {**event.tags, "kind": event.kind}, fields, when_ns)
 
 

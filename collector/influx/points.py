@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
 from collector.facts.pseudonyms import Pseudonyms
 from collector.influx import verdicts
 from collector.influx.coverage import coverage
-from collector.influx.events import events
+from collector.influx.events import Told, events, told_lines
 from collector.influx.rollups import Rollups
 from collector.influx.schema import DAILY, HOURLY, Database, Span
 from collector.influx.vocabulary import NEW_NETWORKS, Vocabulary, admitted
@@ -38,7 +39,8 @@ class Points:
     """Makes lines of what stands in `warehouse`.
 
     `files` are the targets files that were ever given out, `targets` the ids of the one of today; `release` is this
-    collector's own, and of networks at most `new_networks` a day get tags of their own.
+    collector's own, and of networks at most `new_networks` a day get tags of their own. `told` is what a simulated
+    story tells.
     """
 
     def __init__(
@@ -50,10 +52,11 @@ class Points:
         targets: frozenset[str],
         release: tuple[int, int],
         new_networks: int = NEW_NETWORKS,
+        told: Sequence[Told] = (),
     ) -> None:
         self.warehouse, self.rollups = warehouse, Rollups(warehouse, make_cell)
         self._files, self._targets, self.pseudonyms = files, targets, pseudonyms
-        self._release, self._new_networks = release, new_networks
+        self._release, self._new_networks, self.told = release, new_networks, told
 
     def vocabulary(self) -> Vocabulary:
         """The vocabulary as of now; it only grows."""
@@ -85,7 +88,7 @@ def _verdicts(points: Points, words: Vocabulary, marks: Sequence[Mark], _: int) 
 
 
 def _events(points: Points, words: Vocabulary, marks: Sequence[Mark], _: int) -> Iterable[str]:
-    return events(points.warehouse, words)
+    return chain(events(points.warehouse, words), told_lines(points.told))
 
 
 # Few marks at once, since the warehouse does nothing else meanwhile.

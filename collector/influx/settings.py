@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--influx", metavar="URL", help=f"of an InfluxDB for Grafana, or in {URL_VARIABLE}")
+    parser.add_argument("--influx", metavar="URL", help=f"the InfluxDB for Grafana (or in {URL_VARIABLE})")
     parser.add_argument(
         "--influx-token-file",
         metavar="FILE",

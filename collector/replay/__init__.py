@@ -9,7 +9,8 @@ Every measurement is marked `simulated`, and is judged like any other.
 
 from __future__ import annotations
 
-from collector.replay.episode import load, moment_ms, packaged
+from collector.moments import moment_ms
+from collector.replay.episode import load, packaged
 from collector.replay.play import Pace, Played, moments, play
 from collector.replay.sending import Uploads, control_keys
 

@@ -1,13 +1,14 @@
 """An episode: who measures in a simulated country, and what is done to them when. Read strictly from YAML.
 
-    title  country  since  until      what it is, and the interval that is told
+    title  country  since  until      what it is, and the interval that it spans
+    stands                            until when it is told unless more is asked for: a moment worth to be looked at
     operators, controls               name → name, asn, prefix (and country, of a control)
     accesses, lines                   so many lines of each operator and access
     venues                            name → operator, access, lines: more lines, which a phase can exempt
     targets                           what is measured, as in the targets file
     noise                             lost, absent, offline: in a hundred
-    phases                            name → since, until, operators, accesses, targets, technique, coverage, exempt,
-                                      everywhere
+    phases                            name → words, since, until, operators, accesses, targets, technique, coverage,
+                                      exempt, everywhere, source
 
 Times are UTC, `YYYY-MM-DDTHH:MM` in quotes. Of two phases that hit a target on a line at once, the first counts.
 """
@@ -17,13 +18,13 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
 from msgspec import Struct
 
 from collector.facts.networks import Prefix
+from collector.moments import moment_ms
 from collector.replay.techniques import TECHNIQUES
 from probe.codecs.text import utf8
 from probe.failure import UserError
@@ -35,12 +36,25 @@ MOST_LINES = 100  # of one operator and access
 ACCESSES = tuple(access.value for access in Access if access is not Access.UNKNOWN)
 
 KEYS = (
-    *("title", "country", "since", "until", "operators", "controls", "accesses", "lines", "venues", "targets"),
+    *(
+        "title",
+        "country",
+        "since",
+        "until",
+        "stands",
+        "operators",
+        "controls",
+        "accesses",
+        "lines",
+        "venues",
+        "targets",
+    ),
     *("noise", "phases"),
 )
 NETWORK_KEYS = ("name", "asn", "prefix", "country")
 VENUE_KEYS = ("operator", "access", "lines")
 PHASE_KEYS = (
+    "words",
     "since",
     "until",
     "operators",
@@ -96,6 +110,8 @@ class Phase(Struct, frozen=True, kw_only=True):
     coverage: int = 100  # of a hundred of these lines; always the same ones
     exempt: frozenset[str] = frozenset()  # venues
     everywhere: bool = False  # controls too: then it is the service that is down
+    words: str = ""  # for readers: what happens
+    source: str = ""  # who told of it, or that nobody did
 
     def hits(self, line: Line, target: str, moment_ms: int) -> bool:
         return (
@@ -116,8 +132,10 @@ class Phase(Struct, frozen=True, kw_only=True):
 class Episode(Struct, frozen=True, kw_only=True):
     name: str
     title: str
+    country: str | None  # None where each network has its own
     since_ms: int
     until_ms: int
+    stands_ms: int
     controls: tuple[Line, ...]
     lines: tuple[Line, ...]
     targets: tuple[str, ...]
@@ -167,8 +185,10 @@ def parse(body: bytes, name: str, file: str) -> Episode:
     return Episode(
         name=name,
         title=root.text("title"),
+        country=root.text("country"),
         since_ms=since_ms,
         until_ms=until_ms,
+        stands_ms=_stands(root, since_ms, until_ms),
         controls=tuple(_controls(root)),
         lines=lines,
         targets=targets,
@@ -238,6 +258,8 @@ def _phases(root: Section, operators: tuple[str, ...], targets: tuple[str, ...])
             coverage=block.integer("coverage", 1, 100) if block.has("coverage") else 100,
             exempt=frozenset(_words(block, "exempt", venues)) if block.has("exempt") else frozenset(),
             everywhere=block.flag("everywhere"),
+            words=block.maybe("words") or name,
+            source=block.maybe("source") or "",
         )
 
 
@@ -252,16 +274,17 @@ def _interval(block: Section) -> tuple[int, int]:
     return since_ms, until_ms
 
 
+def _stands(root: Section, since_ms: int, until_ms: int) -> int:
+    if not root.has("stands"):
+        return until_ms
+    stands_ms = _moment(root, "stands")
+    if not since_ms < stands_ms <= until_ms:
+        raise root.refused("stands", "`stands` must be later than `since`, and not later than `until`.")
+    return stands_ms
+
+
 def _moment(block: Section, key: str) -> int:
     try:
         return moment_ms(block.text(key))
     except ValueError as error:
         raise block.refused(key, f"`{key}` must be a time such as 2016-01-05T16:00.") from error
-
-
-def moment_ms(text: str) -> int:
-    """Milliseconds since 1970 of `YYYY-MM-DD` or `YYYY-MM-DDTHH:MM`, UTC. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is not None:
-        raise ValueError("times are UTC, without a zone")
-    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)

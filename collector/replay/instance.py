@@ -23,8 +23,9 @@ from collector.facts.networks import COLUMNS
 from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
 from collector.influx.forwarder import Forwarder
 from collector.instance import Options, Parts, holds_log, judged
+from collector.replay import story
 from collector.replay.episode import Episode
-from collector.replay.play import Pace, Played, Reached, play
+from collector.replay.play import Followed, Pace, Played, Reached, nobody_follows, play
 from collector.replay.sending import Uploads, control_keys
 from probe.failure import UserError
 
@@ -111,6 +112,7 @@ class Playback(Struct, frozen=True, kw_only=True):
     secret: bytes
     pace: Pace
     port: int | None = None
+    until_ms: int | None = None  # up to when it is told; None: to its end
 
 
 async def run(playback: Playback, parts: Parts, options: Options, clock: StoryClock, say: Say) -> None:
@@ -118,12 +120,14 @@ async def run(playback: Playback, parts: Parts, options: Options, clock: StoryCl
 
     The one proxy is this program, and it marks what it sends.
     """
+    for words in story.begins(playback.episode, playback.until_ms or playback.episode.until_ms):
+        say(words)
     with open_socket(HERE, playback.port or 0) as sock:
         async with listening(parts, options, sock), signalled() as stopped:
             page = f"{address_of(sock)}/"
             if playback.port:
-                say(f"Open {link_to(address_of(sock), options.data)} once: it leads to {page}.")
-                say("Load that again as the story goes on.")
+                say(f"Open {link_to(address_of(sock), options.data)} once; it leads to {page}.")
+                say("Reload that as the replay advances.")
             playing = asyncio.create_task(_play(playback, address_of(sock), parts, clock))
             await first_of(playing, stopped.wait())
             if stopped.is_set():
@@ -132,7 +136,7 @@ async def run(playback: Playback, parts: Parts, options: Options, clock: StoryCl
             if parts.forwarder is not None:
                 await first_of(_written(parts.forwarder, say), stopped.wait())
             if playback.port:
-                say(f"The story is told: {page} stays until Ctrl-C.")
+                say(f"Replay finished. {page} stays up until Ctrl-C.")
                 await stopped.wait()
 
 
@@ -144,14 +148,22 @@ async def _written(forwarder: Forwarder, say: Say) -> None:
 
 
 async def _play(playback: Playback, url: str, parts: Parts, clock: StoryClock) -> Played:
-    played = await send(playback.episode, playback.when, url, playback.secret, playback.pace, clock.move)
-    await _caught_up(parts)
+    sent = 0
+
+    async def followed() -> None:
+        """Waits for what was sent before the last moment: the page is never more than one behind its clock."""
+        nonlocal sent
+        await _caught_up(parts, sent)
+        sent = parts.log.latest()
+
+    played = await send(playback.episode, playback.when, url, playback.secret, playback.pace, clock.move, followed)
+    await _caught_up(parts, parts.log.latest())
     return played
 
 
-async def _caught_up(parts: Parts) -> None:
-    """Waits until all is judged, for as long as nothing stands in its way. Raises UserError."""
-    while (before := parts.warehouse.cursor()) < parts.log.latest():
+async def _caught_up(parts: Parts, upto: int) -> None:
+    """Waits until the log is judged up to a position, for as long as nothing stands in the way. Raises UserError."""
+    while (before := parts.warehouse.cursor()) < upto:
         with suppress(TimeoutError):
             async with asyncio.timeout(STALLED_S):
                 await judged(parts, before + 1)
@@ -164,8 +176,15 @@ async def _caught_up(parts: Parts) -> None:
 
 
 async def send(
-    episode: Episode, when: Sequence[int], url: str, secret: bytes, pace: Pace, reached: Reached = lambda _: None
+    episode: Episode,
+    when: Sequence[int],
+    url: str,
+    secret: bytes,
+    pace: Pace,
+    reached: Reached = lambda _: None,
+    followed: Followed = nobody_follows,
 ) -> Played:
     """Plays into the collector at `url`. Raises UserError."""
     async with aiohttp.ClientSession() as session:
-        return await play(episode, when, Uploads(url, session, secret), reached=reached, pace=pace)
+        uploads = Uploads(url, session, secret)
+        return await play(episode, when, uploads, reached=reached, followed=followed, pace=pace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ from probe.model import HOUR_MS, Targets
 AT_ONCE = 8  # uploads
 
 Reached = Callable[[int], None]  # told of each moment (ms) before what is measured in it is sent
+Followed = Callable[[], Awaitable[None]]  # waits until whoever looks can see all but what was sent last
 
 
 class Played(Struct, frozen=True, kw_only=True):
@@ -49,23 +50,28 @@ def moments(episode: Episode, every_h: int = 24, since_ms: int | None = None, un
     return found
 
 
+async def nobody_follows() -> None: ...
+
+
 async def play(
     episode: Episode,
     when: Sequence[int],
     uploads: Uploads,
     *,
     reached: Reached = lambda _: None,
+    followed: Followed = nobody_follows,
     pace: Pace | None = None,
 ) -> Played:
     """Sends what every line measures around each of these moments (ms). Raises UserError.
 
-    `reached` is told each moment's end in the story (ms) before anything of it is sent.
+    `reached` is told each moment's end in the story (ms) before anything of it is sent; `followed` is awaited before.
     """
     pace = pace or Pace()
     targets = await uploads.targets()
     began, stored = pace.clock(), 0
     for number, moment in enumerate(when):
         await _keep_pace(pace, began, (moment - when[0]) / 1000)
+        await followed()
         reached(moment + HOUR_MS - 1)
         controls = _cycles(episode, targets, episode.controls, moment)
         stored += await _send(uploads, controls, targets)

@@ -67,6 +67,23 @@ SELECT target, host, port, transport, handshake, address FROM (
 ) <= $most_each
 ORDER BY hour DESC, {COUNTS}, target, host, port, transport, handshake, address LIMIT $limit
 """
+# What lines of a cell said last in its hour: of each state the commonest reason, and how many relays answered.
+REASONS = """
+SELECT target, hour, country, asn, operator, access, simulated, state, mode(reason) AS reason,
+       count(*) FILTER (depth = 'relay_answers') AS relays, count(*) AS lines
+FROM (
+    SELECT v.* FROM verdict AS v JOIN (
+        SELECT unnest($1::VARCHAR[]) AS target, unnest($2::BIGINT[]) AS hour, unnest($3::VARCHAR[]) AS country,
+               unnest($4::BIGINT[]) AS asn, unnest($5::VARCHAR[]) AS operator, unnest($6::VARCHAR[]) AS access,
+               unnest($7::BOOLEAN[]) AS simulated
+    ) AS asked USING (target, hour, country, asn, operator, access, simulated)
+    WHERE NOT v.is_control AND v.hour BETWEEN $8 AND $9
+    QUALIFY row_number() OVER (
+        PARTITION BY v.target, v.hour, v.country, v.asn, v.operator, v.access, v.simulated, v.key
+        ORDER BY v.started_ms DESC, v.round DESC, v.uid DESC
+    ) = 1
+) GROUP BY ALL ORDER BY ALL
+"""
 CONTROLS = """
 SELECT count(DISTINCT key) FROM verdict
 WHERE hour BETWEEN $first_hour AND $last_hour AND is_control AND (NOT simulated OR $simulated)
@@ -123,6 +140,32 @@ def hourly_verdicts(
     hours = {"first_hour": first_hour, "last_hour": last_hour}
     rows = warehouse.select(HOURLY_VERDICTS, {**hours, "most_lines": most_lines, "limit": limit})
     return list(warehouse.faults.each("verdicts", verdict_from, rows))
+
+
+class Reason(Struct, frozen=True):
+    """Of the lines of a cell in one state: the commonest reason, how many a relay answered, and how many they are."""
+
+    state: str
+    reason: str
+    relays: int
+    lines: int
+
+
+def reasons(warehouse: Warehouse, rows: Iterable[CellRow]) -> dict[tuple[Any, ...], list[Reason]]:
+    """What lines of these cells said, by `place_of` the cell."""
+    places = sorted({place_of(row) for row in rows})
+    if not places:
+        return {}
+    hours = [place[1] for place in places]
+    columns = [list(column) for column in zip(*places, strict=True)]
+    found: dict[tuple[Any, ...], list[Reason]] = {}
+    for *place, state, reason, relays, lines in warehouse.select(REASONS, [*columns, min(hours), max(hours)]):
+        found.setdefault(tuple(place), []).append(Reason(state, reason, relays, lines))
+    return found
+
+
+def place_of(row: CellRow) -> tuple[Any, ...]:
+    return row.target, row.hour, row.country, row.asn, row.operator, row.access, row.simulated
 
 
 def controls(warehouse: Warehouse, first_hour: int, last_hour: int, *, simulated: bool = False) -> int:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from collector.front.page.timeline import SIGNS
-from probe.explain import STATE_WORDS
+from collector.front.page import look
 from probe.model import State
 
 COLOURS = {
     State.OK: "#0072b2",
     State.DEGRADED: "#e69f00",
     State.BLOCKED: "#b03a00",
-    State.LIKELY_BLOCKED: "#d55e00",
+    State.LIKELY_BLOCKED: "#c14f00",
     State.IMPAIRED: "#cc79a7",
     State.DOWN: "#4d4d4d",
     State.INSUFFICIENT: "#d0d4d9",
@@ -43,4 +42,4 @@ class Look(Struct, frozen=True):
         return f"{self.sign} {self.words}"
 
 
-LOOKS = {state: Look(SIGNS[state], STATE_WORDS[state], colour) for state, colour in COLOURS.items()}
+LOOKS = {state: Look(look.LOOKS[state].sign, look.LOOKS[state].words, colour) for state, colour in COLOURS.items()}

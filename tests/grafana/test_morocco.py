@@ -20,7 +20,7 @@ from collector.instance import TARGETS_DIRECTORY, WAREHOUSE_FILE
 from collector.judging.evidence import TargetFiles
 from collector.judging.rules import RULES
 from collector.metrics import Metrics
-from collector.replay import load, moment_ms
+from collector.replay import load, moment_ms, story
 from collector.warehouse.store import Warehouse
 from probe import targets as targets_file
 from probe.model import State
@@ -66,12 +66,13 @@ def forward(directory: Path, server: Influxd, database: str) -> None:
     ):
         warehouse.feed("grafana")
         files, named = TargetFiles(kept, targets_file.parse), pseudonyms.load_or_create(directory)
-        points = Points(warehouse, RULES.cell, files, named, targets, (0, 1), 500)
+        episode = tuple(story.events(load("morocco-2016")))
+        points = Points(warehouse, RULES.cell, files, named, targets, (0, 1), 500, episode)
         clock, metrics = Clock(), Metrics(CollectorRegistry())
         drained(Forwarder(warehouse, points, client.write, metrics, lambda: YEAR.until_ms, clock=clock), clock)
 
 
-def query(page: str, panel: int) -> tuple[Any, Query]:
+def query(page: str, panel: int | str) -> tuple[Any, Query]:
     [one] = [one for one in boards() if one.name == page]
     return one, next(query for query in one.queries() if query.panel == panel)
 
@@ -117,6 +118,14 @@ def test_messages_are_ok_throughout(stores: Stores) -> None:
     messages = series(stores, "country", 4)
     for day in DAYS:
         assert set(on(day, messages).values()) == {"ok"}
+
+
+def test_the_phases_of_the_ban_stand_on_the_charts_with_their_sources(stores: Stores) -> None:
+    one, asked = query("country", "Events in the country")
+    shown = rows(ask(stores, one, asked, CHOSEN, YEAR))
+    assert len(shown) == 2 * len(load("morocco-2016").phases)
+    reached = next(row for row in shown if row["title"].startswith("The ban reaches ADSL and WiFi"))
+    assert "TelQuel, 27 February 2016" in reached["text"]
 
 
 def test_a_day_that_nobody_told_of_is_empty(stores: Stores) -> None:

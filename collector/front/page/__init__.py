@@ -11,7 +11,7 @@ from aiohttp import ETag, web
 from collector.front.access import is_full, own_port
 from collector.front.executors import reading
 from collector.front.page.kept import KEPT_S, KeptPages
-from collector.front.page.page import render
+from collector.front.page.page import Instance, render
 from collector.front.parameters import Parameters
 from collector.warehouse.store import Warehouse
 
@@ -26,8 +26,10 @@ FOR_ALL = {"Cache-Control": f"max-age={KEPT_S:.0f}", "Vary": "Authorization, Coo
 class Site:
     """The HTTP method. `clock` counts seconds."""
 
-    def __init__(self, warehouse: Warehouse, now_ms: Callable[[], int], clock: Callable[[], float]) -> None:
-        self._warehouse, self._now_ms = warehouse, now_ms
+    def __init__(
+        self, warehouse: Warehouse, now_ms: Callable[[], int], instance: Instance, clock: Callable[[], float]
+    ) -> None:
+        self._warehouse, self._now_ms, self._instance = warehouse, now_ms, instance
         self._kept = KeptPages(now_ms, clock)
 
     async def page(self, request: web.Request) -> web.Response:
@@ -37,7 +39,8 @@ class Site:
         Parameters(request.query, ())
         country = request.match_info.get("country")
         if is_full(request):
-            text = await reading(request).run(render, self._warehouse, self._now_ms(), True, "", country, always=True)
+            asked = (self._warehouse, self._now_ms(), True, "", country, self._instance)
+            text = await reading(request).run(render, *asked, always=True)
             return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
         return await self._for_all(request, "" if own_port(request) is None else HOW_TO_SEE_ALL, country)
 
@@ -53,15 +56,17 @@ class Site:
 
     async def _made(self, request: web.Request, notice: str, country: str | None, now_ms: int) -> str:
         """Made for all who wait, so that it is never refused."""
-        return await reading(request).run(render, self._warehouse, now_ms, False, notice, country, always=True)
+        asked = (self._warehouse, now_ms, False, notice, country, self._instance)
+        return await reading(request).run(render, *asked, always=True)
 
 
 def add_routes(
     app: web.Application,
     warehouse: Warehouse,
     now_ms: Callable[[], int],
+    instance: Instance,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    pages = Site(warehouse, now_ms, clock)
+    pages = Site(warehouse, now_ms, instance, clock)
     app.router.add_get("/", pages.page)
     app.router.add_get("/country/{country:[A-Z]{2}}", pages.page)

@@ -1,11 +1,12 @@
-"""The page's first sentences: what was measured, what interfered, and what cannot be concluded."""
+"""The page's first sentences: the answer, then what was found about what, then what it rests on."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from collector.front.page.summary import Place, Row, Summary
+from collector.front.page.rows import Row
+from collector.front.page.summary import Place, Summary
 from collector.front.page.words import day_words, place_words
 from collector.warehouse.early_signal import EarlySignal
 from probe.explain import STATE_WORDS, role_words, service_words
@@ -13,11 +14,25 @@ from probe.judge.cells import SPEAKS_AGAINST
 from probe.model import State
 
 NAMED = 6  # how many are named before the rest is a number
+MOST_BEHIND = 100  # batches that wait for the judge before the page says so
+# What speaks against somebody first, what says nothing last.
+SEVERITY = (
+    *(State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED, State.MIXED),
+    *(State.IMPAIRED, State.DOWN, State.OK, State.INSUFFICIENT, State.UNKNOWN),
+)
 
 
-def title(summary: Summary) -> str:
-    simulated = " (simulated)" if any(place.simulated for place in summary.places) else ""
-    return f"Ringback: do calls get through?{simulated}"
+def title(simulated: bool) -> str:
+    return f"Ringback: do calls get through?{' (simulated)' if simulated else ''}"
+
+
+def behind(batches: int) -> list[str]:
+    """Says how far what was received is ahead of what is shown."""
+    if batches < MOST_BEHIND:
+        return []
+    return [
+        f"{batches:,} batches of measurements have been received and are not judged yet: they are not on this page."
+    ]
 
 
 def sentences(summary: Summary) -> list[str]:
@@ -26,8 +41,8 @@ def sentences(summary: Summary) -> list[str]:
     if not rows:
         return [_nothing(summary), *_early(summary.early)]
     return [
-        f"In the last 24 hours, {_targets(rows)} measured on {_where(summary.places)}.",
         *_findings(rows),
+        f"In the last 24 hours, {_targets(rows)} measured on {_where(summary.places)}.",
         *_early(summary.early),
         *_controls(summary),
         *([] if summary.complete else ["There is more than this page can hold; the rest is in /v1/cells."]),
@@ -50,57 +65,80 @@ def _nothing(summary: Summary) -> str:
 
 
 def _targets(rows: Sequence[Row]) -> str:
-    count = len({(row.service, row.role) for row in rows})
+    count = len({row.target for row in rows})
     return "1 target was" if count == 1 else f"{count} targets were"
 
 
 def _where(places: Sequence[Place]) -> str:
     if len(places) > 1:
-        return f"{len(places)} kinds of connection (a network and an access)"
+        return f"{len(places)} connections (operator and access type)"
     place = places[0]
     if place.by_line and all(not row.line for row in place.rows):
         return "this link"
     return place_words(place.country, place.asn, place.operator, place.access)
 
 
+# --- What was found
+
+
 def _findings(rows: Sequence[Row]) -> list[str]:
-    """The sentences about interference. "None was seen" is no finding where nothing could be seen at all."""
+    """The answer, and a sentence for each kind of outcome. "None was found" is no finding where nothing could be."""
     if all(row.state is State.INSUFFICIENT for row in rows):
-        return [f"Nothing can be concluded about {'it' if len(rows) == 1 else 'any of them'}."]
-    return [_interference(rows), *_others(rows)]
+        return [f"Nothing can be concluded about {'it' if len(rows) == 1 else 'any of them'}.", *_outcomes(rows)]
+    if any(row.state in SPEAKS_AGAINST for row in rows):
+        return _outcomes(rows)
+    return ["No interference was found wherever a conclusion was possible.", *_outcomes(rows)]
 
 
-def _interference(rows: Sequence[Row]) -> str:
-    named = _named(rows, SPEAKS_AGAINST, with_state=True)
-    if not named:
-        return "Interference was seen with none of them, as far as anything can be concluded."
-    return f"Interference was seen with {_listed(named)}."
+def _outcomes(rows: Sequence[Row]) -> list[str]:
+    """What was seen of which targets, those together of which the same was seen; what speaks against somebody first."""
+    of_target: dict[str, list[Row]] = {}
+    for row in rows:
+        of_target.setdefault(row.target, []).append(row)
+    outcomes: dict[tuple[int, str], list[Row]] = {}
+    for group in of_target.values():
+        outcomes.setdefault((min(map(_severity, group)), _outcome(group)), []).append(group[0])
+    ordered = sorted(outcomes.items(), key=lambda item: item[0][0])
+    return [f"{_named(named)}: {outcome}." for (_, outcome), named in ordered]
 
 
-def _others(rows: Sequence[Row]) -> list[str]:
-    """The sentences about the other states, each where a target is in it."""
-    said = (
-        (State.INSUFFICIENT, "Nothing can be concluded about {}."),
-        (State.IMPAIRED, "Not working, cause unclear: {}."),
-        (State.DOWN, "Down everywhere it was measured: {}."),
-        (State.OK, "No interference was seen with {}, at the depth stated below."),
-    )
-    named = [(_named(rows, (state,), with_state=False), sentence) for state, sentence in said]
-    return [sentence.format(_listed(names)) for names, sentence in named if names]
+def _severity(row: Row) -> int:
+    return SEVERITY.index(row.state)
 
 
-def _named(rows: Sequence[Row], states: Collection[State], *, with_state: bool) -> list[str]:
-    """The targets in these states, with how many connections each: a country has no state of its own."""
-    seen = Counter((row.service, row.role) for row in rows)
-    found = Counter((row.service, row.role, row.state) for row in rows if row.state in states)
-    names = []
-    for (service, role, state), count in found.items():
-        total = seen[(service, role)]
-        said = [STATE_WORDS[state].partition(":")[0]] if with_state else []
-        if total > 1:
-            said.append(f"{'on ' if with_state else ''}{count} of {total}")
-        names.append(f"{service} {role} ({' '.join(said)})" if said else f"{service} {role}")
-    return names
+def _outcome(rows: Sequence[Row]) -> str:
+    """Such as `likely blocked on 8 of 12 connections, cannot be concluded on 4`: a country has no state of its own."""
+    counts = Counter(_said(row) for row in sorted(rows, key=_severity))
+    if len(rows) == 1:
+        return _said(rows[0])
+    if len(counts) == 1:
+        return f"{_said(rows[0])} on all {len(rows)} connections measured"
+    first, *others = counts.items()
+    return ", ".join([f"{first[0]} on {first[1]} of {len(rows)} connections", *(f"{w} on {n}" for w, n in others)])
+
+
+def _said(row: Row) -> str:
+    """The state in words, with the depth where nothing else is known."""
+    words = row.state_words if row.state is State.INSUFFICIENT else STATE_WORDS[row.state]
+    return words.replace(": ", ", ")
+
+
+def _named(rows: Sequence[Row]) -> str:
+    """Such as `Messenger and Viber calls, Telegram messages`."""
+    of_role: dict[str, list[str]] = {}
+    for row in rows:
+        of_role.setdefault(row.role, []).append(row.service)
+    return ", ".join(f"{_listed(services)} {role}" for role, services in of_role.items())
+
+
+def _listed(names: Sequence[str]) -> str:
+    named, more = names[:NAMED], len(names) - NAMED
+    if more > 0:
+        return f"{', '.join(named)} and {more} more"
+    return " and ".join((", ".join(named[:-1]), named[-1])) if len(named) > 1 else named[0]
+
+
+# --- What it rests on
 
 
 def _early(signals: Sequence[EarlySignal]) -> list[str]:
@@ -119,10 +157,3 @@ def _controls(summary: Summary) -> list[str]:
     if summary.controls:
         return []
     return ["No control measured in these hours; without one, a service that is down can rarely be told from a block."]
-
-
-def _listed(names: Sequence[str]) -> str:
-    named, more = names[:NAMED], len(names) - NAMED
-    if more > 0:
-        return f"{', '.join(named)} and {more} more"
-    return " and ".join((", ".join(named[:-1]), named[-1])) if len(named) > 1 else named[0]

@@ -1,4 +1,4 @@
-"""A row's 24 hours as shapes: each state has its own height and sign, so that it is read without colour.
+"""A row's 24 hours as shapes, each as look.py says.
 
 An hour without data is a dot on the ground line: an absence, not a low bar.
 """
@@ -10,37 +10,14 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from collector.front.page.look import LOOKS, RELAY_REACHED, Look
 from collector.front.page.words import clock_hour, hour_span
-from probe.explain import STATE_WORDS
-from probe.model import State
 
 CELL_WIDTH = 18
 HEIGHT = 22
 LABEL_EVERY = 6  # hours
 
-SIGNS = {
-    State.OK: "○",
-    State.DEGRADED: "◐",
-    State.BLOCKED: "✕",
-    State.LIKELY_BLOCKED: "✕?",
-    State.IMPAIRED: "!",
-    State.DOWN: "↓",
-    State.INSUFFICIENT: "?",
-    State.MIXED: "≠",
-    State.UNKNOWN: "~",
-}
-HEIGHTS = {
-    State.OK: 12,
-    State.DEGRADED: 16,
-    State.BLOCKED: 22,
-    State.LIKELY_BLOCKED: 20,
-    State.IMPAIRED: 16,
-    State.DOWN: 16,
-    State.INSUFFICIENT: 14,
-    State.MIXED: 18,
-    State.UNKNOWN: 14,
-}
-ABSENT = "no data"
+ABSENT = "without data"
 
 
 class Bar(Struct, frozen=True, kw_only=True):
@@ -59,23 +36,22 @@ class Tick(Struct, frozen=True, kw_only=True):
     text: str
 
 
-def bars(hours: Sequence[State | None], last_hour: int) -> list[Bar]:
+def bars(hours: Sequence[Look | None], last_hour: int) -> list[Bar]:
     """The bars of 24 hours, oldest first; the last is `last_hour`."""
     first = last_hour - len(hours) + 1
-    return [bar(i, state, first + i) for i, state in enumerate(hours)]
+    return [bar(i, look, first + i) for i, look in enumerate(hours)]
 
 
-def bar(i: int, state: State | None, hour: int) -> Bar:
+def bar(i: int, look: Look | None, hour: int) -> Bar:
     """The bar of one hour, at its place."""
-    words = ABSENT if state is None else STATE_WORDS[state]
-    height = 0 if state is None else HEIGHTS[state]
+    height = 0 if look is None else look.height
     return Bar(
         x=i * CELL_WIDTH,
         y=HEIGHT - height,
         height=height,
-        state="none" if state is None else state.value,
-        sign="" if state is None else SIGNS[state],
-        title=f"{hour_span(hour)} UTC: {words}",
+        state="none" if look is None else look.name,
+        sign="" if look is None else look.sign,
+        title=f"{hour_span(hour)} UTC: {ABSENT if look is None else look.words}",
     )
 
 
@@ -86,9 +62,9 @@ def ticks(count: int, last_hour: int) -> list[Tick]:
     return [Tick(x=i * CELL_WIDTH, text=clock_hour(first + i)) for i in room if (first + i) % LABEL_EVERY == 0]
 
 
-def in_words(hours: Sequence[State | None]) -> str:
-    """The timeline in words, such as `20 h no interference seen, 3 h blocked, 1 h no data`."""
+def in_words(hours: Sequence[Look | None]) -> str:
+    """The timeline in words, such as `20 h no interference seen, 3 h blocked, 1 h without data`."""
     counts = Counter(hours)
-    known = [(state, counts[state]) for state in State if counts[state]]
-    said = [f"{n} h {STATE_WORDS[state]}" for state, n in sorted(known, key=lambda item: -item[1])]
+    known = [(look, counts[look]) for look in (*LOOKS.values(), RELAY_REACHED) if counts[look]]
+    said = [f"{n} h {look.words}" for look, n in sorted(known, key=lambda item: -item[1])]
     return ", ".join([*said, f"{counts[None]} h {ABSENT}"] if counts[None] else said)

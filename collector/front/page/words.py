@@ -30,6 +30,11 @@ def place_words(country: str, asn: int, operator: str, access: str) -> str:
     return f"{operator} ({country}, AS{asn}), {how}"
 
 
+def short_words(operator: str, access: str) -> str:
+    """A network and its access in an overview, such as `Maroc Telecom ADSL`."""
+    return f"{operator} {ACCESSES.get(access, access)}"
+
+
 def day_words(day: int) -> str:
     """A day since 1970, such as `26 Feb`."""
     return _day(day * 24 * HOUR_MS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -160,6 +161,7 @@ async def test_strangers_see_an_hour_when_it_has_been_over_for_one(ask: Any, now
         ("access=wifi", 0),
         (f"since={HOUR * HOUR_MS}", 2),
         (f"until={HOUR * HOUR_MS}", 1),
+        (f"until={datetime.fromtimestamp(HOUR * 3600, UTC):%Y-%m-%dT%H:%M}", 1),
         ("operator=%27%20OR%20%271%27=%271", 0),
     ],
 )
@@ -179,7 +181,13 @@ async def test_cells_are_chosen(ask: Any, query: str, count: int) -> None:
         ("/v1/cells?access=", "unknown_word", "give one of 2g, 3g"),
         ("/v1/cells?country=ma", "bad_value", "`country` is two capital letters, such as MA."),
         ("/v1/cells?asn=AS36903", "bad_value", "`asn` is a whole number of at most 4294967295, such as 36903."),
-        ("/v1/cells?since=yesterday", "bad_value", "milliseconds since 1970."),
+        (
+            "/v1/cells?since=yesterday",
+            "bad_value",
+            "`since` is a date such as 2026-02-26T16:00, UTC, or milliseconds since 1970.",
+        ),
+        ("/v1/cells?since=2026-02-26T16:00%2B01:00", "bad_value", "`since` is a date"),
+        ("/v1/verdicts?service=viber", "unknown_parameter", "give one of target, "),
         ("/v1/cells?asn=99999999999999999999", "bad_value", "`asn` is a whole number"),
         ("/v1/cells?since=0&until=9999999999", "bad_span", "at most 31 days"),
         ("/v1/cells?since=5&until=4", "bad_span", "at most 31 days"),

@@ -16,15 +16,17 @@ from hypothesis import strategies as st
 from collector.front import page as site
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.executors import add_executors
-from collector.front.page import summary, timeline
-from collector.front.page.page import MEANINGS, render
+from collector.front.page import rows as page_rows
+from collector.front.page import timeline
+from collector.front.page.look import LOOKS, RELAY_REACHED, look_of
+from collector.front.page.page import MEANINGS, Instance, render
 from collector.front.page.summary import MOST_ROWS, summarize
-from collector.front.page.timeline import HEIGHTS, SIGNS, bars
+from collector.front.page.timeline import bars
 from collector.front.page.words import plain
 from collector.warehouse.store import Warehouse
 from collector.warehouse.tables import CellRow, VerdictRow
 from probe.explain import STATE_WORDS
-from probe.model import HOUR_MS, State
+from probe.model import HOUR_MS, Depth, State
 from tests.collector.rows import CELL, HOUR, KEYS, VERDICT, cell_row, content, fill, verdict_row
 
 NOW_MS = HOUR * HOUR_MS + 35 * 60_000
@@ -91,6 +93,25 @@ def test_an_empty_warehouse_says_so() -> None:
     assert "a young collector shows its owner everything, and others little" in words
 
 
+def rendered(instance: Instance, *, full: bool) -> str:
+    warehouse = Warehouse(None)
+    text = render(warehouse, NOW_MS, full, instance=instance)
+    warehouse.close()
+    return text
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_what_takes_only_what_is_simulated_says_so_before_anything_was_measured(full: bool) -> None:
+    mark = "They say nothing about any real network."
+    assert mark in rendered(Instance(simulated=True), full=full)
+    assert mark not in rendered(Instance(), full=full)
+
+
+def test_what_is_not_judged_yet_is_said_where_it_is_much() -> None:
+    assert "1,500 batches of measurements have been received" in rendered(Instance(behind=lambda: 1500), full=True)
+    assert "have been received" not in rendered(Instance(behind=lambda: 99), full=True)
+
+
 def test_one_line_reads_as_this_link() -> None:
     shown = page(
         verdict_row(),
@@ -106,16 +127,16 @@ def test_one_line_reads_as_this_link() -> None:
     )
     for words in (
         "3 targets were measured on this link.",
-        "Interference was seen with Viber calls (blocked).",
-        "Nothing can be concluded about imo calls.",
-        "No interference was seen with WhatsApp messages, at the depth stated below.",
+        "Viber calls: blocked.",
+        "imo calls: cannot be concluded, relay reached, call not exercised.",
+        "WhatsApp messages: no interference seen.",
         "No control measured in these hours",
         "TLS connection reset after the service's name was sent",
         "setting up encryption",
         "Reset 12 ms after the name.",
         "cannot be concluded: relay reached, call not exercised",
         "25 Feb 06:00",
-        "Made on 25 Feb 2026, 06:35 UTC.",
+        "Page made on 25 Feb 2026, 06:35 UTC.",
     ):
         assert words in shown.words
     assert "Simulated" not in shown.words
@@ -124,7 +145,7 @@ def test_one_line_reads_as_this_link() -> None:
 def test_where_nothing_can_be_concluded_nothing_else_is_claimed() -> None:
     shown = page(verdict_row(state="insufficient"), verdict_row(target="viber/call", state="insufficient"))
     assert "Nothing can be concluded about any of them." in shown.words
-    assert "Interference was seen" not in shown.words
+    assert "No interference was found" not in shown.words
 
 
 def test_the_latest_verdict_of_a_line_is_shown() -> None:
@@ -138,7 +159,7 @@ def test_the_latest_verdict_of_a_line_is_shown() -> None:
 
 def test_two_lines_speak_for_themselves() -> None:
     shown = page(verdict_row(), verdict_row(key=KEYS[2], uid="2", state="blocked"))
-    assert "WhatsApp messages (blocked on 1 of 2)" in shown.words
+    assert "WhatsApp messages: blocked on 1 of 2 connections, no interference seen on 1." in shown.words
     assert "line 1" in shown.words
     assert "line 2" in shown.words
     assert KEYS[2][:8] not in shown.words
@@ -153,8 +174,7 @@ def test_controls_are_no_lines_and_are_known_of() -> None:
 def test_three_lines_are_shown_as_a_cell() -> None:
     lines = [verdict_row(key=KEYS[n], uid=str(n), reason="Of one line.") for n in range(3)]
     shown = page(*lines, cell_row(lines=3, counted=3, states={"ok": 2, "blocked": 1}))
-    assert "Of one line." not in shown.words
-    assert "2 lines: no interference seen; 1 line: blocked" in shown.words
+    assert "Of one line. 2 lines: no interference seen; 1 line: blocked" in shown.words
     assert "Maroc Telecom (MA, AS36903), ADSL" in shown.words
 
 
@@ -180,7 +200,7 @@ def test_strangers_see_no_line_and_no_cell_below_the_floor() -> None:
     assert "Of one line." not in shown.words
     assert "Few (" not in shown.words
     assert "Enough (MA, AS2), ADSL" in shown.words
-    assert "Interference was seen with WhatsApp messages (blocked)." in shown.words
+    assert "WhatsApp messages: blocked." in shown.words
     assert "3-5 lines" in shown.words
     assert KEYS[1][:8] not in shown.text
     assert bar_count(shown) == 1
@@ -233,11 +253,63 @@ def test_an_hour_is_drawn_if_and_only_if_there_is_data(states: dict[int, str], a
 
 
 def test_each_state_is_told_apart_without_colour() -> None:
-    assert set(SIGNS) == set(HEIGHTS) == set(State)
-    assert len(set(SIGNS.values())) == len(State)
+    assert set(LOOKS) == set(State)
+    assert len({look.sign for look in (*LOOKS.values(), RELAY_REACHED)}) == len(State) + 1
+    assert look_of(State.INSUFFICIENT, Depth.RELAY_ANSWERS) is RELAY_REACHED
+    assert look_of(State.BLOCKED, Depth.RELAY_ANSWERS) is LOOKS[State.BLOCKED]
     (absent,) = bars([None], HOUR)
     assert (absent.state, absent.sign, absent.height) == ("none", "", 0)
-    assert absent.title.endswith("no data")
+    assert absent.title.endswith("without data")
+
+
+def field(shown: Page, words: str) -> str | None:
+    """The class of the field of the overview that says this."""
+    said = [each["class"] for tag, each in shown.elements if tag == "span" and each.get("aria-label") == words]
+    return said[0] if said else None
+
+
+def test_the_overview_has_a_field_for_each_connection_and_service_calls_first() -> None:
+    shown = page(
+        verdict_row(target="viber/chat"),
+        verdict_row(target="viber/call", uid="2", state="likely_blocked"),
+        verdict_row(target="imo/call", uid="3", state="insufficient", depth="relay_answers"),
+        verdict_row(target="baseline/stun", uid="4"),
+    )
+    overview = shown.words.partition("Overview")[2].partition("How to read")[0]
+    assert overview.index("calls") < overview.index("messages")
+    assert field(shown, "Viber calls: likely blocked") == "sign likely_blocked"
+    assert field(shown, "imo calls: cannot be concluded: relay reached, call not exercised") == "sign relay"
+    assert field(shown, "Viber messages: no interference seen") == "sign ok"
+    assert not any("omparison" in (each.get("aria-label") or "") for _, each in shown.elements)
+
+
+def test_every_link_of_the_overview_leads_somewhere() -> None:
+    shown = page(*(cell_row(asn=asn, lines=3, counted=3) for asn in (1, 2, 3)))
+    ids = {each["id"] for _, each in shown.elements if "id" in each}
+    leads = {(each["href"] or "").lstrip("#") for tag, each in shown.elements if tag == "a"}
+    assert leads == ids
+    assert len(ids) == 3
+
+
+def test_a_cell_tells_its_owner_the_commonest_reason_and_strangers_none() -> None:
+    lines = [
+        verdict_row(key=KEYS[n], uid=str(n), state="blocked", reason=reason, hour=HOUR - 2)
+        for n, reason in enumerate(("It was reset.", "It was reset.", "Of one line."))
+    ]
+    cell = cell_row(hour=HOUR - 2, state="blocked", lines=3, states={"blocked": 3}, established=3, buckets=3)
+    assert "It was reset." in page(*lines, cell).words
+    assert "Of one line." not in page(*lines, cell).words
+    assert "It was reset." not in page(*lines, cell, full=False).words
+
+
+@pytest.mark.parametrize(("reached", "shown_as"), [(3, "sign relay"), (2, "sign relay"), (1, "sign insufficient")])
+def test_a_cell_whose_relays_answered_says_so(reached: int, shown_as: str) -> None:
+    depths = ["relay_answers"] * reached + [None] * (3 - reached)
+    call = {"target": "viber/call", "state": "insufficient"}
+    lines = [verdict_row(key=KEYS[n], uid=str(n), depth=depth, **call) for n, depth in enumerate(depths)]
+    shown = page(*lines, cell_row(lines=3, states={"insufficient": 3}, **call))
+    classes = [each.get("class") for tag, each in shown.elements if tag == "span" and each.get("role") == "img"]
+    assert classes == [shown_as]
 
 
 def test_the_page_explains_each_state_and_never_says_works() -> None:
@@ -263,7 +335,7 @@ class Asked:
         self.app = web.Application()
         self.app[ACCESS] = OwnerAccess("secret", lambda: NOW_MS)
         add_executors(self.app)
-        site.add_routes(self.app, self.warehouse, lambda: self.now_ms, lambda: self.now_s)
+        site.add_routes(self.app, self.warehouse, lambda: self.now_ms, Instance(), lambda: self.now_s)
         monkeypatch.setattr(site, "render", self._render)
 
     def tell(self, reason: str) -> None:
@@ -351,27 +423,27 @@ async def test_a_page_has_500_rows_and_each_country_its_own(asked: Asked, aiohtt
         return Page(await (await client.get(path, headers=headers)).text())
 
     def links(page: Page) -> list[str | None]:
-        return [each["href"] for tag, each in page.elements if tag == "a"]
+        return [link for tag, each in page.elements if tag == "a" and (link := each["href"] or "").startswith("/")]
 
     both, one = await shown("/"), await shown("/country/MA")
-    assert (both.count("table"), links(both)) == (500, ["/country/ES", "/country/MA"])
+    assert (both.count("details"), links(both)) == (500, ["/country/ES", "/country/MA"])
     assert "There is more than this page can hold" in both.words
-    assert (one.count("table"), links(one)) == (200 + full, [])  # the owner sees a line, too
+    assert (one.count("details"), links(one)) == (200 + full, [])  # the owner sees a line, too
     assert "ES1 (" not in one.words
-    assert (await shown("/country/FR")).count("table") == 0
+    assert (await shown("/country/FR")).count("details") == 0
     assert (await client.get("/country/france")).status == 404
 
 
 def test_what_does_not_fit_is_not_made_and_what_recurs_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
     drawn: list[object] = []
-    whole, bar = summary._cell_row, timeline.bar
-    monkeypatch.setattr(summary, "_cell_row", lambda *given: (made.append(given), whole(*given))[1])
+    whole, bar = page_rows._cell_row, timeline.bar
+    monkeypatch.setattr(page_rows, "_cell_row", lambda *given: (made.append(given), whole(*given))[1])
     monkeypatch.setattr(timeline, "bar", lambda *given: (drawn.append(given), bar(*given))[1])
     warehouse = Warehouse(None)
     rows = [cell_row(asn=asn, operator=f"MA{asn}", hour=HOUR - 2) for asn in range(1, 1_000)]
     fill(warehouse, [content([], rows)], 1)
-    assert Page(render(warehouse, NOW_MS, full=True)).count("table") == MOST_ROWS
+    assert Page(render(warehouse, NOW_MS, full=True)).count("details") == MOST_ROWS
     assert len(made) == MOST_ROWS
     assert len(drawn) <= 24
     warehouse.close()

@@ -18,6 +18,7 @@ title: A small ban
 country: MA
 since: "2016-01-01T00:00"
 until: "2016-02-01T00:00"
+stands: "2016-01-12T00:00"
 operators:
   iam: {name: Maroc Telecom, asn: 36903, prefix: 198.18.0.0/17}
   inwi: {name: inwi, asn: 36884, prefix: 198.19.0.0/17}
@@ -38,6 +39,7 @@ phases:
     accesses: [4g]
     targets: [viber/call]
     technique: silence
+    words: Calls of Viber stop on 4G
     source: nobody, it is a test
 """
 

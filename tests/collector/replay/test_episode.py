@@ -61,6 +61,16 @@ def test_of_two_phases_the_first_counts() -> None:
         ("198.18.0.0/17", "198.18.0.0/30", "room for lines"),
         ("198.18.0.0/17", "198.18.0.1/17", "must be one such as"),
         ("lost: 5", "lost: 500", "whole number from 1 to 100"),
+        (
+            'stands: "2016-01-12T00:00"',
+            'stands: "2016-03-01T00:00"',
+            "`stands` must be later than `since`, and not later",
+        ),
+        (
+            'stands: "2016-01-12T00:00"',
+            'stands: "2016-01-01T00:00"',
+            "`stands` must be later than `since`, and not later",
+        ),
     ],
 )
 def test_a_slip_is_told_with_its_line(old: str, new: str, said: str) -> None:
@@ -90,6 +100,7 @@ def test_what_is_shipped_can_be_told(name: str) -> None:
     known = {target.id for target in targets_file.packaged().targets}
     assert set(episode.targets) <= known
     assert len(episode.controls) >= 2
+    assert all(phase.words != phase.name and phase.source for phase in episode.phases)
     for phase in episode.phases:
         assert episode.since_ms <= phase.since_ms < phase.until_ms <= episode.until_ms
     benchmarks = ipaddress.ip_network("198.18.0.0/15")

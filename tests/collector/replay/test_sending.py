@@ -61,6 +61,20 @@ async def test_what_is_sent_stands_in_the_log_once(tmp_path: Path) -> None:
     assert len({record.key for record in records}) == len(EPISODE.lines) + len(EPISODE.controls)
 
 
+async def test_each_moment_waits_for_whoever_follows(tmp_path: Path) -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def followed() -> None:
+        seen.append(("followed", len(collector.records())))
+
+    async with serving(tmp_path, **PREPARED) as collector:  # type: ignore[arg-type]
+        await sent_to(collector, reached=lambda at_ms: seen.append(("reached", at_ms)), followed=followed)
+        stored = len(collector.records())
+    (_, before), first, (_, between), second = seen
+    assert [first, second] == [("reached", at_ms + 3_599_999) for at_ms in WHEN]
+    assert before == 0 < between < stored
+
+
 @pytest.mark.parametrize(
     ("lacks", "said"),
     [
