@@ -46,6 +46,8 @@ from collector.judging.evidence import TargetFiles
 from collector.judging.forgetting import Forgetting, forget
 from collector.judging.frozen import Frozen
 from collector.judging.index import SqliteIndex
+from collector.judging.process.messages import Start
+from collector.judging.process.parent import JudgingProcess
 from collector.judging.projector import Projector
 from collector.judging.retention import Retention
 from collector.judging.rules import Rules
@@ -131,11 +133,17 @@ def require_log(data: Path) -> None:
 
 @contextmanager
 def opened(
-    options: Options, rules: Rules, clock: Callable[[], int] | None = None, told: Sequence[Told] = ()
+    options: Options,
+    rules: Rules,
+    clock: Callable[[], int] | None = None,
+    told: Sequence[Told] = (),
+    *,
+    apart: bool = False,
 ) -> Iterator[Parts]:
     """The parts of a collector; closes the files at the end. Raises UserError.
 
     `clock` gives the time in ms; None: this machine's. Another one is for what is simulated, as is what is `told`.
+    `apart`: it judges in a process of its own while it runs, by the rules of this version whatever `rules` are.
     """
     trusted = options.trust_clock or clock is not None
     clock = clock or now_ms
@@ -152,14 +160,10 @@ def opened(
         nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
         key, lines = collector_key.load_or_create(options.data), pseudonyms.load_or_create(options.data)
-        blocked = _blocked(options.data)
-        who: _Who = {"told": options.simulated, "blocked": blocked}
-        rest = _rest(options, log, index, warehouse, frozen, metrics)
-        forgetting = Forgetting(options.data / LOG_DIRECTORY, log, frozen, key.key, key.sign)
-        keeping: _Keeping = {"frozen": frozen, "at_rest": rest, "forget": partial(forget, forgetting, index, warehouse)}
-        projector = Projector(
-            log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **who, **keeping
-        )
+        working = _working(options, log, index, warehouse, frozen, metrics, key)
+        if apart:
+            working["elsewhere"] = _elsewhere(options, controls, log, index, warehouse)
+        projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **working)
         files = TargetFiles(kept, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
         points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__), told=told)
@@ -186,10 +190,10 @@ def opened(
             key=key,
             pseudonyms=lines,
             tickets=tickets,
-            signed_gets=SignedGets(controls, key, now_ms, blocked),
+            signed_gets=SignedGets(controls, key, now_ms, working["blocked"]),
             metrics=metrics,
             now_ms=clock,
-            blocked=blocked,
+            blocked=working["blocked"],
             forwarder=forwarder,
             simulated=options.simulated,
         )
@@ -202,12 +206,6 @@ def _own_clock(clock: Callable[[], int], log: Log, metrics: Metrics, *, trusted:
     if own.behind_ms():
         logger.warning(CLOCK_BEHIND)
     return own
-
-
-class _Keeping(TypedDict):
-    frozen: Frozen
-    at_rest: Callable[[], None]
-    forget: Callable[[Callable[[], None]], None]
 
 
 def _frozen(data: Path) -> Frozen:
@@ -234,9 +232,50 @@ def _rest(
     ).run
 
 
-class _Who(TypedDict):
+def _elsewhere(
+    options: Options, controls: frozenset[str], log: SqliteLog, index: SqliteIndex, warehouse: Warehouse
+) -> JudgingProcess:
+    """The process that judges for this one."""
+    start = Start(
+        log=str(options.data / LOG_DIRECTORY),
+        index=str(options.data / INDEX_FILE),
+        targets=str(options.data / TARGETS_DIRECTORY),
+        warehouse=str(options.data / WAREHOUSE_FILE),
+        controls=controls,
+        told=options.simulated,
+        is_ahead=warehouse.cursor() > log.latest(),
+    )
+    return JudgingProcess(start, warehouse, index)
+
+
+class _Working(TypedDict):
     told: bool
     blocked: Callable[[], frozenset[str]]
+    frozen: Frozen
+    at_rest: Callable[[], None]
+    forget: Callable[[Callable[[], None]], None]
+    elsewhere: JudgingProcess | None
+
+
+def _working(
+    options: Options,
+    log: SqliteLog,
+    index: SqliteIndex,
+    warehouse: Warehouse,
+    frozen: Frozen,
+    metrics: Metrics,
+    key: CollectorKey,
+) -> _Working:
+    """What a projector works with, beside what it keeps up. Raises UserError."""
+    forgetting = Forgetting(options.data / LOG_DIRECTORY, log, frozen, key.key, key.sign)
+    return {
+        "told": options.simulated,
+        "blocked": _blocked(options.data),
+        "frozen": frozen,
+        "at_rest": _rest(options, log, index, warehouse, frozen, metrics),
+        "forget": partial(forget, forgetting, index, warehouse),
+        "elsewhere": None,
+    }
 
 
 def _blocked(data: Path) -> Callable[[], frozenset[str]]:

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Measure one's own line and look at the result, all on this machine."""
     given = options(arguments)
     local = Local(options=given, once=arguments.once, port=arguments.port, probe=tuple(rest))
-    with opened(given, RULES) as parts:
+    with opened(given, RULES, apart=True) as parts:
         glance_at_log(given.data)
         return asyncio.run(measure(local, parts, say))
 

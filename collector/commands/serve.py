@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Receive batches until Ctrl-C or SIGTERM."""
     given = options(arguments)
-    with opened(given, RULES) as parts:
+    with opened(given, RULES, apart=True) as parts:
         glance_at_log(given.data)
         asyncio.run(_serve(parts, given, *host_and_port(arguments.listen)))
     return 0
