@@ -12,6 +12,7 @@ import asyncio
 import errno
 import fcntl
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,11 +24,11 @@ from typing import TypedDict
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from collector.facts import buckets, collector_key, pseudonyms
+from collector.facts import buckets, collector_key, operators, pseudonyms
 from collector.facts.buckets import Buckets
 from collector.facts.collector_key import CollectorKey
 from collector.facts.kept_targets import KeptTargets
-from collector.facts.networks import PrefixTable, read_networks
+from collector.facts.networks_file import TABLE_FILE, NetworksFile
 from collector.facts.own_clock import EARLIEST_MS, OwnClock
 from collector.facts.pseudonyms import Pseudonyms
 from collector.front.batches import Ingest
@@ -73,7 +74,7 @@ INDEX_FILE, WAREHOUSE_FILE = "index.sqlite", "warehouse.duckdb"
 OLD_LOG_FILE = "log.sqlite"  # of a directory that was not opened since the log has a file a day
 OURS = (
     *("lock", "log*", "targets", "index*", "warehouse*", "*.token", "*.secret", "*.key"),
-    *("networks.csv", "page.html", "probe"),
+    *("networks.csv", TABLE_FILE, "page.html", "probe"),
 )
 
 
@@ -104,6 +105,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     controls: frozenset[str]
     key: CollectorKey
     pseudonyms: Pseudonyms
+    networks: NetworksFile
     tickets: Tickets
     signed_gets: SignedGets
     metrics: Metrics
@@ -147,11 +149,11 @@ def opened(
     """
     trusted = options.trust_clock or clock is not None
     clock = clock or now_ms
-    networks = PrefixTable() if options.networks is None else read_networks(options.networks)
     targets = targets_file.packaged() if options.targets is None else targets_file.load(options.targets)
     controls = control_keys(options.control_keys)
     proxies = read_prefixes(options.trusted_proxies)
     metrics = Metrics(CollectorRegistry())
+    networks = _networks(options, clock, metrics)
     with (
         held(options.data),
         closing(_log(options.data, kept := KeptTargets(options.data / TARGETS_DIRECTORY))) as log,
@@ -167,7 +169,7 @@ def opened(
         files = TargetFiles(kept, targets_file.parse)
         ids = frozenset(target.id for target in targets.targets)
         points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__), told=told)
-        vitals = Vitals(log, warehouse, targets, metrics.registry, clock)
+        vitals = Vitals(log, warehouse, targets, metrics.registry, clock, networks.age_ms)
         forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
         own = _own_clock(clock, log, metrics, trusted=trusted)
         sources = Buckets(options.data / buckets.FILE, clock)
@@ -189,6 +191,7 @@ def opened(
             controls=controls,
             key=key,
             pseudonyms=lines,
+            networks=networks,
             tickets=tickets,
             signed_gets=SignedGets(controls, key, now_ms, working["blocked"]),
             metrics=metrics,
@@ -246,6 +249,19 @@ def _elsewhere(
         is_ahead=warehouse.cursor() > log.latest(),
     )
     return JudgingProcess(start, warehouse, index)
+
+
+def _networks(options: Options, clock: Callable[[], int], metrics: Metrics) -> NetworksFile:
+    """The table of networks that was named; else the data directory's own, which may lack. Raises UserError."""
+    own = options.data / TABLE_FILE
+    path = options.networks or own
+    networks = NetworksFile(path, operators.packaged(), clock, optional=path == own)
+    metrics.networks_age.set_function(lambda: _seconds(networks.age_ms()))
+    return networks
+
+
+def _seconds(ms: int | None) -> float:
+    return math.nan if ms is None else ms / 1000
 
 
 class _Working(TypedDict):

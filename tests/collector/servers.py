@@ -16,6 +16,7 @@ from collector.facts.buckets import Buckets
 from collector.facts.collector_key import CollectorKey
 from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import Prefix, PrefixTable
+from collector.facts.networks_file import TABLE_FILE, NetworksFile
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
 from collector.front.door import Door
@@ -133,6 +134,7 @@ async def serving(
         projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=parse)
         key = CollectorKey(bytes(32))
         table = PrefixTable(networks, cgn)
+        path = directory / TABLE_FILE
         buckets = Buckets(directory / "buckets.key", clock)
         tickets = Tickets(table, buckets, key, clock, proxies)
         origins = Origins(table, buckets, tickets, proxies)
@@ -149,6 +151,7 @@ async def serving(
             targets=targets,
             controls=controls,
             key=key,
+            networks=NetworksFile(path, (), clock, optional=True),
             tickets=tickets,
             signed_gets=SignedGets(controls, key, clock),
             pseudonyms=PSEUDONYMS,
