@@ -166,9 +166,7 @@ def opened(
         if apart:
             working["elsewhere"] = _elsewhere(options, controls, log, index, warehouse)
         projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **working)
-        files = TargetFiles(kept, targets_file.parse)
-        ids = frozenset(target.id for target in targets.targets)
-        points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__), told=told)
+        points = _points(warehouse, rules, kept, lines, targets, told)
         vitals = Vitals(log, warehouse, targets, metrics.registry, clock, networks.age_ms)
         forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
         own = _own_clock(clock, log, metrics, trusted=trusted)
@@ -200,6 +198,19 @@ def opened(
             forwarder=forwarder,
             simulated=options.simulated,
         )
+
+
+def _points(
+    warehouse: Warehouse,
+    rules: Rules,
+    kept: KeptTargets,
+    lines: Pseudonyms,
+    targets: Targets,
+    told: Sequence[Told],
+) -> Points:
+    """What makes points for an InfluxDB."""
+    files, ids = TargetFiles(kept, targets_file.parse), frozenset(target.id for target in targets.targets)
+    return Points(warehouse, rules.cell, files, lines, ids, release_of(__version__), told=told)
 
 
 def _own_clock(clock: Callable[[], int], log: Log, metrics: Metrics, *, trusted: bool) -> OwnClock:
