@@ -16,8 +16,10 @@ from collector.facts.credits import of_header
 from collector.facts.published.publishers import DBIP
 from collector.front import exports as routes
 from collector.front.access import ACCESS, OwnerAccess
+from collector.front.connections import Site
 from collector.front.executors import add_executors
 from collector.front.exports import CREDITS_HEADER
+from collector.front.listening import open_socket
 from collector.front.refusals import in_json
 from collector.front.server import create_app, runner
 from collector.instance import Parts
@@ -48,7 +50,7 @@ async def listening(app: web.Application) -> AsyncIterator[Client]:
     served = runner(app)
     await served.setup()
     try:
-        await web.TCPSite(served, "127.0.0.1", 0).start()
+        await Site(served, open_socket("127.0.0.1", 0)).start()
         async with aiohttp.ClientSession() as session:
             yield Client(session, f"http://127.0.0.1:{served.addresses[0][1]}")
     finally:
