@@ -20,6 +20,7 @@ WAITING = (
     "tests/lab/test_world.py",
     "tests/probe/test_cli.py",
     "tests/opinion/test_opinion.py",
+    "tests/test_readme.py",
     "tests/test_packaging.py",
 )
 COMPUTING = (

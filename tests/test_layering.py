@@ -120,8 +120,7 @@ def collector(one: Import) -> bool:
 def grafana(one: Import) -> bool:
     """The dashboards take words and signs from where the product has them, and nothing that runs."""
     ours = under(one.target, "probe", "collector")
-    words = ("probe.model", "probe.explain", "collector.front.page", "collector.facts.published.publishers")
-    return not ours or under(one.target, *words)
+    return not ours or under(one.target, "probe.model", "probe.explain", "collector.front.page")
 
 
 def below_handshakes(one: Import) -> bool:

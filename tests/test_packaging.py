@@ -1,7 +1,7 @@
 """The wheel works where nothing but what it declares is installed; an editable install finds the same targets.
 
 Nothing is fetched: the wheel is built by the hatchling that is here, and an environment's packages are links to
-those of this one, just the ones that the metadata asks for.
+those of this one, just the ones that the metadata asks for (environments.py).
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-import venv
 import zipfile
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from tests.environments import made, needed
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[1]
-SITE = Path("lib") / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
 
 def run(*command: object, cwd: Path = ROOT) -> str:
@@ -45,35 +43,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
     """A virtual environment with the wheel and what it needs, and no extras."""
     directory = tmp_path_factory.mktemp("environment")
-    venv.create(directory, symlinks=True)
-    for name in needed("ringback"):
-        link(name, directory / SITE)
+    made(directory, needed("ringback"))
     install = ("install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", wheel)
     run(sys.executable, "-m", "pip", "--python", directory / "bin" / "python", *install)
     return directory
-
-
-def needed(name: str) -> set[str]:
-    """What a distribution requires without extras, and what those require."""
-    found: set[str] = set()
-    asked = [(name, "")]
-    while asked:
-        current, extra = asked.pop()
-        for requirement in map(Requirement, metadata.requires(current) or []):
-            if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
-                continue
-            if requirement.name not in found:
-                found.add(requirement.name)
-                asked += [(requirement.name, each) for each in ("", *requirement.extras)]
-    return found
-
-
-def link(name: str, site: Path) -> None:
-    """Makes an installed distribution visible in another environment."""
-    distribution = metadata.distribution(name)
-    for top in {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "__pycache__")}:
-        if not (site / top).exists():
-            (site / top).symlink_to(Path(str(distribution.locate_file(top))))
 
 
 def test_the_wheel_holds_targets_licence_and_types(wheel: Path) -> None:

@@ -10,7 +10,7 @@ from collector.judging.quarantine import Identity, Quarantine
 from collector.judging.rows import JudgedRow
 from collector.judging.rules import Rules
 from collector.judging.sums import Sums
-from collector.warehouse.interface import Hour, Warehouse
+from collector.warehouse.store import Hour, Warehouse
 from collector.warehouse.tables import (
     QUARANTINE_COLUMNS,
     SHARE_COLUMNS,

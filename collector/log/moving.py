@@ -17,9 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from collector.log import Entry, Envelope, segment
-from collector.log.reading import ID_FILE
 from collector.log.segment import Segment, day_of
-from collector.log.sqlite import SqliteLog
+from collector.log.sqlite import ID_FILE, SqliteLog
 from probe import durable
 from probe.failure import UserError
 from probe.model import Network

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from collector.facts.credits import Credit
 from collector.front.page import drawing, headline
 from collector.front.page.look import LOOKS, RELAY_REACHED
 from collector.front.page.overview import overview
@@ -35,13 +34,10 @@ MEANINGS = {
 
 
 class Instance(Struct, frozen=True):
-    """The collector that the page is of: whether it only takes what is simulated; how many batches are not judged; whom
-    the names of networks are of.
-    """
+    """The collector that the page is of: whether it only takes what is simulated; how many batches are not judged."""
 
     simulated: bool = False
     behind: Callable[[], int] = lambda: 0
-    credits: Callable[[], tuple[Credit, ...]] = tuple
 
 
 def render(
@@ -71,7 +67,6 @@ def render(
         last_hour=summary.last_hour,
         full=full,
         notice=notice,
-        credits=instance.credits(),
         lines_floor=LINES_FLOOR,
         meanings=[(LOOKS[state], text) for state, text in MEANINGS.items()],
         relay=RELAY_REACHED,

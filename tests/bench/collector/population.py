@@ -150,8 +150,6 @@ def _episode(targets: Sequence[Target]) -> Episode:
     return Episode(
         name="bench",
         title="Bench",
-        country=None,
-        stands_ms=LONGEST_MS,
         since_ms=0,
         until_ms=LONGEST_MS,
         controls=tuple(Line(name=f"control{n}", place=places[n], address="", control=True) for n in range(2)),

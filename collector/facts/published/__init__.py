@@ -1,1 +1,0 @@
-"""Tables of networks that others publish: fetched, read, and made into one of ours."""
