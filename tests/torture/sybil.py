@@ -1,8 +1,10 @@
 """T12: a thousand fresh keys of three networks change nothing of what is public, byte for byte.
 
 Two collectors hear the same volunteers over ten days, with a ticket before each cycle, and one of them hears the liars
-too: keys that measure on six days, at sources in the volunteers' own networks, and say the contrary of what is so. The
-volunteers are ten on 4G behind three /24s, and five on ADSL; what they say is public. Only the clock is the story's.
+too: keys that measure on six days, at sources in the volunteers' own networks, and say the contrary of what is so: once
+on each day, and all that they say on the last. The volunteers are ten on 4G behind three /24s, and five on ADSL; what
+they say is public. Their batches come through the door, the liars' are written into the log as the door would, for
+there are thousands. Only the clock is the story's.
 """
 
 from __future__ import annotations
@@ -19,12 +21,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from collector.facts.standing import DAY_MS, DAYS
+from collector.facts import buckets
+from collector.facts.buckets import Buckets, packed
+from collector.facts.networks import Networks, read_networks
+from collector.facts.standing import DAY_MS, DAYS, day_of
 from collector.front.batches import CONTENT_TYPE
 from collector.front.listening import address_of, listening, open_socket
 from collector.front.tickets import HEADER
 from collector.instance import Options, Parts, judged, opened
 from collector.judging.rules import RULES
+from collector.log import Envelope
 from collector.package.export import Order, export
 from collector.package.origin import RunningCollector
 from collector.package.source import Wanted
@@ -118,7 +124,8 @@ async def told(data: Path, others: Sequence[Someone], days: int = FRESH_DAYS) ->
     options = Options(data=data / "store", networks=data / "networks.csv", trusted_proxies=("127.0.0.1/32",))
     with opened(options, RULES, clock) as parts, open_socket("127.0.0.1", 0) as sock:
         async with listening(parts, options, sock), aiohttp.ClientSession() as session:
-            story, honest = Story(parts, address_of(sock), clock, session), volunteers()
+            places = Places(read_networks(data / "networks.csv"), Buckets(data / "store" / buckets.FILE, clock))
+            story, honest = Story(parts, address_of(sock), clock, session, places), volunteers()
             for day in range(STORY_DAYS + 1):
                 clock.now = START_MS + day * DAY_MS
                 await story.day([*honest, *(others if day >= STORY_DAYS - days else [])])
@@ -132,11 +139,23 @@ def _prepare(data: Path) -> None:
     (data / "networks.csv").write_text(TABLE)
 
 
+class Places(Struct, frozen=True):
+    """Where sources are, as the door finds it."""
+
+    networks: Networks
+    buckets: Buckets
+
+    def envelope(self, address: str, body: bytes, received_ms: int) -> Envelope:
+        held = self.buckets.of(address).held(day_of(received_ms))
+        network = self.networks.lookup(address)
+        return Envelope(received_ms=received_ms, network=network, named={}, bucket=packed(held), body=body)
+
+
 class Story:
     """A collector at `url`, whose clock is set, and who sends to it and asks it."""
 
-    def __init__(self, parts: Parts, url: str, clock: Clock, session: aiohttp.ClientSession) -> None:
-        self._parts, self._url, self._clock, self._session = parts, url, clock, session
+    def __init__(self, parts: Parts, url: str, clock: Clock, session: aiohttp.ClientSession, places: Places) -> None:
+        self._parts, self._url, self._clock, self._session, self._places = parts, url, clock, session, places
         self._lies = itertools.cycle([each for each in genuine() if _failed(each)])
 
     async def day(self, lines: Sequence[Someone]) -> None:
@@ -145,9 +164,10 @@ class Story:
 
         async def send() -> None:
             for each in left:
-                await self._send(each, self._seen(each))
+                await (self._send if each.honest else self._write)(each, self._seen(each))
 
         await asyncio.gather(*(send() for _ in range(AT_ONCE)))
+        self._parts.projector.announce()
 
     def _seen(self, line: Someone) -> list[Measurement]:
         """What an honest line sees; a liar says in the same words what others saw who were interfered with."""
@@ -158,8 +178,9 @@ class Story:
         seen = made.measurements
         if not line.honest:
             seen = [replace(next(self._lies), link=seen[0].link) for _ in range(LOOKS)]
-        elif now_ms < LAST_MS:  # nothing is looked at but the line itself
-            seen = [replace(seen[0], resolutions=(), attempts=(), sweeps=())] * LOOKS
+        if now_ms < LAST_MS:  # little is looked at but the line itself
+            only = replace(seen[0], resolutions=(), attempts=(), sweeps=())
+            seen = [only] * LOOKS if line.honest else [seen[0], *[only] * (LOOKS - 1)]
         return [
             replace(each, uid=line.volunteer.number(), simulated=False, started_ms=now_ms + n, clock_offset_ms=0)
             for n, each in enumerate(seen)
@@ -182,6 +203,11 @@ class Story:
         headers = {"Content-Type": CONTENT_TYPE, "X-Forwarded-For": line.address}
         async with self._session.post(f"{self._url}/v1/batches", data=data, headers=headers) as answer:
             assert answer.status == 200, await answer.text()
+
+    async def _write(self, line: Someone, seen: Sequence[Measurement]) -> None:
+        now_ms = self._clock.now
+        body = line.volunteer.seal(seen, now_ms, self._parts.targets.digest)
+        await self._parts.log.append(self._places.envelope(line.address, body, now_ms), now_ms)
 
     async def _ticket(self, line: Someone) -> Ticket:
         url = f"{self._url}/v1/targets?key={line.volunteer.key}&nonce={line.volunteer.number()}"
