@@ -150,8 +150,10 @@ def _episode(targets: Sequence[Target]) -> Episode:
     return Episode(
         name="bench",
         title="Bench",
+        country=None,
         since_ms=0,
         until_ms=LONGEST_MS,
+        stands_ms=LONGEST_MS,
         controls=tuple(Line(name=f"control{n}", place=places[n], address="", control=True) for n in range(2)),
         lines=tuple(line for number, place in enumerate(places) for line in _lines(place, ACCESSES[number % 5])),
         targets=tuple(target.id for target in targets),
