@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from collector.judging.quarantine import Identity, Quarantine
+from collector.judging.quarantine import Identity
 from collector.judging.rows import JudgedRow
-from collector.judging.rules import Rules
-from collector.judging.sums import Sums
+from collector.warehouse.owed import Owed
 from collector.warehouse.store import Hour, Warehouse
 from collector.warehouse.tables import (
     QUARANTINE_COLUMNS,
@@ -72,34 +71,39 @@ def _standing(warehouse: Warehouse, where: str, columns: list[list[object]]) -> 
     return Standing(kept, held)
 
 
-def difference(
-    rules: Rules, quarantine: Quarantine, warehouse: Warehouse, found: Mapping[Identity, JudgedRow], standing: Standing
-) -> Change:
-    """What is to change so that what was found stands, and of all whose places were looked up nothing else."""
+def difference(found: Mapping[Identity, JudgedRow], standing: Standing) -> Change:
+    """What is to change so that what was found stands, and of all whose places were looked up nothing else.
+
+    Where lines are counted, the sums are owed from then on.
+    """
     before = {row for rows in standing.kept.values() for row in rows}
     after = {row.kept for row in found.values()}
     went, came = before - after, [row.kept for row in found.values() if row.kept not in before]
     seen = {row.verdict for row in went}
-    sums = Sums(rules, quarantine, warehouse, went, came)
     was_held = {row for rows in standing.quarantine.values() for row in rows}
     is_held = {row.quarantine for row in found.values() if row.quarantine is not None}
-    cells, failing, steps = sums.cells(), sums.failing(), sums.steps()
     gone = {
         "verdict": tuple(map(_place, went)),
         "quarantine": tuple((row.target, row.hour, row.key, row.uid) for row in was_held - is_held),
-        "cell": cells.gone,
-        "failing": failing.gone,
-        "step": steps.gone,
     }
     return Change(
         verdicts=tuple(row for row in came if row.verdict not in seen),
         quiet=tuple(row for row in came if row.verdict in seen),
-        cells=cells.rows,
-        failing=failing.rows,
-        steps=steps.rows,
         quarantine=tuple(is_held - was_held),
         gone={table: keys for table, keys in gone.items() if keys},
+        owed=_owed((*went, *came)),
     )
+
+
+def _owed(changed: Iterable[Kept]) -> tuple[Owed, ...]:
+    """The places where these are counted. Controls are not lines."""
+    return tuple(sorted({_owed_by(row) for row in changed if not row.verdict.is_control}))
+
+
+def _owed_by(row: Kept) -> Owed:
+    one = row.verdict
+    place = (one.target, one.hour, one.country, one.asn, one.operator, one.access, one.simulated)
+    return Owed(*place, told=one.established, failing=bool(row.share.failing))
 
 
 def _place(row: Kept) -> Place:

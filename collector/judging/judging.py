@@ -58,7 +58,7 @@ class Judging:
         again = self._affected.by(lines, warehouse) | self._affected.since(warehouse)
         found = self._judged(records, again, warehouse)
         rows = {(r.measurement.target, r.hour, *identity(r)) for r in lines if not self._is_frozen(r.hour)}
-        return difference(self._rules, self._quarantine, warehouse, found, standing_at(warehouse, found, rows))
+        return difference(found, standing_at(warehouse, found, rows))
 
     def hours(self, hours: Iterable[Hour], warehouse: Warehouse) -> Change:
         """All that is to stand in these hours; what stands there and is not measured any more goes."""
@@ -66,7 +66,7 @@ class Judging:
         hours = list(hours)
         records = (record for hour in hours for record in self._gatherer.records(*hour))
         found = self._judged(records, set(), warehouse)
-        return difference(self._rules, self._quarantine, warehouse, found, standing_in(warehouse, hours))
+        return difference(found, standing_in(warehouse, hours))
 
     def settled(self) -> None:
         """The change that was last told is made."""

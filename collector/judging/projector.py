@@ -25,6 +25,7 @@ from collector.judging.judging import Judging, held
 from collector.judging.kept_standing import KeptStanding
 from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
+from collector.judging.summing import Summing
 from collector.judging.unblocked import Unblocked, with_heirs
 from collector.judging.who_counts import RECKONING, TOLD_RECKONING
 from collector.log import Log, Record
@@ -99,6 +100,7 @@ class Projector:
             go_on=self._go_on,
             is_frozen=self._frozen.holds,
         )
+        self._summing = Summing(rules, self._quarantine)
         self._changed = ChangedBasis(self._index, self._standing, self._files, self._frozen, self._go_on)
         self._begun = False
         # As after an older backup was restored. Asked before more is received, which would hide it.
@@ -135,6 +137,8 @@ class Projector:
         self._settle_basis()
         consumed = self._take_in(limit)
         again = self._judge_again() if consumed < limit else 0
+        if consumed < limit or self._summing.is_due:
+            self._sum_up(self._warehouse)
         self.lag = self._log.latest() - self._warehouse.cursor()
         if not consumed + again:
             self._at_rest()
@@ -150,10 +154,15 @@ class Projector:
         change = self._judging.change(lines, counting, self._warehouse)
         if change != Change() or arrived.position > cursor:
             self._warehouse.put(change, arrived.position)
+            self._summing.judged(change)
         self._judging.settled()
         if len(arrived.counting) == len(arrived.records):  # else it is asked anew what counted before counts no more
             self._standing.settled(self._warehouse.cursor())
         return arrived.position - cursor
+
+    def _sum_up(self, warehouse: Warehouse) -> None:
+        for change in self._summing.changes(warehouse):
+            warehouse.put(change, warehouse.cursor())
 
     def _judge_again(self) -> int:
         hours = self._warehouse.next_waiting(AGAIN)
@@ -232,6 +241,7 @@ class Projector:
             for chunk in _chunks(sorted(hours), HOURS):
                 warehouse.put(self._judging.hours(chunk, warehouse), 0)
                 self._judging.settled()
+                self._sum_up(warehouse)
             warehouse.put(Change(), cursor)
             self._judging.forget()
         finally:

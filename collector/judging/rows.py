@@ -82,23 +82,21 @@ def _kept(case: Case, verdict: Verdict, access: Access, share: Share) -> Kept:
 # --- What it adds to its hour -------------------------------------------------------------------------------------
 
 
-def verdict_of(kept: Kept) -> Verdict:
-    """As far as a cell asks for it."""
-    row = kept.verdict
-    paths = _PATHS.decode(kept.share.paths) if kept.share.paths else ()
+def verdict_of(target: str, state: str, mechanism: str | None, rule: str, paths: str | None) -> Verdict:
+    """As far as a cell asks for it; so those of many lines are the same."""
     return Verdict(
-        target=row.target,
-        state=State(row.state),
-        mechanism=row.mechanism,
+        target=target,
+        state=State(state),
+        mechanism=mechanism,
         depth=None,
         grade=None,
         step=None,
-        rule=row.rule,
-        rules_version=row.rules_version,
-        reason=row.reason,
-        uid=row.uid,
-        round=row.round,
-        paths=tuple(_attempt_verdict(path) for path in paths),
+        rule=rule,
+        rules_version=0,
+        reason="",
+        uid="",
+        round=1,
+        paths=tuple(_attempt_verdict(path) for path in (_PATHS.decode(paths) if paths else ())),
     )
 
 

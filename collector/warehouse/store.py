@@ -20,7 +20,7 @@ from msgspec import Struct
 from collector.damaged import set_aside
 from collector.isolation import Faults
 from collector.warehouse import basis as bases
-from collector.warehouse import outbox, waiting
+from collector.warehouse import outbox, owed, waiting
 from collector.warehouse.basis import SCHEMA, Basis
 from collector.warehouse.readers import Readers
 from collector.warehouse.tables import (
@@ -316,6 +316,8 @@ def _put(connection: duckdb.DuckDBPyConnection, change: Change, cursor: int) -> 
         quiet = table.keys([kept_values(row) for row in change.quiet]) if table.name == "verdict" else ()
         touched = {*gone, *table.keys(rows)}.difference(quiet)
         places |= {(str(key[0]), int(str(key[1]))) for key in touched}
+    owed.note(connection, change.owed)
+    owed.done(connection, change.summed)
     outbox.note(connection, sorted(places), [verdict_values(row.verdict) for row in change.verdicts], left)
     connection.execute("UPDATE meta SET cursor = $1", [cursor])
 
@@ -387,6 +389,7 @@ def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     for table in TABLES:
         connection.execute(_create(table.name, table.columns))
     connection.execute(_create("waiting", waiting.COLUMNS))
+    connection.execute(_create("owed", owed.COLUMNS))
     outbox.lay_out(connection)
     connection.execute("INSERT INTO meta (schema, cursor, apart, marks) VALUES ($1, 0, [], 0)", [SCHEMA])
     connection.commit()

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from collector.facts.standing import sighting
 from collector.log import Record
+from collector.warehouse.owed import Owed
 from probe.model import Access, Cell, State, Verdict
 
 VERDICT_COLUMNS = {
@@ -270,6 +271,8 @@ class Change(Struct, frozen=True, kw_only=True):
     steps: tuple[StepRow, ...] = ()
     quarantine: tuple[QuarantineRow, ...] = ()
     gone: dict[str, tuple[tuple[str | int | bool, ...], ...]] = {}
+    owed: tuple[Owed, ...] = ()  # sums that are to follow
+    summed: tuple[tuple[str, int], ...] = ()  # (target, hour) in which what was owed comes with this
 
     @property
     def rows(self) -> int:

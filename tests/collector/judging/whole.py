@@ -27,7 +27,7 @@ from probe.judge.evidence import CALIBRATION_MS, NEAR_MS, Evidence, Neighbours, 
 from probe.judge.in_time import Control, FailureSpan, Look, one_of_each_cycle
 from probe.judge.looks import LooksOfOne, Window
 from probe.judge.voices import VOICES
-from probe.model import HOUR_MS, Access, ControlMeasurement, Network
+from probe.model import HOUR_MS, Access, ControlMeasurement, Network, Verdict
 
 Content = dict[str, list[tuple[Any, ...]]]
 
@@ -175,8 +175,13 @@ def _heard(row: Kept) -> Heard:
     return Heard(network=network, key=v.key, order=order, received_ms=received_ms, line=_line(row))
 
 
+def _verdict_of(row: Kept) -> Verdict:
+    one = row.verdict
+    return verdict_of(one.target, one.state, one.mechanism, one.rule, row.share.paths)
+
+
 def _line(row: Kept) -> Line:
-    return Line(verdict=verdict_of(row), established=row.verdict.established, bucket=row.verdict.bucket)
+    return Line(verdict=_verdict_of(row), established=row.verdict.established, bucket=row.verdict.bucket)
 
 
 def _cell(

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
+from collector.judging.quarantine import Quarantine
+from collector.judging.summing import Summing
 from collector.judging.who_counts import WhoCounts
 from collector.log import Record
 from collector.warehouse import privacy_floor, questions
@@ -101,6 +103,8 @@ def warehouse_of(made: dict[str, tuple[Record, Subscriber]]) -> Warehouse:
     )
     records, warehouse = log.all(), Warehouse(None)
     warehouse.put(judging_of(log, who=who, rules=COUNTING).change(records, records, warehouse), 1)
+    for sums in Summing(COUNTING, Quarantine()).changes(warehouse):
+        warehouse.put(sums, 1)
     return warehouse
 
 
