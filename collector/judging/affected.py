@@ -86,8 +86,7 @@ class Affected:
     def _second_rounds(self, lines: Iterable[Record]) -> set[Asker]:
         """A first round that comes late changes the second."""
         first = {(r.key, r.measurement.cycle, r.measurement.target) for r in lines if r.measurement.round == 1}
-        siblings = (r for place in sorted(first) for r in self._index.siblings(*place))
-        return {named(r) for r in siblings if r.measurement.round == 2}
+        return {named(r) for place in sorted(first) for r in self._index.siblings(*place, round=2)}
 
     def _of_controls(self, controls: Iterable[Record], warehouse: Warehouse) -> set[Asker]:
         seen = [r for r in controls if r.clock_known]

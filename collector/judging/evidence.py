@@ -279,8 +279,8 @@ class Gatherer:
         measurement = record.measurement
         if measurement.round != 2:
             return None
-        siblings = self._bearing(self._index.siblings(record.key, measurement.cycle, measurement.target))
-        first = [r for r in siblings if r.measurement.round == 1 and r.measurement.simulated == measurement.simulated]
+        siblings = self._bearing(self._index.siblings(record.key, measurement.cycle, measurement.target, round=1))
+        first = [r for r in siblings if r.measurement.simulated == measurement.simulated]
         first.sort(key=lambda r: (r.started_ms, r.measurement.uid))
         return first[0].measurement if first else None
 

@@ -85,8 +85,8 @@ class Index(Protocol):
         """The measurements of one target with since_ms ≤ started_ms < until_ms."""
         ...
 
-    def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
-        """The rounds of one target, or of all, in one cycle of one probe."""
+    def siblings(self, key: str, cycle: str, target: str | None = None, round: int | None = None) -> list[Record]:
+        """The rounds of one target, or of all, in one cycle of one probe; or only the first or second."""
         ...
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
@@ -310,15 +310,15 @@ class SqliteIndex:
         found = self._lines(f"FROM measurement WHERE {where}", target, since_ms, until_ms)
         return sorted(self._records(found), key=_by_start)
 
-    def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
-        word = (bytes.fromhex(key), bytes.fromhex(cycle))
+    def siblings(self, key: str, cycle: str, target: str | None = None, round: int | None = None) -> list[Record]:
+        given: list[str | bytes | int] = [bytes.fromhex(key), bytes.fromhex(cycle)]
         named = "SELECT c.id FROM cycle AS c JOIN probe AS p ON p.id = c.probe WHERE p.key = ? AND c.word = ?"
         where = f"FROM measurement INDEXED BY measurement_by_cycle WHERE cycle = ({named})"
-        if target is None:
-            found = self._lines(where, *word)
-        else:
-            found = self._lines(f"{where} AND target = (SELECT id FROM target WHERE name = ?)", *word, target)
-        return sorted(self._records(found), key=_by_round)
+        if target is not None:
+            where, given = f"{where} AND target = (SELECT id FROM target WHERE name = ?)", [*given, target]
+        if round is not None:
+            where, given = f"{where} AND round = ?", [*given, round]
+        return sorted(self._records(self._lines(where, *given)), key=_by_round)
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
         where = "probe = (SELECT id FROM probe WHERE key = ?) AND started_ms >= ? AND started_ms < ?"
@@ -375,7 +375,12 @@ class SqliteIndex:
     def _lines_at(self, position: int) -> list[int]:
         try:
             batch = self._batches.at(position)
-            return [position * LINES + number for number in batch.numbers if self._is_in(batch, number)]
+            if self._freezes.all:
+                numbers = [number for number in batch.numbers if self._is_in(batch, number)]
+            else:
+                lost = set(self._lines("FROM unreadable WHERE position = ?", position))
+                numbers = [number for number in batch.numbers if number not in lost]
+            return [position * LINES + number for number in numbers]
         except Unreadable as error:
             return list(self._damaged_at(position, error))
 

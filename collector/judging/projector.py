@@ -1,7 +1,8 @@
 """The projector: log → index → judge → warehouse. What it makes follows from the set of envelopes and nothing else.
 
 Not from their order, not from how often they were received, nor from when this ran or was stopped: whom an arrival
-concerns is judged again from the index, and what that changes is written together with the cursor, in one transaction.
+concerns is judged again from the index, and what that changes is written together with the cursor, in one transaction,
+with what is owed to the sums from then on (summing.py).
 """
 
 from __future__ import annotations

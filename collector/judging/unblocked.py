@@ -36,8 +36,8 @@ class Unblocked:
     def during(self, target: str, since_ms: int, until_ms: int) -> list[Record]:
         return self._of_others(self.everybody.during(target, since_ms, until_ms))
 
-    def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
-        return [] if key in self.keys else self.everybody.siblings(key, cycle, target)
+    def siblings(self, key: str, cycle: str, target: str | None = None, round: int | None = None) -> list[Record]:
+        return [] if key in self.keys else self.everybody.siblings(key, cycle, target, round)
 
     def by_keys(self, keys: Collection[str], since_ms: int, until_ms: int, target: str | None = None) -> list[Record]:
         return self.everybody.by_keys([key for key in keys if key not in self.keys], since_ms, until_ms, target)

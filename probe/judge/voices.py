@@ -19,11 +19,12 @@ L = TypeVar("L", bound=Hashable)
 class Votes(Generic[L]):
     """The voices of each source, and in `heard` those of all together."""
 
-    def __init__(self, by_source: Mapping[Hashable, Counter[L]]) -> None:
+    def __init__(self, by_source: Mapping[Hashable, Mapping[L, int]]) -> None:
         self._by_source = by_source
         self.heard: Counter[L] = Counter()
         for counts in by_source.values():
-            self.heard.update(counts)
+            for label, voices in counts.items():
+                self.heard[label] += voices
 
     def sources(self, labels: Set[L]) -> int:
         """How many sources say one of these."""
@@ -31,21 +32,22 @@ class Votes(Generic[L]):
 
     def without(self, source: Hashable) -> Counter[L]:
         """What is heard when this source is left out."""
-        return self.heard - self._by_source.get(source, Counter())
+        own = self._by_source.get(source, {})
+        return Counter({label: rest for label, all_ in self.heard.items() if (rest := all_ - own.get(label, 0)) > 0})
 
 
 def votes(said: Iterable[tuple[Hashable, L]], order: Callable[[L], int | str]) -> Votes[L]:
     """The voices of pairs (source, what a line of it says)."""
-    lines: dict[Hashable, Counter[L]] = defaultdict(Counter)
+    lines: dict[Hashable, dict[L, int]] = defaultdict(dict)  # a Counter for each takes several times as long
     for source, label in said:
-        lines[source][label] += 1
+        lines[source][label] = lines[source].get(label, 0) + 1
     return Votes({source: _voices(counts, order) for source, counts in lines.items()})
 
 
-def _voices(counts: Counter[L], order: Callable[[L], int | str]) -> Counter[L]:
-    if counts.total() <= VOICES:
+def _voices(counts: Mapping[L, int], order: Callable[[L], int | str]) -> Mapping[L, int]:
+    if sum(counts.values()) <= VOICES:
         return counts
     first, *others = sorted(counts, key=lambda label: (-counts[label], order(label)))
     if others and counts[first] < 2 * counts[others[0]]:
-        return Counter((first, others[0]))
-    return Counter({first: VOICES})
+        return {first: 1, others[0]: 1}
+    return {first: VOICES}

@@ -92,8 +92,9 @@ class MemoryLog:
     def during(self, target: str, since_ms: int, until_ms: int) -> list[Record]:
         return [r for r in self.all() if r.measurement.target == target and since_ms <= r.started_ms < until_ms]
 
-    def siblings(self, key: str, cycle: str, target: str | None = None) -> list[Record]:
+    def siblings(self, key: str, cycle: str, target: str | None = None, round: int | None = None) -> list[Record]:
         same = [r for r in self.all() if (r.key, r.measurement.cycle) == (key, cycle)]
+        same = [r for r in same if round in (None, r.measurement.round)]
         found = [r for r in same if target in (None, r.measurement.target)]
         return sorted(found, key=lambda r: (r.measurement.round, r.measurement.uid))
 
