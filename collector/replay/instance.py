@@ -120,7 +120,7 @@ async def run(playback: Playback, parts: Parts, options: Options, clock: StoryCl
 
     The one proxy is this program, and it marks what it sends.
     """
-    for words in story.begins(playback.episode, playback.until_ms or playback.episode.until_ms):
+    for words in story.begins(playback.episode, playback.when[0], playback.until_ms or playback.episode.until_ms):
         say(words)
     with open_socket(HERE, playback.port or 0) as sock:
         async with listening(parts, options, sock), signalled() as stopped:

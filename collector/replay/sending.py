@@ -81,7 +81,7 @@ class Uploads:
     async def send(self, cycle: Cycle, targets: Targets) -> int:
         """Sends one line's batch; returns how many measurements are on the collector's disk because of it."""
         line = cycle.line
-        key = self._keys.setdefault(line.name, Key(self._secret, line))
+        key = self._keys.get(line.name) or self._keys.setdefault(line.name, Key(self._secret, line))
         headers = {"Content-Type": CONTENT_TYPE, "X-Forwarded-For": line.address}
         data = key.seal(cycle, targets)
         status, body = await self._post(data, headers)

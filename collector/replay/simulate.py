@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import random
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -181,6 +182,7 @@ def _attempt(endpoint: Endpoint, handshake: str, observations: Observations, *, 
     )
 
 
+@cache  # of the hosts of a targets file, each look asks again
 def service_address(host: str) -> str:
     """The address of a named service in the simulation."""
     digest = hashlib.sha256(host.encode()).digest()
@@ -246,6 +248,7 @@ def _end(measurements: tuple[Measurement, ...]) -> int:
     return max((each.started_ms for each in measurements), default=0) + MINUTE_MS // 2
 
 
+@cache
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

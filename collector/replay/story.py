@@ -9,13 +9,13 @@ from collector.influx.events import Event, Told
 from collector.replay.episode import Episode, Phase
 
 
-def begins(episode: Episode, until_ms: int) -> Iterator[str]:
-    """What it is going to show, up to a moment (ms)."""
+def begins(episode: Episode, since_ms: int, until_ms: int) -> Iterator[str]:
+    """What it is going to show between two moments (ms)."""
     yield f"{episode.title}. Everything in it is simulated: it says nothing about any real network."
-    shown = [phase for phase in episode.phases if phase.since_ms < until_ms]
+    shown = [phase for phase in episode.phases if phase.since_ms < until_ms and since_ms < phase.until_ms]
     yield from (f"  {_days(phase)}  {phase.words}" for phase in shown)
     if until_ms < episode.until_ms:
-        yield f"It is told up to {_date(until_ms)}; --until {_date(episode.until_ms)} tells all of it."
+        yield f"It ends on {_date(until_ms)}; --until {_date(episode.until_ms)} goes on to the end of the story."
 
 
 def events(episode: Episode) -> Iterator[Told]:

@@ -9,17 +9,20 @@ from tests.collector.replay.stories import small
 
 def test_it_begins_with_what_it_will_show() -> None:
     episode = small()
-    assert list(story.begins(episode, episode.stands_ms)) == [
+    assert list(story.begins(episode, episode.since_ms, episode.stands_ms)) == [
         "A small ban. Everything in it is simulated: it says nothing about any real network.",
         "  2016-01-10 to 2016-01-20  Calls of Viber stop on 4G",
-        "It is told up to 2016-01-12; --until 2016-02-01 tells all of it.",
+        "It ends on 2016-01-12; --until 2016-02-01 goes on to the end of the story.",
     ]
 
 
-def test_what_comes_later_than_it_is_told_is_not_announced() -> None:
+def test_only_phases_that_are_told_are_announced() -> None:
     episode = small()
-    assert len(list(story.begins(episode, moment_ms("2016-01-05")))) == 2
-    assert len(list(story.begins(episode, episode.until_ms))) == 2
+    later, ended = moment_ms("2016-01-05"), moment_ms("2016-01-20")
+    assert len(list(story.begins(episode, episode.since_ms, later))) == 2
+    assert len(list(story.begins(episode, episode.since_ms, episode.until_ms))) == 2
+    assert len(list(story.begins(episode, ended - 1, episode.until_ms))) == 2
+    assert len(list(story.begins(episode, ended, episode.until_ms))) == 1
 
 
 def test_the_shipped_ban_stands_in_the_ban() -> None:
