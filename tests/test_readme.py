@@ -18,6 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from probe import cli
+from probe.measuring.byte_budget import CYCLE_BYTES
+from probe.path.sweeps import SWEEP_BYTES
 from tests import environments
 from tests.patience import PATIENCE
 from tests.source import ROOT
@@ -112,6 +115,23 @@ def linked(page: Path) -> Iterator[Path]:
 
 def test_the_readme_is_short(readme: str) -> None:
     assert len(readme.splitlines()) <= MOST_LINES
+
+
+def test_what_a_month_costs_follows_from_the_limits(readme: str) -> None:
+    """A bound of each limited part: at the default interval, and as spared on a metered line."""
+    told = (ROOT / "docs" / "volunteers.md").read_text(encoding="utf-8")
+    default = cli.parser().parse_args(["run"]).interval
+    assert f"{CYCLE_BYTES / 1000:.0f} kB a cycle" in readme
+    assert f"at the default interval {monthly(CYCLE_BYTES, default)} a month" in readme
+    assert f"every {default:.0f} minutes" in told
+    assert f"| {CYCLE_BYTES / 1000:.0f} kB | {monthly(CYCLE_BYTES, default)} |" in told
+    assert f"| {SWEEP_BYTES / 1000:.0f} kB | {monthly(SWEEP_BYTES, default)} |" in told
+    assert f"`--interval 120` and `--max-bytes 64000` make the first row {monthly(64_000, 120)}." in told
+
+
+def monthly(cycle_bytes: int, interval_minutes: float) -> str:
+    cycles = 30 * 24 * 60 / interval_minutes
+    return f"{cycle_bytes * cycles / 1e6:.0f} MB"
 
 
 def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
