@@ -295,7 +295,7 @@ def _tighten(data: Path) -> None:
     """Closes to others what is ours in the directory; whatever else stands there is not touched."""
     loose = durable.tighten(path for pattern in OURS for path in data.glob(pattern))
     if loose:
-        logger.warning("Others on this machine could read %d files in %s until now.", loose, data)
+        logger.warning("Until now, others on this machine could read %d of the files in %s.", loose, data)
 
 
 @contextmanager

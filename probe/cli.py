@@ -336,7 +336,7 @@ def _limit(arguments: argparse.Namespace) -> int | None:
 
 def _whole(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number")
+        raise argparse.ArgumentTypeError(f"give a whole number, 0 or more, not {text!r}")
     return int(text)
 
 

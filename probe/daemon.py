@@ -145,7 +145,7 @@ def _prepare(directory: Path) -> None:
     except OSError as error:
         raise UserError(f"Cannot write in the data directory {directory}: {error.strerror}.") from error
     if loose:
-        logger.warning("Others on this machine could read %d files in %s until now.", loose, directory)
+        logger.warning("Until now, others on this machine could read %d of the files in %s.", loose, directory)
 
 
 def open_keys(options: Options) -> Keys:

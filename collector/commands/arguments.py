@@ -40,12 +40,12 @@ def add_outside(parser: argparse.ArgumentParser) -> None:
 
 def add_trust_clock(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--trust-clock", action="store_true", help="this machine's clock is right now; it was ahead before"
+        "--trust-clock", action="store_true", help="trust this machine's clock again after it was ahead"
     )
 
 
 def add_keep_bodies(parser: argparse.ArgumentParser) -> None:
-    words = f"for how long what was received is kept ({DAYS}; 0: for ever); what is concluded of it stays"
+    words = f"how long to keep what was received (default: {DAYS}; 0: for ever); conclusions stay"
     parser.add_argument("--keep-bodies", metavar="DAYS", type=_days, default=DAYS, help=words)
 
 

@@ -155,4 +155,4 @@ async def _caught_up(parts: Parts) -> None:
             await judged(parts, parts.log.latest())
     except TimeoutError:
         reason = parts.projector.error or "there is too much of it"
-        raise UserError(f"What was measured is kept but not yet judged ({reason}): start again to see it.") from None
+        raise UserError(f"The measurements are kept but not judged yet ({reason}): start again to see them.") from None

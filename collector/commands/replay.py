@@ -26,9 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--every", metavar="HOURS", type=_hours, default=24, help="how often lines measure (default 24)"
     )
     parser.add_argument(
-        "--since", metavar="DATE", type=moment, help="start, such as 2016-02-20 (default: the episode's)"
+        "--since", metavar="DATE", type=moment, help="start, such as 2016-02-20 (default: where the episode begins)"
     )
-    parser.add_argument("--until", metavar="DATE", type=moment, help="end (default: where the episode is worth a look)")
+    parser.add_argument(
+        "--until", metavar="DATE", type=moment, help="end, exclusive (default: the moment that the episode names)"
+    )
     parser.add_argument(
         "--speed", metavar="X", type=_speed, help="seconds of the story per second (default: as fast as it goes)"
     )
@@ -41,7 +43,11 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     until_ms = arguments.until or episode.stands_ms
     when = replay.moments(episode, arguments.every, arguments.since, until_ms)
     if arguments.prepare or not when:
-        say(instance.serve_words(arguments.data, episode, secret) if when else "Nothing is told in this interval.")
+        say(
+            instance.serve_words(arguments.data, episode, secret)
+            if when
+            else "The episode has nothing in this interval."
+        )
         return 0
     playback = instance.Playback(
         episode=episode,

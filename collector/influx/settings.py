@@ -27,12 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--influx-token-file",
         metavar="FILE",
         type=Path,
-        help=f"a token, for 1.x user:password; or in {TOKEN_VARIABLE}",
+        help=f"file with a token, for 1.x user:password; or in {TOKEN_VARIABLE}",
     )
     parser.add_argument("--influx-org", metavar="ORG", help=f"InfluxDB 2 only, or in {ORG_VARIABLE}")
     parser.add_argument("--influx-api", choices=tuple(APIS), default="v2", help="v2 for 1.8 and later, v1 for older")
     parser.add_argument(
-        "--influx-database", metavar="NAME", default=DATABASE, help=f"{DATABASE}; totals go to NAME_rollup"
+        "--influx-database",
+        metavar="NAME",
+        default=DATABASE,
+        help=f"database (default: {DATABASE}); totals go to NAME_rollup",
     )
 
 

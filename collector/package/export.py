@@ -64,7 +64,7 @@ def _tell_end(order: Order, files: list[Files], about: About, say: Say) -> None:
     if not any(each.rows for each in files):
         this, other = ("simulated", "without") if order.wanted.simulated else ("measured", "with")
         say(
-            f"It is empty: of what was {this} there and then, nothing may be shown. Choose another interval or"
+            f"It is empty: nothing {this} there in that period may be published. Choose another interval or"
             f" --country, or export {other} --simulated."
         )
     say(f"{order.out} is a data package; {DESCRIPTOR} says how to cite it.")

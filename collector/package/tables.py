@@ -63,7 +63,7 @@ VERDICTS = (
     Column("round", "integer", "1, or 2 for the second look at what was silent"),
     Column("declared", "string", "access as the volunteer said it"),
     Column("detected", "string", "access as the device showed it"),
-    Column("behind", "string", "what the WiFi or Ethernet hangs on, as the volunteer said it"),
+    Column("behind", "string", "the line behind the WiFi or Ethernet, as the volunteer said"),
     Column("state", "string", "the verdict on this line at this time"),
     Column("mechanism", "string", "how it was interfered with; see the method"),
     Column("depth", "string", "of a call: how far the evidence reaches"),

@@ -75,7 +75,7 @@ def _secret(directory: Path) -> bytes:
     path = directory / SECRET_FILE
     if not path.exists():
         if holds_log(directory):
-            raise UserError(f"{directory} is a collector's own: simulated measurements get a directory of theirs.")
+            raise UserError(f"{directory} holds real measurements: give an empty directory for simulated ones.")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(os.urandom(SECRET_BYTES))
     secret = path.read_bytes()
@@ -144,7 +144,7 @@ async def _written(forwarder: Forwarder, say: Say) -> None:
     if await forwarder.finished():
         say("InfluxDB has all of it.")
     else:
-        say(f"InfluxDB lacks a part of it: {forwarder.error}")
+        say(f"InfluxDB does not have all of it yet: {forwarder.error}")
 
 
 async def _play(playback: Playback, url: str, parts: Parts, clock: StoryClock) -> Played:
@@ -169,10 +169,10 @@ async def _caught_up(parts: Parts, upto: int) -> None:
                 await judged(parts, before + 1)
         reason = parts.projector.error
         if reason is not None and parts.warehouse.cursor() == before:
-            raise UserError(f"What was simulated is kept but not judged ({reason}): replay again to go on.")
+            raise UserError(f"The simulated measurements are kept but not judged ({reason}): replay again to go on.")
     if held := parts.projector.quarantined:  # of a story every measurement can be judged, or a rule is broken
         reasons = ", ".join(f"{count} × {fault}" for fault, count in sorted(held.items()))
-        raise UserError(f"Of what was simulated, some cannot be judged ({reasons}): report it, with the log.")
+        raise UserError(f"Some simulated measurements cannot be judged ({reasons}): report it, with the log.")
 
 
 async def send(

@@ -83,7 +83,7 @@ def inside(options: argparse.Namespace, door: socket.socket) -> int:
         say(f"Its servers and lines stand after {time.monotonic() - started:.0f} s.")
         if not options.once:
             say(f"Open {link_to(address_of(door), box.data)} once: it leads to {address_of(door)}/.")
-            say("Load that again as the story goes on.")
+            say("Reload that as the story advances.")
         for act in ACTS:
             page = box.play(act, say)
         return leave(page, options.page) if options.once else stay(box, address_of(door))
@@ -98,7 +98,7 @@ def leave(page: Path, where: Path) -> int:
 
 def stay(box: Box, address: str) -> int:
     """Until Ctrl-C, with the last act going on."""
-    say(f"The story is told: {address}/ stays until Ctrl-C, and its last act is measured again every half hour.")
+    say(f"The story is over. {address}/ stays up until Ctrl-C; its last act is measured again every half hour.")
     while True:
         time.sleep(AGAIN_S)
         box.play(ACTS[-1], say)

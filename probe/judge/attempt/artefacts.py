@@ -61,7 +61,7 @@ ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
         shows_blockpage,
         State.INSUFFICIENT,
         None,
-        "a known block page answered, once: a second look is needed",
+        "a known block page answered in the first round; a second round is needed",
         "Once is nothing, for whatever accuses.",
     ),
     Rule(
@@ -223,7 +223,7 @@ ARTEFACTS: tuple[Rule[AttemptCase], ...] = (
         lambda case: is_strangers(case) and not shown_before(case),
         State.INSUFFICIENT,
         None,
-        "somebody else's certificate was presented, once: a second look is needed",
+        "somebody else's certificate was presented in the first round; a second round is needed",
         "Once is nothing, for whatever accuses.",
     ),
     Rule(

@@ -182,7 +182,7 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
         lambda case: is_unanswered(case) and not case.failed_twice,
         State.INSUFFICIENT,
         None,
-        "it was not answered, once: a second look is needed",
+        "no answer in the first round; a second round is needed",
         "A timeout alone is at most `insufficient` in one round; an ICMP error, which a failing line sends, too.",
     ),
     Rule(
@@ -190,7 +190,7 @@ EXCLUSIONS: tuple[Rule[AttemptCase], ...] = (
         lambda case: case.failure in BROKEN_OFF | {REFUSED} and not case.failed_twice,
         State.INSUFFICIENT,
         None,
-        "it was refused or broken off, once: a second look is needed",
+        "refused or broken off in the first round; a second round is needed",
         "A server that is too busy, or restarts, does that to whoever comes.",
     ),
     Rule(

@@ -137,7 +137,7 @@ NAME_RULES: tuple[Rule[NameCase], ...] = (
         lambda case: not case.twice,
         State.INSUFFICIENT,
         None,
-        "its name did not resolve, or was answered falsely, once: a second look is needed",
+        "its name did not resolve, or was answered falsely, in the first round; a second round is needed",
         "A resolver that restarts, is busy or has a bad cache fails whoever comes, and once.",
     ),
     Rule(

@@ -186,7 +186,7 @@ def test_a_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_real_collectors_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
-    with pytest.raises(UserError, match="a directory of theirs"):
+    with pytest.raises(UserError, match="give an empty directory"):
         prepare(tmp_path, EPISODE)
 
 
