@@ -14,7 +14,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) * 2)))
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run link setup test pythons lab lab-loaded demo torture bench-influx bench-collector dashboards grafana-load oonidata test-deps check format-check lint types lock clean pictures tools torture-long
+.PHONY: run link setup test pythons lab lab-loaded demo torture bench-influx bench-collector dashboards grafana-load oonidata test-deps check format-check lint types lock clean pictures tools torture-long bench-networks
 .DELETE_ON_ERROR:
 
 run: setup
@@ -90,6 +90,10 @@ bench-influx: tools
 # How fast a collector is, each line with its figure and mark: docs/figures.md. ARGS="--only ingest".
 bench-collector: tools
 	$(BIN)/python -m tests.bench.collector $(ARGS)
+
+# What the table of networks needs, of processor and memory. ARGS="FILE…" takes tables that others publish.
+bench-networks: tools
+	$(BIN)/python -m tests.bench.networks $(ARGS)
 
 # The probe's tests under Python 3.11 to 3.13, as far as this machine has them.
 pythons:

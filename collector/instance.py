@@ -12,6 +12,7 @@ import asyncio
 import errno
 import fcntl
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,11 +24,11 @@ from typing import TypedDict
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from collector.facts import buckets, collector_key, pseudonyms
+from collector.facts import buckets, collector_key, operators, pseudonyms
 from collector.facts.buckets import Buckets
 from collector.facts.collector_key import CollectorKey
 from collector.facts.kept_targets import KeptTargets
-from collector.facts.networks import PrefixTable, read_networks
+from collector.facts.networks_file import TABLE_FILE, NetworksFile
 from collector.facts.own_clock import EARLIEST_MS, OwnClock
 from collector.facts.pseudonyms import Pseudonyms
 from collector.front.batches import Ingest
@@ -46,6 +47,8 @@ from collector.judging.evidence import TargetFiles
 from collector.judging.forgetting import Forgetting, forget
 from collector.judging.frozen import Frozen
 from collector.judging.index import SqliteIndex
+from collector.judging.process.messages import Start
+from collector.judging.process.parent import JudgingProcess
 from collector.judging.projector import Projector
 from collector.judging.retention import Retention
 from collector.judging.rules import Rules
@@ -71,7 +74,7 @@ INDEX_FILE, WAREHOUSE_FILE = "index.sqlite", "warehouse.duckdb"
 OLD_LOG_FILE = "log.sqlite"  # of a directory that was not opened since the log has a file a day
 OURS = (
     *("lock", "log*", "targets", "index*", "warehouse*", "*.token", "*.secret", "*.key"),
-    *("networks.csv", "page.html", "probe"),
+    *("networks.csv", TABLE_FILE, "page.html", "probe"),
 )
 
 
@@ -102,6 +105,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     controls: frozenset[str]
     key: CollectorKey
     pseudonyms: Pseudonyms
+    networks: NetworksFile
     tickets: Tickets
     signed_gets: SignedGets
     metrics: Metrics
@@ -131,19 +135,25 @@ def require_log(data: Path) -> None:
 
 @contextmanager
 def opened(
-    options: Options, rules: Rules, clock: Callable[[], int] | None = None, told: Sequence[Told] = ()
+    options: Options,
+    rules: Rules,
+    clock: Callable[[], int] | None = None,
+    told: Sequence[Told] = (),
+    *,
+    apart: bool = False,
 ) -> Iterator[Parts]:
     """The parts of a collector; closes the files at the end. Raises UserError.
 
     `clock` gives the time in ms; None: this machine's. Another one is for what is simulated, as is what is `told`.
+    `apart`: it judges in a process of its own while it runs, by the rules of this version whatever `rules` are.
     """
     trusted = options.trust_clock or clock is not None
     clock = clock or now_ms
-    networks = PrefixTable() if options.networks is None else read_networks(options.networks)
     targets = targets_file.packaged() if options.targets is None else targets_file.load(options.targets)
     controls = control_keys(options.control_keys)
     proxies = read_prefixes(options.trusted_proxies)
     metrics = Metrics(CollectorRegistry())
+    networks = _networks(options, clock, metrics)
     with (
         held(options.data),
         closing(_log(options.data, kept := KeptTargets(options.data / TARGETS_DIRECTORY))) as log,
@@ -152,18 +162,12 @@ def opened(
         nullcontext() if options.influx is None else closing(Client(options.influx)) as client,
     ):
         key, lines = collector_key.load_or_create(options.data), pseudonyms.load_or_create(options.data)
-        blocked = _blocked(options.data)
-        who: _Who = {"told": options.simulated, "blocked": blocked}
-        rest = _rest(options, log, index, warehouse, frozen, metrics)
-        forgetting = Forgetting(options.data / LOG_DIRECTORY, log, frozen, key.key, key.sign)
-        keeping: _Keeping = {"frozen": frozen, "at_rest": rest, "forget": partial(forget, forgetting, index, warehouse)}
-        projector = Projector(
-            log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **who, **keeping
-        )
-        files = TargetFiles(kept, targets_file.parse)
-        ids = frozenset(target.id for target in targets.targets)
-        points = Points(warehouse, rules.cell, files, lines, ids, release_of(__version__), told=told)
-        vitals = Vitals(log, warehouse, targets, metrics.registry, clock)
+        working = _working(options, log, index, warehouse, frozen, metrics, key)
+        if apart:
+            working["elsewhere"] = _elsewhere(options, controls, log, index, warehouse)
+        projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=targets_file.parse, **working)
+        points = _points(warehouse, rules, kept, lines, targets, told)
+        vitals = Vitals(log, warehouse, targets, metrics.registry, clock, networks.age_ms)
         forwarder = Forwarder(warehouse, points, client.write, metrics, clock, vitals.lines) if client else None
         own = _own_clock(clock, log, metrics, trusted=trusted)
         sources = Buckets(options.data / buckets.FILE, clock)
@@ -185,14 +189,28 @@ def opened(
             controls=controls,
             key=key,
             pseudonyms=lines,
+            networks=networks,
             tickets=tickets,
-            signed_gets=SignedGets(controls, key, now_ms, blocked),
+            signed_gets=SignedGets(controls, key, now_ms, working["blocked"]),
             metrics=metrics,
             now_ms=clock,
-            blocked=blocked,
+            blocked=working["blocked"],
             forwarder=forwarder,
             simulated=options.simulated,
         )
+
+
+def _points(
+    warehouse: Warehouse,
+    rules: Rules,
+    kept: KeptTargets,
+    lines: Pseudonyms,
+    targets: Targets,
+    told: Sequence[Told],
+) -> Points:
+    """What makes points for an InfluxDB."""
+    files, ids = TargetFiles(kept, targets_file.parse), frozenset(target.id for target in targets.targets)
+    return Points(warehouse, rules.cell, files, lines, ids, release_of(__version__), told=told)
 
 
 def _own_clock(clock: Callable[[], int], log: Log, metrics: Metrics, *, trusted: bool) -> OwnClock:
@@ -202,12 +220,6 @@ def _own_clock(clock: Callable[[], int], log: Log, metrics: Metrics, *, trusted:
     if own.behind_ms():
         logger.warning(CLOCK_BEHIND)
     return own
-
-
-class _Keeping(TypedDict):
-    frozen: Frozen
-    at_rest: Callable[[], None]
-    forget: Callable[[Callable[[], None]], None]
 
 
 def _frozen(data: Path) -> Frozen:
@@ -234,9 +246,63 @@ def _rest(
     ).run
 
 
-class _Who(TypedDict):
+def _elsewhere(
+    options: Options, controls: frozenset[str], log: SqliteLog, index: SqliteIndex, warehouse: Warehouse
+) -> JudgingProcess:
+    """The process that judges for this one."""
+    start = Start(
+        log=str(options.data / LOG_DIRECTORY),
+        index=str(options.data / INDEX_FILE),
+        targets=str(options.data / TARGETS_DIRECTORY),
+        warehouse=str(options.data / WAREHOUSE_FILE),
+        controls=controls,
+        told=options.simulated,
+        is_ahead=warehouse.cursor() > log.latest(),
+    )
+    return JudgingProcess(start, warehouse, index)
+
+
+def _networks(options: Options, clock: Callable[[], int], metrics: Metrics) -> NetworksFile:
+    """The table of networks that was named; else the data directory's own, which may lack. Raises UserError."""
+    own = options.data / TABLE_FILE
+    path = options.networks or own
+    networks = NetworksFile(path, operators.packaged(), clock, optional=path == own)
+    metrics.networks_age.set_function(lambda: _seconds(networks.age_ms()))
+    return networks
+
+
+def _seconds(ms: int | None) -> float:
+    return math.nan if ms is None else ms / 1000
+
+
+class _Working(TypedDict):
     told: bool
     blocked: Callable[[], frozenset[str]]
+    frozen: Frozen
+    at_rest: Callable[[], None]
+    forget: Callable[[Callable[[], None]], None]
+    elsewhere: JudgingProcess | None
+
+
+def _working(
+    options: Options,
+    log: SqliteLog,
+    index: SqliteIndex,
+    warehouse: Warehouse,
+    frozen: Frozen,
+    metrics: Metrics,
+    key: CollectorKey,
+) -> _Working:
+    """What a projector works with, beside what it keeps up. Raises UserError."""
+    forgetting = Forgetting(options.data / LOG_DIRECTORY, log, frozen, key.key, key.sign)
+    return {
+        "told": options.simulated,
+        "blocked": _blocked(options.data),
+        "frozen": frozen,
+        "at_rest": _rest(options, log, index, warehouse, frozen, metrics),
+        "forget": partial(forget, forgetting, index, warehouse),
+        "elsewhere": None,
+    }
 
 
 def _blocked(data: Path) -> Callable[[], frozenset[str]]:

@@ -18,6 +18,7 @@ class Metrics:
         self._add_refused(registry)
         self._add_gone(registry)
         self._add_projection(registry)
+        self._add_networks(registry)
         self.batches = Counter(
             "ringback_batches", "Uploads by outcome: stored, known, or why refused", ["outcome"], registry=registry
         )
@@ -73,6 +74,14 @@ class Metrics:
         self.missing_batches.set(missing.batches)
         self.dropped_batches.set(missing.dropped_batches)
         self.dropped_measurements.set(missing.dropped_measurements)
+
+    def _add_networks(self, registry: CollectorRegistry) -> None:
+        """Adds what is known of the table of networks (collector/facts/networks_file.py)."""
+        self.networks_age = Gauge(
+            "ringback_networks_age_seconds",
+            "Age of what the table of networks was made of; NaN where nobody says it",
+            registry=registry,
+        )
 
     def _add_missing(self, registry: CollectorRegistry) -> None:
         """Adds what is known to be missing (collector/facts/gaps.py)."""

@@ -120,7 +120,8 @@ def collector(one: Import) -> bool:
 def grafana(one: Import) -> bool:
     """The dashboards take words and signs from where the product has them, and nothing that runs."""
     ours = under(one.target, "probe", "collector")
-    return not ours or under(one.target, "probe.model", "probe.explain", "collector.front.page")
+    words = ("probe.model", "probe.explain", "collector.front.page", "collector.facts.published.publishers")
+    return not ours or under(one.target, *words)
 
 
 def below_handshakes(one: Import) -> bool:

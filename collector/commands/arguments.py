@@ -7,8 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+from collector.facts.networks_file import NO_TABLE
 from collector.influx import settings
-from collector.instance import Options
+from collector.instance import Options, Parts
 from collector.judging.retention import DAYS, LEAST_DAYS
 from collector.moments import moment_ms
 from probe.failure import UserError
@@ -27,7 +28,10 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
 def add_outside(parser: argparse.ArgumentParser) -> None:
     """What the collector knows of the world outside: whose a prefix is, and who is a control."""
     parser.add_argument(
-        "--networks", metavar="FILE", type=Path, help="CSV prefix,asn,country,operator[,cgn], or an MMDB"
+        "--networks",
+        metavar="FILE",
+        type=Path,
+        help="CSV prefix,asn,country,operator[,cgn], or an MMDB; else what `networks update` made",
     )
     parser.add_argument(
         "--control-key",
@@ -84,6 +88,12 @@ def options(arguments: argparse.Namespace) -> Options:
         simulated=getattr(arguments, "simulated", False),
         influx=settings.server(arguments, os.environ) if "influx" in arguments else None,
     )
+
+
+def tell_of_networks(parts: Parts, given: Options) -> None:
+    """Says what to run where there is no table of networks."""
+    if not parts.networks.is_there:
+        say_aside(NO_TABLE.format(given.data))
 
 
 def say(sentence: str) -> None:

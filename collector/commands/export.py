@@ -113,6 +113,7 @@ async def _from_files(order: Order, data: Path | None, token: str | None, rules:
                 targets=parts.kept_targets,
                 warehouse=parts.warehouse,
                 pseudonyms=parts.pseudonyms,
+                credits=parts.networks.credits,
             )
             await export(order, OwnFiles(source), say)
     except DirectoryInUse as held:

@@ -23,9 +23,10 @@ from collector.commands.arguments import (
     add_trust_clock,
     options,
     say,
+    tell_of_networks,
 )
 from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
-from collector.front.page.page import render
+from collector.front.page.page import Instance, render
 from collector.influx import settings
 from collector.instance import Options, Parts, glance_at_log, judged, opened
 from collector.judging.rules import RULES
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Measure one's own line and look at the result, all on this machine."""
     given = options(arguments)
     local = Local(options=given, once=arguments.once, port=arguments.port, probe=tuple(rest))
-    with opened(given, RULES) as parts:
+    with opened(given, RULES, apart=True) as parts:
         glance_at_log(given.data)
         return asyncio.run(measure(local, parts, say))
 
@@ -87,6 +88,7 @@ async def measure(local: Local, parts: Parts, say: Say, command: Command = probe
     with next_free_socket(local.port) as sock:
         address = address_of(sock)
         async with listening(parts, local.options, sock), signalled() as stopped:
+            tell_of_networks(parts, local.options)
             child = await _start(command(local, address))
             announcing = None if local.once else asyncio.create_task(_announce(local, parts, address, say))
             try:
@@ -140,7 +142,8 @@ async def _page(local: Local, parts: Parts) -> Path:
     """Writes the page, when all that was received is judged. Raises UserError."""
     await _caught_up(parts)
     path = local.options.data / "page.html"
-    text = await asyncio.to_thread(render, parts.warehouse, parts.now_ms(), True)
+    instance = Instance(parts.simulated, credits=parts.networks.credits)
+    text = await asyncio.to_thread(render, parts.warehouse, parts.now_ms(), True, "", None, instance)
     try:
         durable.write(path, text.encode())
     except OSError as error:

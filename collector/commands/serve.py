@@ -15,6 +15,7 @@ from collector.commands.arguments import (
     host_and_port,
     options,
     say,
+    tell_of_networks,
 )
 from collector.front.access import TOKEN_FILE
 from collector.front.listening import address_of, link_to, listening, open_socket, signalled
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Receive batches until Ctrl-C or SIGTERM."""
     given = options(arguments)
-    with opened(given, RULES) as parts:
+    with opened(given, RULES, apart=True) as parts:
         glance_at_log(given.data)
         asyncio.run(_serve(parts, given, *host_and_port(arguments.listen)))
     return 0
@@ -50,6 +51,7 @@ async def _serve(parts: Parts, given: Options, host: str, port: int) -> None:
     with open_socket(host, port) as sock:
         async with listening(parts, given, sock), signalled() as stopped:
             say(f"Listening on {address_of(sock)}. Admin token: {given.data / TOKEN_FILE}")
+            tell_of_networks(parts, given)
             link = link_to(address_of(sock), given.data)
             if link is not None:
                 say(f"Everything, for you, on this machine, once: {link}")

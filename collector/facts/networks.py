@@ -87,7 +87,7 @@ class MaxMindTable:
             record = self._reader.get(parsed)
         except ValueError:  # an IPv6 address and an IPv4-only file
             return UNKNOWN
-        return _network_of(record) if isinstance(record, dict) else UNKNOWN
+        return network_of_record(record) if isinstance(record, dict) else UNKNOWN
 
     def is_cgn(self, address: str) -> bool:
         """No vendor's file says it."""
@@ -152,7 +152,7 @@ def _read_row(fields: list[str], width: int) -> tuple[Prefix, Network, bool]:
     return ipaddress.ip_network(prefix), network, any(MARKS[mark] for mark in marks)
 
 
-def _network_of(record: dict[str, Json]) -> Network:
+def network_of_record(record: dict[str, Json]) -> Network:
     """The facts of an MMDB record; the three vendors name and nest them differently."""
     country = record.get("country")
     if isinstance(country, dict):

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from collector.front import owner_link
 from collector.front.refusals import refusal
-from collector.front.source import is_loopback
+from collector.front.source import PASSED_ON, is_loopback
 from probe.codecs.text import utf8
 from probe.failure import UserError
 
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 TOKEN_FILE = "admin.token"
 TOKEN_BYTES = 32
-PROXY_MARKS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 OWN_SITE = ("none", "same-origin")  # of Sec-Fetch-Site: typed by a person, or begun by a page of ours
 NOT_YOURS = "This link was used, is too old, or is another collector's; `ringback-collector link` prints another."
 ELSEWHERE = "Open this link on the machine on which the collector runs, in the browser's address bar."
@@ -81,7 +80,7 @@ def is_full(request: web.Request) -> bool:
 
 def own_port(request: web.Request) -> int | None:
     """The port by which this machine was addressed from itself, by its own name; None for any other request."""
-    if any(mark in request.headers for mark in PROXY_MARKS) or not is_loopback(request.remote or ""):
+    if any(mark in request.headers for mark in PASSED_ON) or not is_loopback(request.remote or ""):
         return None
     if not request.raw_path.startswith("/"):  # to a proxy: the authority is not the one in `Host`
         return None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 import msgspec
 from aiohttp import web
 
+from collector.facts.credits import Credit
 from collector.front.access import is_full
 from collector.front.executors import reading
 from collector.front.parameters import Parameters
@@ -26,14 +27,17 @@ DEFAULT_VERDICTS = 1_000
 
 VERDICT_PARAMETERS = ("target", "country", "asn", "access", "since", "until", "limit")
 CELL_PARAMETERS = ("since", "until", "country", "asn", "operator", "access", "service", "role")
+Credits = Callable[[], tuple[Credit, ...]]  # of the networks' names
 ACCESSES = tuple(access.value for access in Access)
 
 
 class Cells:
     """The HTTP methods. `targets` are what probes are told to measure: their names are known before any verdict."""
 
-    def __init__(self, warehouse: Warehouse, targets: Collection[Target], now_ms: Callable[[], int]) -> None:
-        self._warehouse, self._now_ms = warehouse, now_ms
+    def __init__(
+        self, warehouse: Warehouse, targets: Collection[Target], now_ms: Callable[[], int], credits: Credits
+    ) -> None:
+        self._warehouse, self._now_ms, self._credits = warehouse, now_ms, credits
         self._targets = {target.id for target in targets}
         self._services = {target.service for target in targets}
         self._roles = {target.role for target in targets}
@@ -51,8 +55,8 @@ class Cells:
         return _json({"verdicts": rows, "complete": complete})
 
     async def cells(self, request: web.Request) -> web.Response:
-        """`{"cells":[…],"complete":…}`, newest hour first; strangers get 500 at most, none below the floor, and
-        counts as bands. The owner is told `early_signals` too.
+        """`{"cells":[…],"complete":…}`, newest hour first, and as `credits` whose data names the networks; strangers
+        get 500 at most, none below the floor, and counts as bands. The owner is told `early_signals` too.
         """
         full = is_full(request)
         return _body(await reading(request).run(self._cells, request.query, full, always=full), "application/json")
@@ -69,6 +73,8 @@ class Cells:
         rows = questions.cells(self._warehouse, query)
         shown = self._warehouse.faults.each("cells", lambda row: privacy_floor.shown(row, full), rows)
         said = {"cells": list(shown), "complete": len(rows) < query.limit}
+        if credits := self._credits():
+            said["credits"] = credits
         return msgspec.json.encode({**said, "early_signals": self._early_signals(query)} if full else said)
 
     def _early_signals(self, query: CellQuery) -> list[EarlySignal]:
@@ -118,9 +124,13 @@ class Cells:
 
 
 def add_routes(
-    app: web.Application, warehouse: Warehouse, targets: Collection[Target], now_ms: Callable[[], int]
+    app: web.Application,
+    warehouse: Warehouse,
+    targets: Collection[Target],
+    now_ms: Callable[[], int],
+    credits: Credits = tuple,
 ) -> None:
-    app.add_routes(Cells(warehouse, targets, now_ms).routes())
+    app.add_routes(Cells(warehouse, targets, now_ms, credits).routes())
 
 
 def _json(value: Json) -> web.Response:

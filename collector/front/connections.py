@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -15,6 +16,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from collector.front.door import Door
+from collector.front.lobby import Lobby
 from collector.front.refusals import refusal
 
 SERVER = "ringback"  # what every answer says of us
@@ -53,30 +55,26 @@ class NoAddresses(logging.Filter):
 
 
 class Connection(web.RequestHandler):
-    """A connection of aiohttp's, but that it asks at the door, and for what it answers to what is no request."""
+    """A connection of aiohttp's that has a place behind the door, and its own answers to what is no request."""
 
-    __slots__ = ("_door", "_entered")
+    __slots__ = ("_door", "_peer", "_stream")
 
-    def __init__(self, door: Door, manager: web.Server, **kinds: Any) -> None:
+    def __init__(self, door: Door, peer: str, manager: web.Server, **kinds: Any) -> None:
         super().__init__(manager, **kinds)
-        self._door = door
-        self._entered: asyncio.Transport | None = None
+        self._door, self._peer = door, peer
+        self._stream: asyncio.Transport | None = None  # also when aiohttp has let go of it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Goes on where there is room; else ends it before anything is read."""
-        stream = cast(asyncio.Transport, transport)
-        if not self._door.enter(stream):
-            stream.abort()
-            return
-        self._entered = stream
+        self._stream = cast(asyncio.Transport, transport)
+        self._door.opened(self._stream)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Makes room again."""
-        if self._entered is not None:
-            self._door.leave(self._entered)
-            self._entered = None
-            super().connection_lost(exc)
+        if self._stream is not None:
+            self._door.closed(self._stream)
+        self._door.leave(self._peer)
+        super().connection_lost(exc)
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -92,14 +90,32 @@ class Connection(web.RequestHandler):
 
 
 class _Server(web.Server):
-    """aiohttp's, with connections of ours behind one door."""
+    """aiohttp's, with connections of ours, which come in by a lobby."""
 
     def __init__(self, door: Door, handler: Any, **kinds: Any) -> None:
         super().__init__(handler, **kinds)
         self._door = door
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self._door, self, loop=self._loop, **self._kwargs)
+        raise TypeError("Connections come in by a lobby: serve the socket by Site.")
+
+    def lobby(self, sock: socket.socket) -> Lobby:
+        return Lobby(sock, self._door, self._connection)
+
+    def _connection(self, peer: str, left_s: float) -> Connection:
+        """Who began late has as little time between two requests."""
+        kinds = {**self._kwargs, "keepalive_timeout": left_s}
+        return Connection(self._door, peer, self, loop=self._loop, **kinds)
+
+
+class Site(web.SockSite):
+    """aiohttp's, which serves a socket, with a lobby."""
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        assert isinstance(server, _Server)
+        self._server = cast(asyncio.Server, server.lobby(self._sock))
 
 
 class Runner(web.AppRunner):

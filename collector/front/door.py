@@ -1,7 +1,7 @@
 """The door: connections come in while there is room, and go when what they asked for is not read.
 
-A whole header within its time is asked for by aiohttp, as the time that a connection may be idle; bodies by their
-pace (pace.py).
+A whole header within its time is asked for by the lobby (lobby.py), and from its first byte on by aiohttp, as the time
+that a connection may be idle; bodies by their pace (pace.py).
 """
 
 from __future__ import annotations
@@ -35,19 +35,24 @@ class Door:
         self._ended, self._clock = ended, clock
         self._counted = Counted(limits)
         self._stalls: Stalls[asyncio.Transport] = Stalls(limits.stalled_s)
-        self._open: dict[asyncio.Transport, str] = {}
+        self._open: set[asyncio.Transport] = set()
 
-    def enter(self, transport: asyncio.Transport) -> bool:
-        """Whether there is room for it; then it is to leave when it ends."""
-        peer = str((transport.get_extra_info("peername") or ("",))[0])
+    def enter(self, peer: str) -> bool:
+        """Whether there is room for one more of this address; then it has a place until it leaves."""
         if not self._counted.enter(peer):
             self._ended("full")
             return False
-        self._open[transport] = peer
         return True
 
-    def leave(self, transport: asyncio.Transport) -> None:
-        self._counted.leave(self._open.pop(transport))
+    def leave(self, peer: str) -> None:
+        self._counted.leave(peer)
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Is looked at from now on, until it is closed."""
+        self._open.add(transport)
+
+    def closed(self, transport: asyncio.Transport) -> None:
+        self._open.discard(transport)
 
     def look(self) -> None:
         """Ends the connections whose answers nobody reads."""

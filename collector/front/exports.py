@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 from aiohttp import web
 
+from collector.facts.credits import in_header
 from collector.front.access import is_full
 from collector.front.executors import reading
 from collector.front.parameters import Parameters
@@ -19,6 +20,7 @@ PARAMETERS = ("since", "until", "country", "simulated", "full")
 AT_ONCE = 2  # for strangers
 RULES_HEADER, UNJUDGED_HEADER = "Ringback-Rules-Version", "Ringback-Unjudged-Batches"
 WAITING_HEADER = "Ringback-Waiting-Hours"  # that stand as earlier rules, controls or blocked keys had them
+CREDITS_HEADER = "Ringback-Credits"  # JSON
 BUSY = "Other exports are under way; try again in a minute."
 SINGLE_LINES = "This is of single lines: send the admin token, or ask for /v1/export/cells."
 
@@ -44,6 +46,8 @@ class Exports:
             raise Refused(503, "nothing_judged", str(error)) from error
         marks = {RULES_HEADER: str(found.rules_version), UNJUDGED_HEADER: str(found.unjudged)}
         marks[WAITING_HEADER] = str(found.waiting)
+        if found.credits:
+            marks[CREDITS_HEADER] = in_header(found.credits)
         with nullcontext() if wanted.full else self._turns.taken(BUSY):
             return await stream(request, DATASETS[dataset](self._source, wanted), marks, self._stalled_s)
 

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from aiohttp import web
 from yarl import URL
 
 from collector.front import owner_link
 from collector.front.access import OwnerAccess, admin_token
+from collector.front.connections import Site
 from collector.front.door import Door
 from collector.front.limits import limits_for, raised_files
 from collector.front.loop_faults import LoopFaults
@@ -36,7 +36,7 @@ async def listening(parts: Parts, options: Options, sock: socket.socket) -> Asyn
     asyncio.get_running_loop().set_exception_handler(LoopFaults())
     await served.setup()
     try:
-        await web.SockSite(served, sock).start()
+        await Site(served, sock).start()
         (options.data / LOCK_FILE).write_text(address_of(sock))
         yield
     finally:

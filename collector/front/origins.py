@@ -1,7 +1,7 @@
 """Where a batch comes from: the network to which its measurements belong, and the source bucket in which they count.
 
 Its ticket says both, for it may be sent from anywhere. Format 1 has no tickets, nor has what is simulated: there the
-source counts. Its address is looked up and forgotten.
+source counts, unless a relay passed it on, which says nothing of the line. Its address is looked up and forgotten.
 
 A source is *shared* where the operators' table marks a carrier's NAT: it has thousands of subscribers, and fewer
 sources hide a line. A ticket does not say so; where it is sent from does, when that is in the network of the ticket.
@@ -15,7 +15,7 @@ from msgspec import Struct
 from collector.facts.buckets import NOWHERE, Buckets, Held, packed
 from collector.facts.networks import Networks, Prefix
 from collector.facts.standing import day_of
-from collector.front.source import source_of
+from collector.front.source import line_of
 from collector.front.tickets import Tickets, bucket_of
 from probe.codecs.seal import SealedBatch
 from probe.model import Network
@@ -38,7 +38,7 @@ class Origins:
 
     def of(self, request: web.Request, batch: SealedBatch, received_ms: int) -> Origin:
         """Raises UserError when the buckets' secrets cannot be kept."""
-        source = source_of(request, self._proxies)
+        source = line_of(request, self._proxies)
         day = day_of(received_ms)
         here = bucket_of(source, self._buckets, self._networks).held(day)
         from_network, shared = self._networks.lookup(source.address), self._networks.is_cgn(source.address)

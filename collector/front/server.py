@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from collector.facts.networks_file import NetworksFile
 from collector.front import cells, exports, page
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.access import routes as owner_routes
@@ -47,23 +48,28 @@ def create_app(parts: Parts, access: OwnerAccess, limits: ConnectionLimits = LIM
     app[ACCESS] = access
     add_executors(app, lambda name: parts.metrics.turned_away.labels(name).inc())
     app.add_routes([*owner_routes(), *routes_for_programs(parts)])
-    cells.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms)
-    instance = Instance(parts.simulated, lambda: parts.log.latest() - parts.warehouse.cursor())
-    page.add_routes(app, parts.warehouse, parts.now_ms, instance)
+    cells.add_routes(app, parts.warehouse, parts.targets.targets, parts.now_ms, parts.networks.credits)
+    page.add_routes(app, parts.warehouse, parts.now_ms, instance_of(parts))
     source = Source(
         log=parts.log,
         index=parts.index,
         targets=parts.kept_targets,
         warehouse=parts.warehouse,
         pseudonyms=parts.pseudonyms,
+        credits=parts.networks.credits,
     )
     exports.add_routes(app, source, parts.now_ms)
     app.on_response_prepare.append(_add_headers)
     app.cleanup_ctx.append(lambda _: _running(parts.projector))
+    app.cleanup_ctx.append(lambda _: _running(parts.networks))
     if parts.forwarder is not None:
         forwarder = parts.forwarder
         app.cleanup_ctx.append(lambda _: _running(forwarder))
     return app
+
+
+def instance_of(parts: Parts) -> Instance:
+    return Instance(parts.simulated, lambda: parts.log.latest() - parts.warehouse.cursor(), parts.networks.credits)
 
 
 def routes_for_programs(parts: Parts) -> list[web.RouteDef]:
@@ -72,7 +78,7 @@ def routes_for_programs(parts: Parts) -> list[web.RouteDef]:
     return [web.post("/v1/batches", parts.ingest.receive), *Feeds(parts).routes(), *operations.routes()]
 
 
-async def _running(projection: Projector | Forwarder) -> AsyncIterator[None]:
+async def _running(projection: Projector | Forwarder | NetworksFile) -> AsyncIterator[None]:
     task = asyncio.create_task(projection.run(), name=type(projection).__name__)
     yield
     task.cancel()

@@ -19,7 +19,7 @@ from collector.facts.collector_key import CollectorKey
 from collector.facts.networks import Networks, Prefix, parse_address
 from collector.facts.own_clock import ClockBehind
 from collector.facts.start import corrected_start
-from collector.front.source import Source, is_within, source_of
+from collector.front.source import Source, line_of
 from probe.codecs.seal import SealedBatch
 from probe.codecs.ticket import DAY_MS, MINUTE_MS, network_of, sign
 from probe.failure import UserError
@@ -27,7 +27,6 @@ from probe.model import Network, Ticket
 
 HEADER = "Ringback-Ticket"
 MINUTES = DAY_MS // MINUTE_MS  # of a day
-PASSED_ON = ("Forwarded", "X-Forwarded-For", "Via")
 _KEY, _NONCE = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{32}")
 
 
@@ -55,7 +54,7 @@ class Tickets:
             minute = self._now_ms() // MINUTE_MS
         except ClockBehind:
             return None
-        source = self._source(request)
+        source = line_of(request, self._proxies)
         parsed = parse_address(source.address)
         try:
             now, before = bucket_of(source, self._buckets, self._networks).held(minute // MINUTES)
@@ -99,14 +98,6 @@ class Tickets:
             here = Bucket(one.bucket, one.bucket_before, one.minute // MINUTES).held(day)
             now, before = (new if new != NOWHERE else old for new, old in zip(here, (now, before), strict=True))
         return now, before
-
-    def _source(self, request: web.Request) -> Source:
-        """Who asks; not known where it is another who passed it on."""
-        peer = parse_address(request.remote or "")
-        ours = peer is not None and is_within(peer, self._proxies)
-        if not ours and any(mark in request.headers for mark in PASSED_ON):
-            return Source()
-        return source_of(request, self._proxies)
 
 
 def bucket_of(source: Source, buckets: Buckets, networks: Networks) -> Bucket:

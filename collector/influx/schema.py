@@ -71,7 +71,7 @@ COLLECTOR = Measurement(
     dict.fromkeys(
         (
             *("accepted", "refused", "log_cursor", "projected_cursor", "lag"),
-            *("outbox", "dead_letters", "influx_written", "targets_age_days"),
+            *("outbox", "dead_letters", "influx_written", "targets_age_days", "networks_age_days"),
         ),
         int,
     ),

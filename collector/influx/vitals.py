@@ -17,6 +17,7 @@ from collector.warehouse.store import Warehouse
 from probe.model import Targets
 
 TAKEN = ("stored", "known")
+DAY_MS = 86_400_000
 
 
 class Vitals(Struct, frozen=True):
@@ -27,11 +28,13 @@ class Vitals(Struct, frozen=True):
     targets: Targets
     registry: CollectorRegistry
     now_ms: Callable[[], int]
+    networks_age_ms: Callable[[], int | None] = lambda: None
 
     def lines(self) -> list[str]:
         """The point of now. Counters are since this process began."""
         counted = counters(self.registry)
         projected, cursor, now_ms = self.warehouse.cursor(), self.log.latest(), self.now_ms()
+        networks_ms = self.networks_age_ms()
         fields: dict[str, Value | None] = {
             "accepted": counted["ringback_measurements_total", "stored"],
             "refused": sum(
@@ -46,6 +49,7 @@ class Vitals(Struct, frozen=True):
             "dead_letters": self.warehouse.change(outbox.buried),
             "influx_written": counted["ringback_influx_points_total", "written"],
             "targets_age_days": age_days(self.targets, now_ms),
+            "networks_age_days": None if networks_ms is None else networks_ms // DAY_MS,
         }
         return [line(COLLECTOR, {}, fields, now_ms * MS_NS)]
 

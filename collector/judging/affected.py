@@ -16,7 +16,7 @@ from collector.judging.neighbours import is_placed, tried_addresses
 from collector.judging.quarantine import VERSION, Identity
 from collector.judging.resolver_lines import resolver_prefixes
 from collector.log import Record
-from collector.warehouse.store import Hour, Warehouse
+from collector.warehouse.interface import Hour, Warehouse
 from probe.judge.evidence import CALIBRATION_MS, NEAR_MS
 from probe.model import HOUR_MS
 

@@ -17,9 +17,8 @@ from collector.judging.hours_concerned import dirty_hours
 from collector.judging.kept_standing import KeptStanding, history
 from collector.judging.unblocked import Unblocked
 from collector.log import Record
-from collector.warehouse import waiting
 from collector.warehouse.basis import Basis
-from collector.warehouse.store import Hour, Warehouse
+from collector.warehouse.interface import Hour, Warehouse
 
 
 def why_anew(stands: Basis, wanted: Basis, *, is_ahead: bool, is_behind: bool) -> str | None:
@@ -63,7 +62,7 @@ class ChangedBasis:
             for controls in {stands.controls | wanted.controls, stands.controls & wanted.controls}:
                 hours |= dirty_hours(records, self._index, warehouse, controls, self._files)
         hours, since = self._frozen.opens(hours), self._frozen.freezes.until_hour
-        warehouse.change(lambda connection: waiting.change_basis(connection, wanted, hours, apart, since))
+        warehouse.change_basis(wanted, hours, apart, since)
 
     def _touched(
         self, warehouse: Warehouse, stands: Basis, wanted: Basis, apart: frozenset[str]

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from collector.judging.quarantine import Identity
 from collector.judging.rows import JudgedRow
+from collector.warehouse.interface import Hour, Warehouse
 from collector.warehouse.owed import Owed
-from collector.warehouse.store import Hour, Warehouse
 from collector.warehouse.tables import (
     QUARANTINE_COLUMNS,
     SHARE_COLUMNS,

@@ -14,7 +14,7 @@ from collector.judging.index import Index
 from collector.judging.neighbours import tried_addresses
 from collector.judging.resolver_lines import resolver_prefixes
 from collector.log import Record
-from collector.warehouse.store import Hour, Warehouse
+from collector.warehouse.interface import Hour, Warehouse
 
 # Asked with bounds over all windows, so that only the hours in question are read and not the target's history.
 NEIGHBOUR_HOURS = """

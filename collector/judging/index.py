@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,13 +105,19 @@ class Index(Protocol):
 class SqliteIndex:
     """The index of `log` in the file `path`, made when it lacks or does not fit; `close` it at the end.
 
-    What stands in it is what has a body by the log's `freezes`, and came before its hour was frozen.
+    What stands in it is what has a body by the log's `freezes`, and came before its hour was frozen. Where another
+    process writes it, `extended_by` has it take in more, and nothing is written here.
     """
 
-    def __init__(self, path: Path, log: Log, freezes: Freezes = NONE) -> None:
-        self._path, self._log = path, log
+    def __init__(
+        self, path: Path, log: Log, freezes: Freezes = NONE, extended_by: Callable[[int], int] | None = None
+    ) -> None:
+        self._path, self._log, self._extended_by = path, log, extended_by
         self._writing = threading.Lock()
-        self._connection = index_schema.connected(path, log.id, log.latest())
+        if extended_by is None:
+            self._connection = index_schema.connected(path, log.id, log.latest())
+        else:
+            self._connection = index_schema.reading_connection(path)
         self._freezes, self._copied = NONE, frozenset[tuple[str, str]]()
         self._own = threading.local()
         self._readers: list[sqlite3.Connection] = []
@@ -132,6 +138,8 @@ class SqliteIndex:
         return int(position)
 
     def extend(self, limit: int) -> int:
+        if self._extended_by is not None:
+            return self._extended_by(limit)
         with self._writing:
             latest, position = self._log.latest(), self.position()
             entries = self._log.read(position, limit)
@@ -157,7 +165,7 @@ class SqliteIndex:
         """Forgets what has gone by these freezes, and what came too late for them."""
         with self._writing:
             self._freezes, self._copied = freezes, freezes.copied
-            if freezes.all:
+            if freezes.all and self._extended_by is None:
                 index_thinning.thin(self._connection, freezes)
 
     def heard(self) -> list[Heard]:

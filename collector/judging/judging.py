@@ -19,7 +19,7 @@ from collector.judging.quarantine import Identity, Quarantine, identity
 from collector.judging.rows import JudgedRow, judged_row
 from collector.judging.rules import Rules
 from collector.log import Record
-from collector.warehouse.store import Hour, Warehouse
+from collector.warehouse.interface import Hour, Warehouse
 from collector.warehouse.tables import Change
 
 HELD = "SELECT key, uid, error FROM quarantine"

@@ -18,7 +18,7 @@ from collector.judging.frozen import Frozen
 from collector.judging.index import Index
 from collector.judging.who_counts import TOLD, WhoCounts, by_standing
 from collector.log import Record
-from collector.warehouse.store import Warehouse
+from collector.warehouse.interface import Warehouse
 from probe.model import HOUR_MS
 
 DAYS = f"""

@@ -13,8 +13,10 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from collector.facts.kept_targets import TargetBodies
 from collector.judging.affected import Affected
@@ -31,7 +33,8 @@ from collector.judging.unblocked import Unblocked, with_heirs
 from collector.judging.who_counts import RECKONING, TOLD_RECKONING
 from collector.log import Log, Record
 from collector.warehouse.basis import Basis
-from collector.warehouse.store import Hour, Warehouse, fresh
+from collector.warehouse.interface import Hour, Warehouse
+from collector.warehouse.store import fresh
 from collector.warehouse.tables import Change
 from probe.failure import fault_text
 
@@ -52,11 +55,36 @@ class Stopped(Exception):
     """`run` was cancelled in the middle of a step; nothing of the step was written."""
 
 
+class FailedElsewhere(Exception):
+    """A step failed in another process. `fault`: where it was, without its words."""
+
+    def __init__(self, said: str, fault: str) -> None:
+        super().__init__(said)
+        self.fault = fault
+
+
+class Elsewhere(Protocol):
+    """Whoever does the steps in another process (process/parent.py)."""
+
+    def step(self, limit: int) -> tuple[int, Counter[str]]:
+        """As Projector.step, with how many measurements cannot be judged, by class of exception."""
+        ...
+
+    def end(self) -> None:
+        """Ends that process, from any thread, also in the middle of a step; the next step begins another one."""
+        ...
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *words: object) -> None: ...
+
+
 class Projector:
     """Keeps `index` and `warehouse` up with `log`. `control_keys` are hex; `parse` reads a file of `targets`; `told`:
     everybody counts; `blocked` are the keys that count for nothing now. What is `frozen` is never judged again.
     `at_rest` is called, between two steps, when all that the log holds is judged; `forget` before each, with how to
     judge all again, for what is to be forgotten.
+    Where there is an `elsewhere`, `run` has the steps done there.
 
     `step` and `rebuild` block, and must not run at the same time; `run` calls them in one thread of its own.
     `lag` is how many batches were not judged when it last looked; `error` is why the last step failed, or None.
@@ -78,6 +106,9 @@ class Projector:
         frozen: Frozen | None = None,
         at_rest: Callable[[], None] = lambda: None,
         forget: Callable[[Callable[[], None]], None] = lambda rebuild: None,
+        quarantine: Quarantine | None = None,
+        is_ahead: bool = False,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.lag = 0
         self.error: str | None = None
@@ -89,7 +120,8 @@ class Projector:
             rules,
         )
         self._files = TargetFiles(targets, parse)
-        self._quarantine = Quarantine()
+        self._quarantine, self._elsewhere = quarantine or Quarantine(), elsewhere
+        self._held_elsewhere = Counter[str]()
         self._told, self._blocked = told, blocked
         self._frozen, self._at_rest, self._forget = frozen or Frozen(None), at_rest, forget
         self._standing = KeptStanding(self._index, self._frozen, told=told)
@@ -105,7 +137,7 @@ class Projector:
         self._changed = ChangedBasis(self._index, self._standing, self._files, self._frozen, self._go_on)
         self._begun = False
         # As after an older backup was restored. Asked before more is received, which would hide it.
-        self._is_ahead = warehouse.cursor() > log.latest()
+        self._is_ahead = is_ahead or warehouse.cursor() > log.latest()
         self._arrival = asyncio.Event()
         self._stopping = False
         self._clock = clock
@@ -118,7 +150,7 @@ class Projector:
     @property
     def quarantined(self) -> Counter[str]:
         """How many measurements cannot be judged, by class of exception."""
-        return self._quarantine.errors
+        return self._held_elsewhere if self._elsewhere is not None else self._quarantine.errors
 
     @property
     def standstill_s(self) -> float | None:
@@ -172,6 +204,26 @@ class Projector:
             self._warehouse.put(change, self._warehouse.cursor(), waited=hours)
             self._judging.settled()
         return len(hours)
+
+    def _step(self) -> int:
+        """A step here, or elsewhere; what is done at rest is done here, for it writes."""
+        if self._elsewhere is None:
+            return self.step()
+        self._forget(self._rebuild_here)
+        done, self._held_elsewhere = self._elsewhere.step(BATCHES)
+        self.lag = self._log.latest() - self._warehouse.cursor()
+        if not done:
+            frozen = self._frozen.freezes
+            self._at_rest()
+            if self._frozen.freezes is not frozen:
+                self._elsewhere.end()  # another one knows of it
+        return done
+
+    def _rebuild_here(self) -> None:
+        """What was done elsewhere is not known any more."""
+        if self._elsewhere is not None:
+            self._elsewhere.end()
+        self.rebuild()
 
     def catch_up(self) -> None:
         """Judge all that the log holds."""
@@ -272,11 +324,13 @@ class Projector:
         """Keep up until cancelled. An error is logged, kept in `error`, and tried again with growing pauses."""
         self._stopping = False
         # One thread, which the log's and the file's own connections can belong to.
-        with ThreadPoolExecutor(1, thread_name_prefix="projector") as thread:
+        with self._elsewhere or nullcontext(), ThreadPoolExecutor(1, thread_name_prefix="projector") as thread:
             try:
                 await self._keep_up(thread, sleep)
             finally:
                 self._stopping = True  # leaving waits for the thread, which may be in the middle of a long step
+                if self._elsewhere is not None:
+                    self._elsewhere.end()
 
     async def _keep_up(self, thread: Executor, sleep: Sleep) -> None:
         loop = asyncio.get_running_loop()
@@ -284,7 +338,7 @@ class Projector:
         while True:
             began = self._clock()
             try:
-                consumed = await loop.run_in_executor(thread, self.step)
+                consumed = await loop.run_in_executor(thread, self._step)
             except Exception as error:  # a broken projection must not stop ingest: it catches up
                 failures += 1
                 self._failed(error)
@@ -304,10 +358,11 @@ class Projector:
             self._waiting_since = None
 
     def _failed(self, error: Exception) -> None:
-        self.error = f"{type(error).__name__}: {error}"
+        self.error = str(error) if isinstance(error, FailedElsewhere) else f"{type(error).__name__}: {error}"
         if self._waiting_since is None:
             self._waiting_since = self._clock()
-        logger.error("The projection failed; it is tried again.\n%s", fault_text(error))
+        fault = error.fault if isinstance(error, FailedElsewhere) else fault_text(error)
+        logger.error("The projection failed; it is tried again.\n%s", fault)
 
     async def _next_arrival(self) -> None:
         try:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from collector.isolation import Faults
 from collector.log import Record
@@ -30,19 +30,45 @@ Identity = tuple[str, str]  # key, uid
 Clock = Callable[[], float]
 
 
+class Watch(Protocol):
+    """Whoever is told which measurement is being judged, in case that this process dies of it."""
+
+    def begins(self, one: Identity) -> None: ...
+
+    def ends(self) -> None: ...
+
+
+class Unwatched:
+    def begins(self, one: Identity) -> None: ...
+
+    def ends(self) -> None: ...
+
+
+class Deadly(Exception):
+    """The judging process died at this measurement, twice: it is not tried again by this version."""
+
+
 class TooSlow(Exception):
     """Judging this measurement took too long, twice: it is not tried again by this version."""
 
 
 class Quarantine:
-    """Those held at the moment: (key, uid) → the class of the exception. `clock` is in seconds of processor."""
+    """Those held at the moment: (key, uid) → the class of the exception. `clock` is in seconds of processor; at those
+    that are `condemned` the judging process died.
+    """
 
-    def __init__(self, clock: Clock = time.thread_time) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Clock = time.thread_time,
+        watch: Watch | None = None,
+        condemned: frozenset[Identity] = frozenset(),
+    ) -> None:
+        self._clock, self._watch, self._condemned = clock, watch or Unwatched(), condemned
         self._held: dict[Identity, str] = {}
         self._slow: Counter[Identity] = Counter()
         self._faults = Faults()
         self._excused_s = 0.0
+        self._now: Identity | None = None  # that is being judged
 
     @property
     def errors(self) -> Counter[str]:
@@ -79,12 +105,22 @@ class Quarantine:
         self._faults.met("verdicts", error)
 
     def timed(self, record: Record, work: Callable[[], T]) -> T:
-        """What `work` on this record returns. Raises TooSlow when it took too long, twice in the life of this."""
+        """What `work` on this record returns. Raises TooSlow when it took too long, twice in the life of this,
+        and Deadly.
+        """
         name = identity(record)
         if self._held.get(name) == TooSlow.__name__:
             raise TooSlow
+        if name in self._condemned or self._held.get(name) == Deadly.__name__:
+            raise Deadly
         began, excused_s = self._clock(), self._excused_s
-        done = work()
+        self._now = name
+        self._watch.begins(name)
+        try:
+            done = work()
+        finally:
+            self._watch.ends()
+            self._now = None
         took_s = self._clock() - began - (self._excused_s - excused_s)
         self._slow[name] += took_s > SLOW_S
         if self._slow[name] >= TIMES_SLOW:
@@ -97,10 +133,13 @@ class Quarantine:
     def excused(self) -> Iterator[None]:
         """What is done in here is done for many, and is not the fault of the record for which it is done first."""
         began = self._clock()
+        self._watch.ends()
         try:
             yield
         finally:
             self._excused_s += self._clock() - began
+            if self._now is not None:
+                self._watch.begins(self._now)
 
 
 def identity(record: Record) -> Identity:

@@ -17,8 +17,8 @@ from collector.judging.rows import dials_of, steps_of, verdict_of
 from collector.judging.rules import Rules
 from collector.warehouse import privacy_floor
 from collector.warehouse.editions import Heard, editions, joins_ms
+from collector.warehouse.interface import Hour, Warehouse
 from collector.warehouse.owed import Owed
-from collector.warehouse.store import Hour, Warehouse
 from collector.warehouse.tables import (
     CELL_COLUMNS,
     FAILING_COLUMNS,

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from collector.log import Entry, Envelope, segment
+from collector.log.reading import ID_FILE
 from collector.log.segment import Segment, day_of
-from collector.log.sqlite import ID_FILE, SqliteLog
+from collector.log.sqlite import SqliteLog
 from probe import durable
 from probe.failure import UserError
 from probe.model import Network

@@ -5,23 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from collector.log import Appended, Entry, Envelope, rewriting, segment
+from collector.log import Appended, Entry, Envelope, reading, rewriting, segment
 from collector.log.committer import Committer
+from collector.log.reading import ID_FILE, LATEST, Readers
 from collector.log.rewriting import Gone
 from collector.log.segment import Segment, day_of
 from probe import durable
 from probe.failure import UserError
-
-ID_FILE = "id"
-LATEST = "SELECT coalesce((SELECT max(position) FROM envelope), 0), coalesce((SELECT max(position) FROM tombstone), 0)"
-MOST_READERS = 16  # files that are open to read at once
 
 Open = Callable[[Path], sqlite3.Connection]
 
@@ -37,8 +31,8 @@ class SqliteLog:
     def __init__(self, directory: Path, connect: Open = segment.writing_connection) -> None:
         self._directory, self._connect = directory, connect
         self.id = _id(directory)
-        self._segments = _segments(directory, self.id)
-        self._readers, self._past = _Readers(), _Readers()  # what others read must not hold up the writing thread
+        self._segments = reading.segments(directory, self.id)
+        self._readers, self._past = Readers(), Readers()  # what others read must not hold up the writing thread
         for older in self._segments[:-1]:
             self._finish(older)
         for newest in self._segments[-1:]:
@@ -60,11 +54,7 @@ class SqliteLog:
 
     def latest(self) -> int:
         """The position of the latest envelope, which may be forgotten since; 0 when there is none."""
-        if not self._segments:
-            return 0
-        newest = self._segments[-1]
-        ((of_bodies, of_tombstones),) = self._readers.select(newest, LATEST)
-        return max(newest.first - 1, int(of_bodies), int(of_tombstones))
+        return reading.latest(self._segments, self._readers)
 
     @property
     def days(self) -> tuple[Segment, ...]:
@@ -82,36 +72,7 @@ class SqliteLog:
         return gone
 
     def read(self, after: int, limit: int) -> list[Entry]:
-        found: list[Entry] = []
-        for one in _from(self._segments, after):
-            found += self._read(one, after, limit - len(found))
-            if len(found) == limit:
-                break
-        return found
-
-    def _read(self, one: Segment, after: int, limit: int) -> list[Entry]:
-        statement = f"SELECT {segment.COLUMNS} FROM envelope WHERE position > ? ORDER BY position LIMIT ?"
-        try:
-            return [segment.entry(row) for row in self._readers.select(one, statement, after, limit)]
-        except sqlite3.OperationalError:  # locked, or a disk that may come back
-            raise
-        except sqlite3.DatabaseError as error:
-            log.error("%s is damaged (%s): `ringback-collector verify` tells all.", one.path, error)
-            return self._read_singly(one, after, limit)
-
-    def _read_singly(self, one: Segment, after: int, limit: int) -> list[Entry]:
-        """What can be read of a damaged segment; each batch that cannot is told of, and holds up no other."""
-        known = "SELECT position FROM digest WHERE position > ? ORDER BY position LIMIT ?"
-        statement = f"SELECT {segment.COLUMNS} FROM envelope WHERE position = ?"
-        found: list[Entry] = []
-        for (position,) in self._readers.select(one, known, after, limit):
-            try:
-                found += [segment.entry(row) for row in self._readers.select(one, statement, position)]
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:
-                found.append(segment.lost(position))
-        return found
+        return reading.read(self._segments, self._readers, after, limit)
 
     def erase(self, tombstones: Mapping[int, bytes]) -> None:
         """Puts tombstones in the place of the bodies at these positions. Raises OSError, sqlite3.Error, LogFull."""
@@ -171,34 +132,6 @@ class SqliteLog:
         return None
 
 
-class _Readers:
-    """Reading connections, one a segment, asked by any thread one after the other; those used last are kept open."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: OrderedDict[int, sqlite3.Connection] = OrderedDict()
-
-    def select(self, one: Segment, statement: str, *parameters: object) -> list[Any]:
-        with self._lock:
-            connection = self._open.pop(one.day, None) or segment.reading_connection(one.path)
-            self._open[one.day] = connection
-            if len(self._open) > MOST_READERS:
-                self._open.popitem(last=False)[1].close()
-            return connection.execute(statement, parameters).fetchall()
-
-    def forget(self, one: Segment) -> None:
-        """Closes what is open of a segment, whose file is about to change."""
-        with self._lock:
-            connection = self._open.pop(one.day, None)
-            if connection is not None:
-                connection.close()
-
-    def close(self) -> None:
-        with self._lock:
-            while self._open:
-                self._open.popitem()[1].close()
-
-
 def _id(directory: Path) -> str:
     """The log's id, of 32 hex digits, drawn when the directory is made. Raises UserError."""
     try:
@@ -209,18 +142,3 @@ def _id(directory: Path) -> str:
         raise UserError(
             f"The log {directory} cannot be used: {error.strerror}. Give another data directory."
         ) from error
-
-
-def _segments(directory: Path, id: str) -> list[Segment]:
-    """The segments of the log that has this id. Raises UserError."""
-    found = segment.segments(directory)
-    for one in found:
-        if one.log != id:
-            raise UserError(f"{one.path} is a part of another log: restore all of {directory} from one backup.")
-    return found
-
-
-def _from(segments: list[Segment], after: int) -> list[Segment]:
-    """Those that may hold positions greater than `after`."""
-    start = next((i for i in range(len(segments) - 1, 0, -1) if segments[i].first <= after + 1), 0)
-    return segments[start:]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from collector.facts.credits import Credit
 from collector.package.source import About, Wanted
 from collector.package.tables import COUNTS, TABLES, columns
 from collector.warehouse.privacy_floor import BANDS, LARGEST
@@ -65,6 +66,7 @@ def describe(
         "description": (SIMULATED if wanted.simulated else "") + METHOD,
         "created": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         "licenses": [LICENCE],
+        **({"sources": [_source(credit) for credit in about.credits]} if about.credits else {}),
         "contributors": [{"title": publisher, "role": "publisher"}],
         "citation": f"{publisher} ({moment.year}). {title} [data set]. Exported {moment:%Y-%m-%d}, rules version "
         f"{about.rules_version}. SHA-256 of each file in {DESCRIPTOR}. {LICENCE['name']}.",
@@ -79,6 +81,12 @@ def describe(
         },
         "resources": [_resource(directory, each, wanted.full) for each in files if each.paths],
     }
+
+
+def _source(credit: Credit) -> dict[str, Json]:
+    """Whose data the networks' names are made of."""
+    title = f"{credit.text} ({credit.licence})" if credit.licence else credit.text
+    return {"title": title, **({"path": credit.url} if credit.url else {})}
 
 
 def _resource(directory: Path, files: Files, full: bool) -> dict[str, Json]:

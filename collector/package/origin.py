@@ -10,8 +10,9 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from collector.facts.credits import of_header
 from collector.front.access import TOKEN_FILE
-from collector.front.exports import RULES_HEADER, UNJUDGED_HEADER, WAITING_HEADER
+from collector.front.exports import CREDITS_HEADER, RULES_HEADER, UNJUDGED_HEADER, WAITING_HEADER
 from collector.package.source import DATASETS, About, Source, Wanted
 from collector.package.source import about as about_source
 from collector.package.writing import Pieces
@@ -91,6 +92,7 @@ def _about(answer: aiohttp.ClientResponse, url: str) -> About:
             rules_version=int(answer.headers[RULES_HEADER]),
             unjudged=int(answer.headers.get(UNJUDGED_HEADER, "0")),
             waiting=int(answer.headers.get(WAITING_HEADER, "0")),
+            credits=of_header(answer.headers.get(CREDITS_HEADER, "[]")),
         )
     except (KeyError, ValueError) as error:
         raise UserError(f"What answers at {url} is no collector that exports.") from error

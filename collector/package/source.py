@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
+from collector.facts.credits import Credit
 from collector.facts.kept_targets import TargetBodies
 from collector.facts.pseudonyms import Pseudonyms
 from collector.judging.evidence import TargetFiles
@@ -63,6 +64,7 @@ class Source(Struct, frozen=True, kw_only=True):
     targets: TargetBodies
     warehouse: Warehouse
     pseudonyms: Pseudonyms
+    credits: Callable[[], tuple[Credit, ...]] = tuple  # of the networks' names
 
 
 class About(Struct, frozen=True, kw_only=True):
@@ -73,6 +75,7 @@ class About(Struct, frozen=True, kw_only=True):
     rules_version: int
     unjudged: int = 0
     waiting: int = 0
+    credits: tuple[Credit, ...] = ()
 
 
 def about(source: Source) -> About:
@@ -81,7 +84,12 @@ def about(source: Source) -> About:
     if basis is None or basis.schema != SCHEMA:
         raise UserError("Nothing is judged yet, or by another version: start the collector on this directory first.")
     unjudged = source.log.latest() - source.warehouse.cursor()
-    return About(rules_version=basis.rules_version, unjudged=unjudged, waiting=source.warehouse.left().hours)
+    return About(
+        rules_version=basis.rules_version,
+        unjudged=unjudged,
+        waiting=source.warehouse.left().hours,
+        credits=source.credits(),
+    )
 
 
 def cells(source: Source, wanted: Wanted) -> Iterator[bytes]:

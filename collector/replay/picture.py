@@ -35,7 +35,7 @@ INK, SOFT, GROUND, CALM, AGAINST = "#1a1a1a", "#595959", "#ffffff", "#d6e8f4", "
 
 DAYS = """
 SELECT role, access, hour // 24 AS day, count(*) FILTER (state IN (SELECT unnest($1::VARCHAR[]))), count(*)
-FROM cell WHERE simulated AND NOT rolled_up AND target IN (
+FROM cell WHERE simulated AND shown_from_ms = 0 AND target IN (
     SELECT DISTINCT target FROM verdict WHERE state <> 'insufficient' OR depth IS NOT NULL -- what is measurable
 ) GROUP BY ALL ORDER BY ALL
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from collector.isolation import Faults
 from collector.warehouse import basis as bases
 from collector.warehouse import outbox, owed, waiting
 from collector.warehouse.basis import SCHEMA, Basis
+from collector.warehouse.interface import Hour, Parameters
 from collector.warehouse.readers import Readers
 from collector.warehouse.tables import (
     CELL_COLUMNS,
@@ -55,9 +56,7 @@ DAMAGE = (  # in DuckDB's words
     "database has been invalidated",
 )
 
-Hour = tuple[str, int]  # target, hours since 1970
 Values = tuple[object, ...]
-Parameters = Mapping[str, object] | Sequence[object]
 T = TypeVar("T")
 
 
@@ -213,6 +212,10 @@ class Warehouse:
         """Notes what an empty warehouse is going to be judged by."""
         with self._lock:
             bases.write(self._connection, basis)
+
+    def change_basis(self, basis: Basis, hours: Collection[Hour], apart: Collection[str], since_hour: int) -> None:
+        """Judges on this basis from now on, and lets these hours wait to be judged again (waiting.py)."""
+        self.change(lambda connection: waiting.change_basis(connection, basis, hours, apart, since_hour))
 
     def feed(self, name: str | None) -> None:
         """Marks changes for the InfluxDB of this name from now on (outbox.py), or for none any more."""

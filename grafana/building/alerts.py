@@ -157,6 +157,19 @@ ALERTS = (
         panel=6,
     ),
     Alert(
+        uid="ringback-networks",
+        title="Table of networks is old",
+        summary="What tells whose an address is was gathered three months ago.",
+        about="Addresses move between operators: lines are then taken for another's. Run `ringback-collector networks"
+        " update`; the collector takes the new table by itself. Where it stays old, its publisher has stopped: give"
+        " `--from` another.",
+        queries={"days": Query(text=select('last("networks_age_days")', '"collector"'), since=HOUR, uid=RAW)},
+        condition="$days >= 90",
+        lasting="1h",
+        page="ringback-collector",
+        panel=10,
+    ),
+    Alert(
         uid="ringback-dead-man",
         title="Collector silent",
         summary="The collector has written nothing for ten minutes.",

@@ -10,6 +10,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 from msgspec import Struct
 
+from collector.facts.published.publishers import PACKAGES, credits_of
 from collector.front.page.page import MEANINGS
 from grafana.building.influxql import chosen, select, tag_values
 from grafana.building.palette import CALM, LOOKS, NOTICE
@@ -185,6 +186,12 @@ def simulated(source_: str, *where: str) -> Builder[model.Panel]:
     return banner(at, Asked(text=select('sum("simulated") AS "simulated"', source_, where)))
 
 
+def _credited() -> str:
+    """Whose data name the networks, with links, as their licences ask."""
+    credits = dict.fromkeys(credit for name in PACKAGES for credit in credits_of(name) or ())
+    return ", ".join(f"[{credit.text}]({credit.url}) ({credit.licence})" for credit in credits)
+
+
 def legend() -> Builder[model.Panel]:
     """The states in words, for readers, and what a cell is."""
     rows = "\n".join(f"| {look.sign} | **{look.words}** | {MEANINGS[state]} |" for state, look in LOOKS.items())
@@ -192,7 +199,9 @@ def legend() -> Builder[model.Panel]:
         "A *cell* is one service and role on one operator and access, in one hour or day. It has a state when at least "
         "three lines were measured and two thirds agree. Countries and operators have no state: they show counts of "
         "their cells. An empty place is a time without data; it says nothing. All times are UTC.\n\n"
-        f"| sign | state | means |\n|---|---|---|\n{rows}\n"
+        f"| sign | state | means |\n|---|---|---|\n{rows}\n\n"
+        f"Whose an address is, and in which country, is told by {_credited()}, unless this collector's owner gave it"
+        " another table: its own page names whose that is.\n"
     )
     at = At(
         id=LEGEND_ID,

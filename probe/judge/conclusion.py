@@ -206,7 +206,8 @@ def _mixed(heard: Counter[Said], floors: Floors, votes: Votes[Said] | None = Non
         and (votes is None or votes.sources(side) >= floors.mixed_sources)
         for side in sides
     )
-    return State.MIXED if enough else None
+    together = votes is None or votes.sources(sides[0] | sides[1]) >= floors.sources
+    return State.MIXED if enough and together else None
 
 
 def _is_all_udp_dropped(heard: Counter[bool], floors: Floors, votes: Votes[bool] | None = None) -> bool:

@@ -34,6 +34,7 @@ from probe.judge.control_answers import (
 )
 from probe.judge.in_time import Control, FailureSpan, Look
 from probe.judge.looks import Cycle, Looks, Window, is_any_within
+from probe.judge.operators import owner
 from probe.model import ControlMeasurement, Endpoint, Observation, Outage
 
 K = TypeVar("K")
@@ -271,7 +272,7 @@ def _cycles(answers: Iterable[tuple[ControlMeasurement, bool | None]]) -> Iterat
 
 
 def _cycle(control: ControlMeasurement, through: bool, heard: tuple[Observation, ...] = ()) -> Cycle:
-    look = Look(control.network, started_ms(control), through, control.measurement.uid, heard)
+    look = Look(owner(control.network), started_ms(control), through, control.measurement.uid, heard)
     return (control.key, control.measurement.cycle), look
 
 

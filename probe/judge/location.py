@@ -264,8 +264,7 @@ def _is_own(router: Hop | None, evidence: Evidence) -> bool:
     if router.kind is HopKind.PRIVATE:
         return evidence.measurement.link.detected in CELLULAR
     own, there = evidence.network, evidence.networks.get(router.prefix or "", Network())
-    same = own.asn != 0 and (own.asn == there.asn or own.operator == there.operator)
-    return router.kind in (HopKind.NEAR, HopKind.SHARED) or same
+    return router.kind in (HopKind.NEAR, HopKind.SHARED) or same_operator(own, there)
 
 
 # --- What both need -----------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ An operator of the same name in another country is another one.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from probe.model import Network
 
 UNKNOWN = Network()
@@ -13,6 +15,11 @@ UNKNOWN = Network()
 def is_known(network: Network) -> bool:
     """The collector found the system of its addresses in the table of networks."""
     return network.asn != UNKNOWN.asn
+
+
+def owner(network: Network) -> Network:
+    """Whose a network is: all systems of an operator in a country are one owner's."""
+    return network if network.operator == UNKNOWN.operator else replace(network, asn=UNKNOWN.asn)
 
 
 def same_operator(one: Network, other: Network) -> bool:

@@ -25,7 +25,7 @@ from probe.judge.name.rules import NAME_RULES
 from probe.judge.name.view import names_of
 from probe.model import AttemptVerdict, Depth, State, Step, Target, Transport, Verdict
 
-RULES_VERSION = 20
+RULES_VERSION = 21
 
 # Answers and artefacts first, innocent explanations then, accusations last: the order is the table's.
 ATTEMPT_RULES: tuple[Rule[AttemptCase], ...] = (

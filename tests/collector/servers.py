@@ -9,17 +9,19 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from collector.facts.buckets import Buckets
 from collector.facts.collector_key import CollectorKey
 from collector.facts.kept_targets import KeptTargets
 from collector.facts.networks import Prefix, PrefixTable
+from collector.facts.networks_file import TABLE_FILE, NetworksFile
 from collector.front.access import OwnerAccess
 from collector.front.batches import CONTENT_TYPE, INGEST_LIMITS, Ingest, IngestLimits
+from collector.front.connections import Site
 from collector.front.door import Door
 from collector.front.limits import LIMITS
+from collector.front.listening import open_socket
 from collector.front.origins import Origins
 from collector.front.server import create_app, runner
 from collector.front.signed_gets import SignedGets
@@ -133,6 +135,7 @@ async def serving(
         projector = Projector(log, index, kept, warehouse, controls, rules=rules, parse=parse)
         key = CollectorKey(bytes(32))
         table = PrefixTable(networks, cgn)
+        path = directory / TABLE_FILE
         buckets = Buckets(directory / "buckets.key", clock)
         tickets = Tickets(table, buckets, key, clock, proxies)
         origins = Origins(table, buckets, tickets, proxies)
@@ -149,6 +152,7 @@ async def serving(
             targets=targets,
             controls=controls,
             key=key,
+            networks=NetworksFile(path, (), clock, optional=True),
             tickets=tickets,
             signed_gets=SignedGets(controls, key, clock),
             pseudonyms=PSEUDONYMS,
@@ -160,7 +164,7 @@ async def serving(
         served = runner(create_app(parts, OwnerAccess(TOKEN, clock), limits), door)
         await served.setup()
         try:
-            site = web.TCPSite(served, "127.0.0.1", 0)
+            site = Site(served, open_socket("127.0.0.1", 0))
             await site.start()
             headers = {"Authorization": f"Bearer {TOKEN}"} if owner else {}
             async with aiohttp.ClientSession(auto_decompress=False, headers=headers) as session:

@@ -201,5 +201,6 @@ def collector() -> Iterator[str]:
         fields: dict[str, Value] = {
             "accepted": 100 + minute, "refused": 2, "log_cursor": 50 + minute, "projected_cursor": 50, "lag": minute,
             "outbox": 7, "dead_letters": 1, "influx_written": 900 + minute, "targets_age_days": 3,
+            "networks_age_days": 5,
         }  # fmt: skip
         yield line(schema.COLLECTOR, {}, fields, at(0) + minute * 60_000_000_000)

@@ -19,6 +19,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from collector.front.access import ACCESS, OwnerAccess, admin_token
+from collector.front.connections import Site
 from collector.front.executors import add_executors
 from collector.front.listening import listening, open_socket
 from collector.front.page.page import render
@@ -63,7 +64,7 @@ async def _serve(parts: Parts, options: Options, people: socket.socket, voluntee
         served = runner(_for_volunteers(parts, options))
         await served.setup()
         try:
-            await web.SockSite(served, volunteers).start()
+            await Site(served, volunteers).start()
             _say("ready")
             await _write_pages(parts, options.data / "page.html")
         finally:

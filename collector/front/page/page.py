@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from collector.facts.credits import Credit
 from collector.front.page import drawing, headline
 from collector.front.page.look import LOOKS, RELAY_REACHED
 from collector.front.page.overview import overview
@@ -34,10 +35,13 @@ MEANINGS = {
 
 
 class Instance(Struct, frozen=True):
-    """The collector that the page is of: whether it only takes what is simulated; how many batches are not judged."""
+    """The collector that the page is of: whether it only takes what is simulated; how many batches are not judged; whom
+    the names of networks are of.
+    """
 
     simulated: bool = False
     behind: Callable[[], int] = lambda: 0
+    credits: Callable[[], tuple[Credit, ...]] = tuple
 
 
 def render(
@@ -67,6 +71,7 @@ def render(
         last_hour=summary.last_hour,
         full=full,
         notice=notice,
+        credits=instance.credits(),
         lines_floor=LINES_FLOOR,
         meanings=[(LOOKS[state], text) for state, text in MEANINGS.items()],
         relay=RELAY_REACHED,

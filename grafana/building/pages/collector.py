@@ -17,6 +17,10 @@ PAGE = frame.Page(
     since="now-24h",
 )
 SOURCE = '"collector"'
+AGE_OF_NETWORKS = (
+    "Days since what the table of networks was made of was gathered; nothing where there is no table, or it is the"
+    " owner's own."
+)
 
 
 def build() -> Dashboard:
@@ -26,6 +30,7 @@ def build() -> Dashboard:
         _figure(4, "Points not written yet", "outbox", "Points that wait to be written to InfluxDB; they are durable."),
         _figure(5, "Points given up", "dead_letters", "Points that InfluxDB refused, each kept with the reason."),
         _figure(6, "Age of the targets", "targets_age_days", "Days since the targets file was last changed.", "d"),
+        _figure(10, "Age of the networks", "networks_age_days", AGE_OF_NETWORKS, "d", width=4),
         _traffic(),
         _cursors(),
         _outbox(),
@@ -33,8 +38,8 @@ def build() -> Dashboard:
     return frame.linked(frame.annotated(frame.dashboard(PAGE, panels)))
 
 
-def _figure(id_: int, title: str, field: str, about: str, unit: str = "short") -> Panel:
-    at = At(id=id_, title=title, about=f"{about} The last point in the range.", width=6, height=4, uid=RAW)
+def _figure(id_: int, title: str, field: str, about: str, unit: str = "short", width: int = 5) -> Panel:
+    at = At(id=id_, title=title, about=f"{about} The last point in the range.", width=width, height=4, uid=RAW)
     asked = Asked(text=select(f'last("{field}")', SOURCE), alias=title.lower(), uid=RAW)
     return figure(at, asked, unit=unit)
 

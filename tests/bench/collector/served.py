@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--control-key", action="append", default=[])
     parser.add_argument("--simulated", action="store_true")
     parser.add_argument("--without-judging", action="store_true")
+    parser.add_argument("--in-process", action="store_true", help="judge in the process that receives, as tests do")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     options = Options(
@@ -53,7 +54,7 @@ def main() -> int:
         trusted_proxies=(PROXY,),
         trust_clock=True,
     )
-    with opened(options, RULES) as parts:
+    with opened(options, RULES, apart=not given.in_process) as parts:
         idle: Any = Idle()
         asyncio.run(_serve(msgspec.structs.replace(parts, projector=idle) if given.without_judging else parts, options))
     return 0

@@ -176,3 +176,18 @@ def test_rebuild(options: Options, capsys: pytest.CaptureFixture[str]) -> None:
         asyncio.run(parts.log.append(*enveloped(volunteer.seal([volunteer.measure()]))))
     assert commands.main(["rebuild", "--data", str(options.data)]) == 0
     assert capsys.readouterr().out == "Judged again, up to batch 1.\n"
+
+
+def test_a_rebuild_keeps_the_network_of_the_day_on_which_a_batch_came(options: Options, tmp_path: Path) -> None:
+    """Whose an address is now is not whose it was: an envelope holds it, and no table is asked again."""
+    with opened(options, RULES) as parts:
+        volunteer = Volunteer()
+        asyncio.run(parts.log.append(*enveloped(volunteer.seal([volunteer.measure()]))))
+        parts.projector.catch_up()
+        before = parts.warehouse.select("SELECT country, asn, operator FROM verdict")
+    other = tmp_path / "other.csv"
+    other.write_text("prefix,asn,country,operator\n0.0.0.0/0,9,XX,Another\n::/0,9,XX,Another\n")
+    assert before
+    assert commands.main(["rebuild", "--data", str(options.data), "--networks", str(other)]) == 0
+    with opened(options, RULES) as parts:
+        assert parts.warehouse.select("SELECT country, asn, operator FROM verdict") == before

@@ -1,4 +1,4 @@
-"""Writes MaxMind DB files small enough to read by eye: https://maxmind.github.io/MaxMind-DB/, format 2.0, IPv4."""
+"""Writes MaxMind DB files small enough to read by eye: https://maxmind.github.io/MaxMind-DB/, format 2.0."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ SEPARATOR = 16  # zero bytes between the tree and the data
 EMPTY = None
 
 
-def database(records: Mapping[str, Record]) -> bytes:
-    """The file: a binary tree of 24-bit records, one node for each bit of each prefix, then the data."""
+def database(
+    records: Mapping[str, Record], *, version: int = 4, record_size: int = 24, kind: str = "Ringback-Test"
+) -> bytes:
+    """The file: a binary tree of records of so many bits, one node for each bit of each prefix, then the data."""
     data, offsets = b"", {}
     for prefix, record in records.items():
         offsets[prefix] = len(data)
@@ -22,13 +24,13 @@ def database(records: Mapping[str, Record]) -> bytes:
     nodes: list[list[tuple[str, int] | None]] = [[EMPTY, EMPTY]]
     for prefix, offset in offsets.items():
         _insert(nodes, prefix, offset)
-    tree = b"".join(_pointer(side, len(nodes)) for node in nodes for side in node)
-    return tree + bytes(SEPARATOR) + data + MARKER + _metadata(len(nodes))
+    tree = b"".join(_node(*(_pointer(side, len(nodes)) for side in node), record_size) for node in nodes)
+    return tree + bytes(SEPARATOR) + data + MARKER + _metadata(len(nodes), version, record_size, kind)
 
 
 def _insert(nodes: list[list[tuple[str, int] | None]], prefix: str, offset: int) -> None:
-    network = ipaddress.IPv4Network(prefix)
-    bits = f"{int(network.network_address):032b}"[: network.prefixlen]
+    network = ipaddress.ip_network(prefix)
+    bits = f"{int(network.network_address):0{network.max_prefixlen}b}"[: network.prefixlen]
     at = 0
     for bit in bits[:-1]:
         side = nodes[at][int(bit)]
@@ -39,22 +41,30 @@ def _insert(nodes: list[list[tuple[str, int] | None]], prefix: str, offset: int)
     nodes[at][int(bits[-1])] = ("data", offset)
 
 
-def _pointer(side: tuple[str, int] | None, nodes: int) -> bytes:
+def _pointer(side: tuple[str, int] | None, nodes: int) -> int:
     if side is None:
-        return nodes.to_bytes(3)
+        return nodes
     kind, value = side
-    return (value if kind == "node" else nodes + SEPARATOR + value).to_bytes(3)
+    return value if kind == "node" else nodes + SEPARATOR + value
 
 
-def _metadata(nodes: int) -> bytes:
+def _node(left: int, right: int, record_size: int) -> bytes:
+    """Of 28 bits, the byte in the middle has the upper four of both."""
+    if record_size != 28:
+        return left.to_bytes(record_size // 8) + right.to_bytes(record_size // 8)
+    middle = (left >> 24) << 4 | right >> 24
+    return (left & 0xFFFFFF).to_bytes(3) + bytes([middle]) + (right & 0xFFFFFF).to_bytes(3)
+
+
+def _metadata(nodes: int, version: int, record_size: int, kind: str) -> bytes:
     fields = {
         "node_count": _unsigned(UINT32, nodes),
-        "record_size": _unsigned(UINT16, 24),
-        "ip_version": _unsigned(UINT16, 4),
+        "record_size": _unsigned(UINT16, record_size),
+        "ip_version": _unsigned(UINT16, version),
         "binary_format_major_version": _unsigned(UINT16, 2),
         "binary_format_minor_version": _unsigned(UINT16, 0),
         "build_epoch": _unsigned(UINT64, 1),
-        "database_type": _encode("Ringback-Test"),
+        "database_type": _encode(kind),
         "description": _encode({}),
         "languages": b"\x00\x04",  # an empty list, of the extended types
     }

@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from collector.front import owner_link
-from collector.front.access import ACCESS, PROXY_MARKS, OwnerAccess, admin_token, is_full, own_port
-from collector.front.source import Source, named_source, read_prefixes
+from collector.front.access import ACCESS, OwnerAccess, admin_token, is_full, own_port
+from collector.front.source import PASSED_ON, Source, named_source, read_prefixes
 from probe.failure import UserError
 from tests.collector.servers import TOKEN, serving
 
@@ -64,7 +64,7 @@ def cookie(port: int = 8321, purpose: str = owner_link.COOKIE, made_ms: int = NO
         pytest.param("127.0.0.1", {"Host": "127.0.0.1:8321/x", "Cookie": cookie()}, False, id="a-path-in-the-name"),
         *(
             pytest.param("127.0.0.1", {mark.replace("-", "_"): "203.0.113.9", "Cookie": cookie()}, False, id=mark)
-            for mark in PROXY_MARKS
+            for mark in PASSED_ON
         ),
         pytest.param("192.0.2.1", {"Cookie": cookie()}, False, id="cookie-from-elsewhere"),
         pytest.param("192.0.2.1", {"Authorization": "Bearer secret"}, True, id="token"),

@@ -243,9 +243,10 @@ async def post_from(address: str, collector: Serving, data: bytes, headers: dict
     ("proxies", "headers", "network"),
     [
         pytest.param([], {}, IAM, id="direct"),
-        pytest.param([], {"X-Forwarded-For": "203.0.113.9"}, IAM, id="untrusted-claim"),
+        pytest.param([], {"X-Forwarded-For": "203.0.113.9"}, Network(), id="untrusted-claim"),
         pytest.param(["127.9.8.7/32"], {"X-Forwarded-For": "203.0.113.9"}, ELSEWHERE, id="proxy"),
-        pytest.param(["127.9.8.7/32"], {"X-Forwarded-For": "127.9.1.1, 203.0.113.9:4711"}, ELSEWHERE, id="forged"),
+        pytest.param(["127.9.8.7/32"], {"X-Forwarded-For": "127.9.1.1, 203.0.113.9:4711"}, Network(), id="relay"),
+        pytest.param(["127.9.8.7/32"], {"X-Forwarded-For": "203.0.113.9:4711", "Via": "1.1 ours"}, ELSEWHERE, id="via"),
         pytest.param(["127.9.8.7/32"], {"X-Forwarded-For": "nonsense"}, Network(), id="nonsense"),
         pytest.param(["127.9.8.7/32"], {}, IAM, id="proxy-itself"),
         pytest.param(

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from collector.facts.published.publishers import DBIP
 from collector.front import cells
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.executors import add_executors
@@ -134,6 +135,19 @@ async def test_the_owner_is_told_early_what_new_measurers_see(
     assert [one["sources"] for one in answer["early_signals"]] == [10] * signals
     assert "early_signals" not in (await ask(asked, full=False))[1]
     assert (await ask(f"/v1/cells?since={(NOON - 2) * HOUR_MS}&until={NOON * HOUR_MS}"))[1]["early_signals"] == []
+
+
+async def test_whose_data_names_the_networks_is_said_where_there_is_somebody(
+    ask: Any, warehouse: Warehouse, aiohttp_client: Any
+) -> None:
+    assert "credits" not in (await ask("/v1/cells"))[1]
+    app = web.Application(middlewares=[in_json])
+    app[ACCESS] = OwnerAccess("t", lambda: NOW_MS)
+    add_executors(app)
+    cells.add_routes(app, warehouse, TARGETS, lambda: LATER_MS, lambda: (DBIP,))
+    client: TestClient[Any, Any] = await aiohttp_client(app)
+    answer = await (await client.get("/v1/cells")).json()
+    assert answer["credits"] == [{"text": DBIP.text, "url": DBIP.url, "licence": DBIP.licence}]
 
 
 async def test_strangers_see_cells_of_three_established_lines_in_a_band(ask: Any) -> None:

@@ -12,15 +12,21 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from collector.facts.credits import of_header
+from collector.facts.published.publishers import DBIP
 from collector.front import exports as routes
 from collector.front.access import ACCESS, OwnerAccess
+from collector.front.connections import Site
 from collector.front.executors import add_executors
+from collector.front.exports import CREDITS_HEADER
+from collector.front.listening import open_socket
 from collector.front.refusals import in_json
 from collector.front.server import create_app, runner
 from collector.instance import Parts
 from collector.judging.projector import Projector
 from collector.judging.rules import RULES
-from collector.package.source import DATASETS, Source, measurements
+from collector.package.origin import RunningCollector
+from collector.package.source import DATASETS, Source, about, measurements
 from probe import targets as targets_file
 from tests.collector.package.holding import SINCE, UNTIL, wanted
 from tests.patience import PATIENCE
@@ -44,7 +50,7 @@ async def listening(app: web.Application) -> AsyncIterator[Client]:
     served = runner(app)
     await served.setup()
     try:
-        await web.TCPSite(served, "127.0.0.1", 0).start()
+        await Site(served, open_socket("127.0.0.1", 0)).start()
         async with aiohttp.ClientSession() as session:
             yield Client(session, f"http://127.0.0.1:{served.addresses[0][1]}")
     finally:
@@ -83,6 +89,20 @@ async def test_who_has_the_token_gets_all(parts: Parts, source: Source, dataset:
     assert status == 200
     assert text.encode() == b"".join(DATASETS[dataset](source, wanted()))
     assert json.loads(mine[1].splitlines()[0])["lines"] == "3-5"  # what is not asked for in full is as for everybody
+
+
+async def test_whose_data_names_the_networks_goes_along(
+    parts: Parts, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a header, from which a package takes it."""
+    monkeypatch.setattr(parts.networks, "credits", lambda: (DBIP,))
+    async with listening(public(parts)) as client:
+        async with client.session.get(f"{client.url}/v1/export/cells?{SPAN}") as answer:
+            assert of_header(answer.headers[CREDITS_HEADER]) == (DBIP,)
+        async with RunningCollector(client.url, TOKEN, client.session).open("cells", wanted()) as stream:
+            assert stream.about.credits == (DBIP,)
+    assert about(msgspec.structs.replace(source, credits=lambda: (DBIP,))).credits == (DBIP,)
+    assert about(source).credits == ()
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from collector.facts.buckets import DAY_MS, NOWHERE
+from collector.front.source import PASSED_ON
+from collector.front.tickets import HEADER
 from collector.judging.who_counts import by_standing
 from collector.log import Record
 from probe.judge.cells import SHARED
@@ -52,6 +56,24 @@ async def test_without_a_ticket_the_source_is_not_known(tmp_path: Path) -> None:
     async with serving(tmp_path, networks=NETWORKS, proxies=PROXIES) as collector:
         record = await sent(collector, sealed(Volunteer(), None), NEAR)
     assert (record.network, record.bucket, WHO.bucket(record)) == (Network(), 2 * NOWHERE, NOWHERE)
+
+
+@pytest.mark.parametrize("mark", PASSED_ON)
+async def test_what_a_relay_passes_on_belongs_nowhere(tmp_path: Path, mark: str) -> None:
+    """Of format 1 all is the source's; a ticket says where the line is, whoever passes its batch on."""
+    one, other = Volunteer(1), Volunteer(2)
+    networks = [(ipaddress.ip_network("127.0.0.0/8"), HERE)]
+    async with serving(tmp_path, networks=networks) as collector:
+        relayed = {mark.replace("-", "_"): NEAR}
+        assert (await collector.post(one.seal([one.measure()]), **relayed))[0] == 200
+        asking = f"{collector.url}/v1/targets?key={other.key}&nonce={other.number()}"
+        async with collector.session.get(asking) as answer:
+            ticket = msgspec.json.decode(base64.b64decode(answer.headers[HEADER]), type=Ticket)
+        assert (await collector.post(sealed(other, ticket), **relayed))[0] == 200
+        bare, ticketed = collector.records()
+    assert (bare.network, bare.bucket, WHO.bucket(bare)) == (Network(), 2 * NOWHERE, NOWHERE)
+    assert ticketed.network == HERE
+    assert WHO.bucket(ticketed) not in (None, NOWHERE)
 
 
 async def test_what_is_sent_after_midnight_counts_in_the_bucket_of_its_own_day(tmp_path: Path) -> None:

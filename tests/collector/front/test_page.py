@@ -13,6 +13,8 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.facts.credits import Credit
+from collector.facts.published.publishers import DBIP
 from collector.front import page as site
 from collector.front.access import ACCESS, OwnerAccess
 from collector.front.executors import add_executors
@@ -323,6 +325,19 @@ def test_the_page_explains_each_state_and_never_says_works() -> None:
 def test_text_that_turns_its_surroundings_is_made_visible() -> None:
     assert plain("a\u202eb\x00\u200d\nc") == "a\ufffdb\ufffd\ufffd\ufffdc"
     assert plain("اتصالات المغرب") == "اتصالات المغرب"
+
+
+def test_whose_data_names_the_networks_stands_below() -> None:
+    """With a link, as their licences ask; and no word of it where nobody asks."""
+    warehouse = Warehouse(None)
+    fill(warehouse, [content([verdict_row()], [])], 1)
+    hostile = Credit(HOSTILE, "https://example.org/", "CC BY 4.0")
+    shown = Page(render(warehouse, NOW_MS, True, instance=Instance(credits=lambda: (DBIP, hostile))))
+    links = {given["href"] for name, given in shown.elements if name == "a" and not str(given["href"]).startswith("#")}
+    assert links == {"https://db-ip.com/", "https://example.org/"}
+    assert "told by: IP Geolocation by DB-IP (CC BY 4.0); </svg>" in shown.words
+    assert "told by" not in Page(render(warehouse, NOW_MS, True)).words
+    warehouse.close()
 
 
 class Asked:

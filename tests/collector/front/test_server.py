@@ -158,6 +158,7 @@ async def test_metrics(collector: Serving) -> None:
     assert status == 200
     assert 'ringback_batches_total{outcome="not_gzip"} 1.0' in text
     assert "ringback_log_cursor 0.0" in text
+    assert "# TYPE ringback_networks_age_seconds gauge" in text
 
 
 async def test_others_see_less(public: Serving) -> None:

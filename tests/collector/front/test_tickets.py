@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from collector.front.source import PASSED_ON
 from collector.front.tickets import HEADER
 from probe.codecs.said_once import say
 from probe.codecs.seal import encode, seal
@@ -95,7 +96,7 @@ async def test_format_1_and_what_is_simulated_belong_where_they_come_from(tmp_pa
         assert await network_of(collector, sealed(volunteer, None, simulated=True)) == HERE
 
 
-@pytest.mark.parametrize("mark", ["Via", "Forwarded", "X-Forwarded-For"])
+@pytest.mark.parametrize("mark", PASSED_ON)
 async def test_what_came_by_a_proxy_names_no_network(tmp_path: Path, mark: str) -> None:
     async with serving(tmp_path, networks=NETWORKS) as collector:
         asked = f"{collector.url}/v1/targets?key={'a' * 64}&nonce={NONCE}"

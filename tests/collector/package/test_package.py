@@ -9,8 +9,11 @@ from pathlib import Path
 
 import duckdb
 import frictionless
+import msgspec
 import pytest
 
+from collector.facts.credits import Credit
+from collector.facts.published.publishers import DBIP
 from collector.package.source import Source
 from collector.package.tables import columns
 from collector.package.writing import write_ooni
@@ -127,6 +130,19 @@ async def test_it_says_what_it_is_and_how_to_cite_it(source: Source, tmp_path: P
     )
     assert descriptor["citation"].startswith("Ringback (2016). Internet calls, MA, 2016-01-01 to 2016-01-31: simulated")
     assert f"rules version {descriptor['ringback']['rules_version']}" in descriptor["citation"]
+
+
+async def test_it_says_whose_data_names_the_networks(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "sources" not in await exported(source, tmp_path / "nobody", "csv", country="MA", full=False)
+    credited = msgspec.structs.replace(source, credits=lambda: (DBIP, Credit("Somebody")))
+    descriptor = await exported(credited, tmp_path / "out", "csv", country="MA", full=False)
+    assert descriptor["sources"] == [
+        {"title": "IP Geolocation by DB-IP (CC BY 4.0)", "path": "https://db-ip.com/"},
+        {"title": "Somebody"},
+    ]
+    assert validated(tmp_path / "out", monkeypatch).valid
 
 
 async def test_the_same_lines_give_the_same_file_however_they_come(tmp_path: Path) -> None:

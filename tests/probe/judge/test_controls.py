@@ -107,6 +107,14 @@ def test_the_first_hour_of_an_outage_accuses_nobody() -> None:
         assert judged(*before, failed=failed).rule == "control_awaited"  # before those of after have come
 
 
+def test_systems_of_one_operator_are_one_network_of_controls() -> None:
+    """That both fail says no more than that one does."""
+    failing = [at(minute, LOST, number) for number in (1, 2) for minute in (-10, 0, 10)]
+    assert judged(*failing).rule == "down"
+    one = [replace(each, network=replace(each.network, operator="one")) for each in failing]
+    assert judged(*one).rule == "no_control"
+
+
 def test_the_time_that_counts_is_the_collectors() -> None:
     """A control's clock may be wrong by hours; the collector has put its cycle where it belongs."""
     wrong = replace(at(-300, LOST), started_ms=NOW_MS)

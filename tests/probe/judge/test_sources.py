@@ -166,6 +166,8 @@ def test_a_thousand_fresh_keys_change_nothing_public(access: Access, honest: lis
         ("a:ok b:ok c:ok", "adsl", "ok"),
         ("a:blocked a:blocked b:blocked b:blocked", "adsl", "insufficient"),
         ("a:blocked a:blocked b:blocked b:blocked", "4g", "blocked"),
+        ("a:ok a:blocked b:ok b:blocked", "adsl", "insufficient"),
+        ("a:ok a:blocked b:ok b:blocked", "4g", "mixed"),
         ("a:blocked b:blocked", "4g", "insufficient"),
         ("a:blocked a:blocked a:blocked a:blocked", "4g", "insufficient"),
         ("a:blocked b:blocked c:ok", "adsl", "insufficient"),

@@ -276,5 +276,19 @@ def test_another_as_of_the_same_operator_is_its_network() -> None:
         neighbour(Step.TCP, HOME, EDGE, CORE, CORE, TRANSIT, ANSWER),
     )
     assert judge(inside(CHAT, tcp_fails(TIMEOUT), *deaths, networks=backbone)).state is State.LIKELY_BLOCKED
-    others = {"198.51.0.0/24": replace(OURS, asn=64_999, operator="another")}
-    assert judge(inside(CHAT, tcp_fails(TIMEOUT), *deaths, networks=others)).state is State.IMPAIRED
+    for other in ("another", "unknown"):
+        others = {"198.51.0.0/24": replace(OURS, asn=64_999, operator=other)}
+        assert judge(inside(CHAT, tcp_fails(TIMEOUT), *deaths, networks=others)).state is State.IMPAIRED
+
+
+def test_a_router_is_not_shown_to_be_the_networks_by_a_name() -> None:
+    """Two that nobody named are not one's, nor is a group's of another country."""
+    deaths = (
+        sweep(Step.TCP, HOME, EDGE, CORE, *[SILENT] * 3),
+        neighbour(Step.TCP, HOME, EDGE, CORE, CORE, TRANSIT, ANSWER),
+    )
+    unnamed = replace(OURS, operator="unknown")
+    abroad = {"198.51.0.0/24": replace(OURS, asn=64_999, country="FR")}
+    nobodys = {"198.51.0.0/24": Network()}
+    assert judge(inside(CHAT, tcp_fails(TIMEOUT), *deaths, networks=abroad)).state is State.IMPAIRED
+    assert judge(inside(CHAT, tcp_fails(TIMEOUT), *deaths, network=unnamed, networks=nobodys)).state is State.IMPAIRED

@@ -1,0 +1,1 @@
+"""Judging in a process of its own, so that it takes nothing from whoever receives and reads."""
