@@ -55,6 +55,7 @@ from collector.judging.rules import Rules
 from collector.log import Log, freezes, moving, operator, soundness
 from collector.log.sqlite import SqliteLog
 from collector.metrics import Metrics
+from collector.warehouse import owed
 from collector.warehouse.store import Warehouse
 from probe import __version__, durable
 from probe import targets as targets_file
@@ -327,10 +328,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def is_judged(warehouse: Warehouse, cursor: int) -> bool:
+    """Whether all up to this position in the log is judged, and added up to cells."""
+    return warehouse.cursor() >= cursor and not warehouse.select(owed.ANY)
+
+
 async def judged(parts: Parts, cursor: int) -> None:
-    """Waits until all up to this position in the log is judged."""
+    """Waits until all up to this position in the log is judged and added up."""
     while True:
-        if await asyncio.to_thread(parts.warehouse.cursor) >= cursor:
+        if await asyncio.to_thread(is_judged, parts.warehouse, cursor):
             return
         await asyncio.sleep(LOOK_S)
 

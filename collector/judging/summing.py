@@ -11,8 +11,8 @@ from collector.judging.quarantine import Quarantine
 from collector.judging.rules import Rules
 from collector.judging.sums import Sums
 from collector.warehouse import owed
-from collector.warehouse.owed import Owed
 from collector.warehouse.interface import Hour, Warehouse
+from collector.warehouse.owed import Owed
 from collector.warehouse.tables import Change
 
 LEAST = 20_000  # verdicts that are judged before it is worth it

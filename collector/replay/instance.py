@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from collector.facts.networks import COLUMNS
 from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
 from collector.influx.forwarder import Forwarder
-from collector.instance import Options, Parts, holds_log, judged
+from collector.instance import Options, Parts, holds_log, is_judged, judged
 from collector.replay import story
 from collector.replay.episode import Episode
 from collector.replay.play import Followed, Pace, Played, Reached, nobody_follows, play
@@ -163,10 +163,11 @@ async def _play(playback: Playback, url: str, parts: Parts, clock: StoryClock) -
 
 async def _caught_up(parts: Parts, upto: int) -> None:
     """Waits until the log is judged up to a position, for as long as nothing stands in the way. Raises UserError."""
-    while (before := parts.warehouse.cursor()) < upto:
+    while not is_judged(parts.warehouse, upto):
+        before = parts.warehouse.cursor()
         with suppress(TimeoutError):
             async with asyncio.timeout(STALLED_S):
-                await judged(parts, before + 1)
+                await judged(parts, min(before + 1, upto))
         reason = parts.projector.error
         if reason is not None and parts.warehouse.cursor() == before:
             raise UserError(f"The simulated measurements are kept but not judged ({reason}): replay again to go on.")

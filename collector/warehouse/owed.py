@@ -22,6 +22,7 @@ COLUMNS = {
     "told": "BOOLEAN",
     "failing": "BOOLEAN",
 }
+ANY = "SELECT 1 FROM owed LIMIT 1"
 HOURS = "SELECT DISTINCT target, hour FROM owed ORDER BY hour DESC, target"
 _PLACE = ", ".join(list(COLUMNS)[:-2])
 OF_HOURS = f"""

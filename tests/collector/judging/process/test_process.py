@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from collector.instance import Options, Parts, opened
+from collector.instance import Options, Parts, is_judged, opened
 from collector.judging.process import parent, slot
 from collector.judging.process.parent import MODULE
 from collector.judging.projector import Projector
@@ -81,7 +81,7 @@ async def test_it_comes_to_the_same_and_ends_with_the_collector(tmp_path: Path) 
     with opened(Options(data=tmp_path, simulated=True), RULES, apart=True) as parts:
         async with judging(parts):
             await append(parts, sent := bodies())
-            await eventually(lambda: parts.warehouse.cursor() == len(sent))
+            await eventually(lambda: is_judged(parts.warehouse, len(sent)))
             process = process_of(parts)
             assert process.poll() is None
         assert process.poll() is not None
@@ -103,7 +103,7 @@ async def test_killed_again_and_again_it_loses_and_doubles_nothing(
                 if process is not None:
                     process.kill()
                     killed.add(process.pid)
-            await eventually(lambda: parts.warehouse.cursor() == len(sent))
+            await eventually(lambda: is_judged(parts.warehouse, len(sent)))
         assert killed
         assert parts.warehouse.dump() == in_process(parts)
 
