@@ -676,6 +676,8 @@ class Cell(Struct, frozen=True, kw_only=True):
     answered: int = 0  # lines of which nothing is concluded, but whom a relay answers that is dropped for others
     public_state: State = State.INSUFFICIENT
     public_mechanism: str | None = None
+    depth: Depth | None = None  # of a call of which nothing is concluded but that relays answer
+    public_depth: Depth | None = None
     established: int = 0  # lines whose key was established
     buckets: int = 0  # source buckets that these came from
     sources_floor: int = 3  # from how many of these it must be that strangers are told of it

@@ -11,25 +11,26 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from collector.facts.standing import DAY_MS
-from collector.influx.totals import IN_BUCKETS, Bucket, rows_of
+from collector.influx.totals import IN_BUCKETS, STRUCT, WORDS, Bucket, rows_of
 from collector.influx.vocabulary import Place
+from collector.judging.rows import verdict_of
 from collector.judging.rules import MakeCell
 from collector.warehouse.editions import Edition, Heard, editions
 from collector.warehouse.privacy_floor import DELAY_MS
 from collector.warehouse.store import Warehouse
 from probe.judge.cells import Line
-from probe.model import HOUR_MS, Access, Cell, Network, State, Verdict
+from probe.model import HOUR_MS, Access, Cell, Network
 
 # Of each line what it said last, of all that joins at one moment: received at 0, or at the end of the day before it.
 HEARD = f"""
 SELECT target, slot, country, access, simulated, asn, operator, key, received_ms,
-       said.started_ms, said.round, said.uid, said.state, said.mechanism, said.bucket
+       said.started_ms, said.round, said.uid, said.bucket, {", ".join(f"said.{word}" for word in WORDS)}
 FROM (
     SELECT target, hour // $span AS slot, country, access, simulated, asn, operator, key,
            CASE WHEN simulated OR received_ms <= (hour // $span + 1) * $span * {HOUR_MS} + {DELAY_MS} THEN 0
            ELSE (received_ms // {DAY_MS} + 1) * {DAY_MS} - 1 END AS received_ms,
-           arg_max({{'started_ms': started_ms, 'round': round, 'uid': uid, 'state': state, 'mechanism': mechanism,
-                    'bucket': bucket}}, row(started_ms, round, uid)) AS said
+           arg_max({{'started_ms': started_ms, 'round': round, 'uid': uid, 'bucket': bucket, {STRUCT}}},
+                   row(started_ms, round, uid)) AS said
     FROM verdict WHERE established AND NOT is_control AND country <> '{Network().country}' AND {IN_BUCKETS}
     GROUP BY ALL
 )
@@ -77,27 +78,12 @@ def _heard(
     started_ms: int,
     round: int,
     uid: str,
+    bucket: str | None,
     state: str,
     mechanism: str | None,
-    bucket: str | None,
+    depth: str | None,
+    rule: str,
+    paths: str | None,
 ) -> Heard:
-    said = line_of(target, state, mechanism, established=True, bucket=bucket)
+    said = Line(verdict=verdict_of(target, state, mechanism, depth, rule, paths), established=True, bucket=bucket)
     return Heard(network=network, key=key, order=(started_ms, round, uid), received_ms=received_ms, line=said)
-
-
-def line_of(target: str, state: str, mechanism: str | None, *, established: bool, bucket: str | None) -> Line:
-    """A line's verdict with as much as a cell is made of."""
-    verdict = Verdict(
-        target=target,
-        state=State(state),
-        mechanism=mechanism,
-        depth=None,
-        grade=None,
-        step=None,
-        rule="",
-        rules_version=0,
-        reason="",
-        uid="",
-        round=1,
-    )
-    return Line(verdict=verdict, established=established, bucket=bucket)

@@ -10,15 +10,16 @@ from msgspec import Struct
 from collector.influx import public as public_cells
 from collector.influx import totals
 from collector.influx.line import MS_NS, Value, line
-from collector.influx.public import Told, line_of
-from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, STATES, Span
+from collector.influx.public import Told
+from collector.influx.schema import CONTROL_1H, HOURLY, NOTHING, RELAY_REACHED, STATES, Span
 from collector.influx.totals import Bucket, Controls, Said, Tally
 from collector.influx.vocabulary import Place, Vocabulary, country_word
+from collector.judging.rows import verdict_of
 from collector.judging.rules import MakeCell
 from collector.warehouse import privacy_floor
 from collector.warehouse.store import Warehouse
 from probe.judge.cells import LINES_FLOOR, SPEAKS_AGAINST, Line
-from probe.model import HOUR_MS, Access, Cell, Network, State, Step
+from probe.model import HOUR_MS, Access, Cell, Depth, Network, State, Step
 
 STEPS = tuple(step.value for step in Step)
 
@@ -215,8 +216,20 @@ def _lines(tally: Tally | None, controls: Mapping[bool, Controls]) -> Fields:
 
 def _conclusion(cell: Cell | None) -> Fields:
     if cell is None:
-        return {"state": NOTHING, "mechanism": "", "judged": 0, "interfered": 0}
-    return {"state": cell.state.value, "mechanism": cell.mechanism or "", **_sums([cell], counted=False)}
+        return {"state": NOTHING, "look": NOTHING, "mechanism": "", "answered": 0, "judged": 0, "interfered": 0}
+    return {
+        "state": cell.state.value,
+        "look": _look(cell.state, cell.depth),
+        "mechanism": cell.mechanism or "",
+        "answered": cell.answered,
+        **_sums([cell], counted=False),
+    }
+
+
+def _look(state: State, depth: Depth | None) -> str:
+    """A cell's state in one word, or that nothing is concluded but that relays answer."""
+    reached = state is State.INSUFFICIENT and depth is Depth.RELAY_ANSWERS
+    return RELAY_REACHED if reached else state.value
 
 
 def _public(counted: Counted) -> Fields:
@@ -227,6 +240,7 @@ def _public(counted: Counted) -> Fields:
         "buckets": cell.buckets if cell else 0,
         "public_shown": int(shown is not None),
         "public_state": shown.public_state.value if shown else NOTHING,
+        "public_look": _look(shown.public_state, shown.public_depth) if shown else NOTHING,
         "public_mechanism": (shown.public_mechanism or "") if shown else "",
     }
 
@@ -250,4 +264,5 @@ def _sums(cells: Sequence[Cell], counted: bool = True) -> Fields:
 
 
 def _line(target: str, said: Said) -> Line:
-    return line_of(target, said.state, said.mechanism, established=said.established, bucket=said.bucket)
+    verdict = verdict_of(target, said.state, said.mechanism, said.depth, said.rule or "", said.paths)
+    return Line(verdict=verdict, established=said.established, bucket=said.bucket)

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from probe.model import State
+from probe.model import Depth, State
 
 
 class Database(StrEnum):
@@ -31,6 +31,7 @@ class Measurement(Struct, frozen=True):
 
 
 STATES = tuple(state for state in State if state not in (State.MIXED, State.UNKNOWN))  # of a verdict
+RELAY_REACHED = Depth.RELAY_ANSWERS.value  # the look of a cell of which nothing is concluded but this
 NOTHING = "none"  # the state of a cell that emptied, and of a verdict that has moved to another series
 
 PLACE = ("country", "asn", "operator", "access")
@@ -40,15 +41,18 @@ CELLS: dict[str, type] = {"judged": int, "interfered": int, "simulated": int}
 FLOWS: dict[str, type] = {"flows": int, "loss": float, "jitter_ms": float, "mos": float}
 TWINS: dict[str, type] = {"twin_loss": float, "twin_jitter_ms": float}
 # What strangers are told, beside what operators are: of established lines, above the privacy floor.
-PUBLIC: dict[str, type] = {"public_shown": int, "public_state": str, "public_mechanism": str}
+PUBLIC: dict[str, type] = {
+    "public_shown": int,
+    **dict.fromkeys(("public_state", "public_look", "public_mechanism"), str),
+}
 PUBLIC_SUMS: dict[str, type] = dict.fromkeys(
     ("public_shown", "public_cells", "public_judged", "public_interfered"), int
 )
 CELL: dict[str, type] = {
     **LINES,
     **CELLS,
-    **dict.fromkeys(("established", "buckets"), int),
-    **dict.fromkeys(("state", "mechanism"), str),
+    **dict.fromkeys(("established", "buckets", "answered"), int),
+    **dict.fromkeys(("state", "look", "mechanism"), str),
     **PUBLIC,
     **FLOWS,
     **TWINS,

@@ -22,10 +22,13 @@ IN_BUCKETS = """
 hour BETWEEN $first AND $last
 AND (target, hour // $span) IN (SELECT unnest($targets::VARCHAR[]), unnest($slots::BIGINT[]))
 """
-_SAID = "{'state': state, 'mechanism': mechanism, 'established': established, 'bucket': bucket}"
+WORDS = ("state", "mechanism", "depth", "rule", "paths")  # of a verdict: what a cell is made of
+STRUCT = ", ".join(f"'{word}': {word}" for word in WORDS)
+_SAID = f"{{{STRUCT}, 'established': established, 'bucket': bucket}}"
+_OF_SAID = ", ".join(f"said.{word}" for word in (*WORDS, "established", "bucket"))
 LINES = f"""
 SELECT target, slot, country, asn, operator, access, simulated,
-       said.state, said.mechanism, said.established, said.bucket, count(*), sum(measurements)::BIGINT
+       {_OF_SAID}, count(*), sum(measurements)::BIGINT
 FROM (
     SELECT target, hour // $span AS slot, country, asn, operator, access, simulated, key, count(*) AS measurements,
            arg_max({_SAID}, row(started_ms, round, uid)) AS said
@@ -33,7 +36,7 @@ FROM (
 ) GROUP BY ALL ORDER BY ALL
 """
 LINES_OF_COUNTRIES = f"""
-SELECT target, slot, country, simulated, said.state, NULL, said.established, said.bucket,
+SELECT target, slot, country, simulated, said.state, NULL, NULL, NULL, NULL, said.established, said.bucket,
        count(*), sum(measurements)::BIGINT
 FROM (
     SELECT target, hour // $span AS slot, country, simulated, key, count(*) AS measurements,
@@ -61,6 +64,9 @@ class Said(NamedTuple):
 
     state: str
     mechanism: str | None
+    depth: str | None
+    rule: str | None
+    paths: str | None
     established: bool
     bucket: str | None
 

@@ -21,7 +21,7 @@ from probe.attempts import failing_addresses, is_at
 from probe.failure import is_own
 from probe.judge.conclusion import heard_paths
 from probe.judge.evidence import Evidence
-from probe.model import Access, AlsoDial, AttemptVerdict, Measurement, Observation, State, Transport, Verdict
+from probe.model import Access, AlsoDial, AttemptVerdict, Depth, Measurement, Observation, State, Transport, Verdict
 
 Path = tuple[str, str | None, str]  # transport, address, state
 Dial = tuple[str, int, str, str, str]  # host, port, transport, handshake, address
@@ -82,13 +82,15 @@ def _kept(case: Case, verdict: Verdict, access: Access, share: Share) -> Kept:
 # --- What it adds to its hour -------------------------------------------------------------------------------------
 
 
-def verdict_of(target: str, state: str, mechanism: str | None, rule: str, paths: str | None) -> Verdict:
+def verdict_of(
+    target: str, state: str, mechanism: str | None, depth: str | None, rule: str, paths: str | None
+) -> Verdict:
     """As far as a cell asks for it; so those of many lines are the same."""
     return Verdict(
         target=target,
         state=State(state),
         mechanism=mechanism,
-        depth=None,
+        depth=None if depth is None else Depth(depth),
         grade=None,
         step=None,
         rule=rule,
@@ -96,8 +98,13 @@ def verdict_of(target: str, state: str, mechanism: str | None, rule: str, paths:
         reason="",
         uid="",
         round=1,
-        paths=tuple(_attempt_verdict(path) for path in (_PATHS.decode(paths) if paths else ())),
+        paths=paths_of(paths or ""),
     )
+
+
+def paths_of(text: str) -> tuple[AttemptVerdict, ...]:
+    """The paths by which a cell may conclude something, as a share has them."""
+    return tuple(_attempt_verdict(path) for path in _PATHS.decode(text)) if text else ()
 
 
 def steps_of(text: str) -> Counts:

@@ -81,6 +81,7 @@ class Said(Struct, frozen=True):
     bucket: str | None
     state: str
     mechanism: str | None
+    depth: str | None
     rule: str
     paths: str | None
 
@@ -167,7 +168,7 @@ class Sums:
         self._groups = sorted({_group_of(one) for one in owed})
         self._told = sorted({_group_of(one) for one in owed if one.told})
         self._failing: list[Hour] = sorted({(one.target, one.hour) for one in owed if one.failing})
-        self._verdicts: dict[tuple[str, str, str | None, str, str | None], Verdict] = {}
+        self._verdicts: dict[tuple[str, str, str | None, str | None, str, str | None], Verdict] = {}
 
     def change(self, hours: Collection[Hour]) -> Change:
         """All of it, with which nothing is owed in these hours any more."""
@@ -234,7 +235,7 @@ class Sums:
         )
 
     def _line(self, row: Said) -> Line:
-        said = (row.target, row.state, row.mechanism, row.rule, row.paths)
+        said = (row.target, row.state, row.mechanism, row.depth, row.rule, row.paths)
         if said not in self._verdicts:
             self._verdicts[said] = verdict_of(*said)
         return Line(verdict=self._verdicts[said], established=row.established, bucket=row.bucket)

@@ -17,7 +17,9 @@ from probe.model import HOUR_MS, Json, State
 
 STATES = tuple(state.value for state in State if state not in (State.MIXED, State.UNKNOWN))
 COUNTS = ("lines", "counted", *STATES)
-OF_OPERATORS = frozenset({"counted", *STATES, "public_state", "public_mechanism", "established", "buckets"})
+OF_OPERATORS = frozenset(
+    {"counted", *STATES, "public_state", "public_mechanism", "public_depth", "established", "buckets"}
+)
 
 
 class Column(Struct, frozen=True):
@@ -44,11 +46,13 @@ CELLS = (
     *PLACE,
     Column("state", "string", "state of the cell: one of the states, mixed, or insufficient where lines do not agree"),
     Column("mechanism", "string", "how it was interfered with, where most lines agree; see the method"),
+    Column("depth", "string", "relay_answers: of calls nothing is concluded but that the relays of most lines answer"),
     Column("lines", "integer", "lines that were measured; for the public, established ones"),
     Column("counted", "integer", "of these, voices by which something can be concluded, at most two of one source"),
     *(Column(state, "integer", f"lines whose latest verdict is {state}") for state in STATES),
     Column("public_state", "string", "the state by established lines, from three source buckets, without any one"),
     Column("public_mechanism", "string", "the mechanism by established lines"),
+    Column("public_depth", "string", "the depth by established lines"),
     Column("established", "integer", "lines that were established"),
     Column("buckets", "integer", "source buckets that these came from"),
     SIMULATED,

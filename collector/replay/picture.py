@@ -31,7 +31,7 @@ ROLES = {"call": "Calls", "chat": "Messages"}
 NAMES, WIDTH, RIGHT = 92, 960, 16  # px: room for names, all, and at the right
 TOP, ROW, BETWEEN, TICKS = 78, 22, 26, 18
 SHADES = 4
-INK, SOFT, GROUND, CALM, AGAINST = "#1a1a1a", "#595959", "#ffffff", "#d6e8f4", "#b03a00"
+INK, SOFT, GROUND, CALM, AGAINST = "#1a1a1a", "#595959", "#ffffff", "#d6e8f4", "#8f2200"
 
 DAYS = """
 SELECT role, access, hour // 24 AS day, count(*) FILTER (state IN (SELECT unnest($1::VARCHAR[]))), count(*)

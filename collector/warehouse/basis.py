@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import duckdb
 from msgspec import Struct
 
-SCHEMA = 14  # of the tables, and of how records follow from envelopes; a file of another one is remade
+SCHEMA = 15  # of the tables, and of how records follow from envelopes; a file of another one is remade
 
 COLUMNS = {
     "rules_version": "BIGINT",

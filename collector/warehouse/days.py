@@ -19,8 +19,9 @@ PLACE = ("country", "asn", "operator", "access", "simulated")
 IN_DAY = f"hour BETWEEN $first_hour AND $last_hour AND ($country IS NULL OR country = $country) AND {VISIBLE}"
 
 PLACES = f"SELECT {', '.join(PLACE)}, count(DISTINCT target) FROM cell WHERE {IN_DAY} GROUP BY ALL"
+SAID = "{'hour': hour, 'state': state, 'depth': depth, 'public_state': public_state, 'public_depth': public_depth}"
 DAYS = f"""
-SELECT {", ".join(CELL_COLUMNS)}, list(hour) OVER every, list(state) OVER every, list(public_state) OVER every
+SELECT {", ".join(CELL_COLUMNS)}, list({SAID}) OVER every
 FROM cell JOIN (
     SELECT unnest($countries::VARCHAR[]) AS country, unnest($asns::BIGINT[]) AS asn,
            unnest($operators::VARCHAR[]) AS operator, unnest($accesses::VARCHAR[]) AS access,
@@ -35,10 +36,10 @@ PlaceKey = tuple[str, int, str, str, bool]
 
 
 class Day(Struct, frozen=True):
-    """A target at a place: its latest cell, and hour → state. For strangers both are what they are told."""
+    """A target at a place: its latest cell, and hour → state and depth. For strangers both are what they are told."""
 
     latest: CellRow
-    states: dict[int, str]
+    hours: dict[int, tuple[str, str | None]]
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -68,9 +69,10 @@ def days(warehouse: Warehouse, asked: Asked, of: Collection[PlaceKey]) -> list[D
 
 
 def _day(row: Sequence[object], full: bool) -> Day:
-    *values, hours, states, public_states = row
-    cell, said = cell_from(tuple(values)), states if full else public_states
-    return Day(cell if full else privacy_floor.public(cell), dict(zip(hours, said, strict=True)))  # type: ignore[call-overload]
+    *values, hours = row
+    cell, public = cell_from(tuple(values)), "" if full else "public_"
+    said = {each["hour"]: (each[f"{public}state"], each[f"{public}depth"]) for each in hours}  # type: ignore[attr-defined]
+    return Day(cell if full else privacy_floor.public(cell), said)
 
 
 def _bound(asked: Asked) -> dict[str, object]:

@@ -26,7 +26,7 @@ BANDS = ((0, "0"), (2, "<3"), (5, "3-5"), (10, "6-10"))  # the largest count of 
 LARGEST = ">10"
 OF_OPERATORS = frozenset(  # fields that strangers do not get, or under another name
     {
-        *("counted", "answered", "states", "public_state", "public_mechanism"),
+        *("counted", "answered", "states", "public_state", "public_mechanism", "public_depth"),
         *("established", "buckets", "sources_floor", "shown_from_ms", "shown_until_ms"),
     }
 )
@@ -63,6 +63,7 @@ def public(cell: CellRow) -> CellRow:
         cell,
         state=cell.public_state,
         mechanism=cell.public_mechanism,
+        depth=cell.public_depth,
         lines=cell.established,
         counted=cell.established,
         answered=0,

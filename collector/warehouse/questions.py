@@ -67,10 +67,9 @@ SELECT target, host, port, transport, handshake, address FROM (
 ) <= $most_each
 ORDER BY hour DESC, {COUNTS}, target, host, port, transport, handshake, address LIMIT $limit
 """
-# What lines of a cell said last in its hour: of each state the commonest reason, and how many relays answered.
+# What lines of a cell said last in its hour: of each state the commonest reason.
 REASONS = """
-SELECT target, hour, country, asn, operator, access, simulated, state, mode(reason) AS reason,
-       count(*) FILTER (depth = 'relay_answers') AS relays, count(*) AS lines
+SELECT target, hour, country, asn, operator, access, simulated, state, mode(reason) AS reason, count(*) AS lines
 FROM (
     SELECT v.* FROM verdict AS v JOIN (
         SELECT unnest($1::VARCHAR[]) AS target, unnest($2::BIGINT[]) AS hour, unnest($3::VARCHAR[]) AS country,
@@ -143,11 +142,10 @@ def hourly_verdicts(
 
 
 class Reason(Struct, frozen=True):
-    """Of the lines of a cell in one state: the commonest reason, how many a relay answered, and how many they are."""
+    """Of the lines of a cell in one state: the commonest reason, and how many they are."""
 
     state: str
     reason: str
-    relays: int
     lines: int
 
 
@@ -159,8 +157,8 @@ def reasons(warehouse: Warehouse, rows: Iterable[CellRow]) -> dict[tuple[Any, ..
     hours = [place[1] for place in places]
     columns = [list(column) for column in zip(*places, strict=True)]
     found: dict[tuple[Any, ...], list[Reason]] = {}
-    for *place, state, reason, relays, lines in warehouse.select(REASONS, [*columns, min(hours), max(hours)]):
-        found.setdefault(tuple(place), []).append(Reason(state, reason, relays, lines))
+    for *place, state, reason, lines in warehouse.select(REASONS, [*columns, min(hours), max(hours)]):
+        found.setdefault(tuple(place), []).append(Reason(state, reason, lines))
     return found
 
 

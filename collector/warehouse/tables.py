@@ -76,6 +76,8 @@ CELL_COLUMNS = {
     "states": "VARCHAR",  # JSON object: state → lines
     "public_state": "VARCHAR",
     "public_mechanism": "VARCHAR",
+    "depth": "VARCHAR",
+    "public_depth": "VARCHAR",
     "established": "BIGINT",
     "buckets": "BIGINT",
     "sources_floor": "BIGINT",
@@ -201,6 +203,8 @@ class CellRow(Struct, frozen=True, kw_only=True):
     states: dict[str, int]
     public_state: str
     public_mechanism: str | None
+    depth: str | None = None  # of a call of which nothing is concluded but that relays answer
+    public_depth: str | None = None
     established: int  # lines
     buckets: int  # of established lines
     sources_floor: int  # how many buckets there must be that strangers are told of it
@@ -354,6 +358,8 @@ def cell_row(cell: Cell, hour: int, *, simulated: bool, shown_ms: tuple[int, int
         states={State(state).value: lines for state, lines in sorted(cell.states.items())},
         public_state=cell.public_state.value,
         public_mechanism=cell.public_mechanism,
+        depth=None if cell.depth is None else cell.depth.value,
+        public_depth=None if cell.public_depth is None else cell.public_depth.value,
         established=cell.established,
         buckets=cell.buckets,
         sources_floor=cell.sources_floor,

@@ -19,8 +19,8 @@ Property = tuple[str, object]
 def state_mappings() -> list[model.ValueMapping]:
     """Each state's sign and words in its colour. There is none for null: no data stays empty."""
     options = {
-        state.value: model.ValueMappingResult(text=look.text, color=look.colour, index=i)
-        for i, (state, look) in enumerate(LOOKS.items())
+        word: model.ValueMappingResult(text=look.text, color=look.colour, index=i)
+        for i, (word, look) in enumerate(LOOKS.items())
     }
     return [model.ValueMap(options=options)]
 

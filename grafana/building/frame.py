@@ -11,12 +11,13 @@ from grafana_foundation_sdk.models import dashboard as model
 from msgspec import Struct
 
 from collector.facts.published.publishers import PACKAGES, credits_of
-from collector.front.page.page import MEANINGS
+from collector.front.page.page import MEANINGS, RELAY_MEANS
 from grafana.building.influxql import chosen, select, tag_values
-from grafana.building.palette import CALM, LOOKS, NOTICE
+from grafana.building.palette import CALM, LOOKS, NOTICE, RELAY_REACHED
 from grafana.building.panels import At, banner, prose
 from grafana.building.query import ROLLUP, Asked, source
 from probe.explain import ROLES
+from probe.model import State
 
 TAG = "ringback"
 CHAIN = ("country", "operator", "access", "service")
@@ -194,11 +195,12 @@ def _credited() -> str:
 
 def legend() -> Builder[model.Panel]:
     """The states in words, for readers, and what a cell is."""
-    rows = "\n".join(f"| {look.sign} | **{look.words}** | {MEANINGS[state]} |" for state, look in LOOKS.items())
+    rows = "\n".join(f"| {look.sign} | **{look.words}** | {_meaning(word)} |" for word, look in LOOKS.items())
     markdown = (
         "A *cell* is one service and role on one operator and access, in one hour or day. It has a state when at least "
-        "three lines were measured and two thirds agree. Countries and operators have no state: they show counts of "
-        "their cells. An empty place is a time without data; it says nothing. All times are UTC.\n\n"
+        "three lines were measured and two thirds of those agree about which something can be concluded. Countries and "
+        "operators have no state: they show counts of their cells. An empty place is a "
+        "time without data; it says nothing. All times are UTC.\n\n"
         f"| sign | state | means |\n|---|---|---|\n{rows}\n\n"
         f"Whose an address is, and in which country, is told by {_credited()}, unless this collector's owner gave it"
         " another table: its own page names whose that is.\n"
@@ -210,3 +212,7 @@ def legend() -> Builder[model.Panel]:
         height=11,
     )
     return prose(at, markdown)
+
+
+def _meaning(word: str) -> str:
+    return RELAY_MEANS if word == RELAY_REACHED else MEANINGS[State(word)]

@@ -8,20 +8,22 @@ from __future__ import annotations
 from msgspec import Struct
 
 from collector.front.page import look
-from probe.model import State
+from probe.model import Depth, State
 
 COLOURS = {
     State.OK: "#0072b2",
     State.DEGRADED: "#e69f00",
-    State.BLOCKED: "#b03a00",
+    State.BLOCKED: "#8f2200",
     State.LIKELY_BLOCKED: "#c14f00",
-    State.IMPAIRED: "#cc79a7",
+    State.IMPAIRED: "#d895bb",
     State.DOWN: "#4d4d4d",
     State.INSUFFICIENT: "#d0d4d9",
     State.MIXED: "#f0e442",
 }
+RELAY_REACHED = Depth.RELAY_ANSWERS.value  # the look of a cell, as InfluxDB has it
+RELAY = "#8cc8f0"  # nothing is concluded but that the relays of calls answer
 NO_DATA = "no data"
-SIMULATED = "#cc79a7"
+SIMULATED = "#d895bb"
 QUIET = "#57606a"
 NOTICE = "#e69f00"
 CALM = "#0072b2"
@@ -42,4 +44,8 @@ class Look(Struct, frozen=True):
         return f"{self.sign} {self.words}"
 
 
-LOOKS = {state: Look(look.LOOKS[state].sign, look.LOOKS[state].words, colour) for state, colour in COLOURS.items()}
+# By the words of InfluxDB's field `look`.
+LOOKS = {
+    **{state.value: Look(look.LOOKS[state].sign, look.LOOKS[state].words, colour) for state, colour in COLOURS.items()},
+    RELAY_REACHED: Look(look.RELAY_REACHED.sign, look.RELAY_REACHED.words, RELAY),
+}

@@ -58,7 +58,8 @@ def cell(target: str, network: Network, access: Access, since_ms: int, until_ms:
     """`latest` has each line once, in a window within one UTC day, for buckets are told apart within a day only.
 
     Lines about which nothing can be concluded are shown and not counted. Except that a relay which answered one of
-    them, where it is dropped for others, is counter-evidence and is counted.
+    them, where it is dropped for others, is counter-evidence and is counted; and where nothing else is concluded, that
+    the relays of two thirds of all lines answer is the cell's depth.
     """
     state = concluded(seen((line.bucket or i, line.verdict) for i, line in enumerate(latest)), OPERATORS)
     known = [line for line in latest if line.established]
@@ -77,8 +78,10 @@ def cell(target: str, network: Network, access: Access, since_ms: int, until_ms:
         counted=state.counted,
         states={str(state): states[state] for state in sorted(states)},
         answered=state.answered,
+        depth=state.depth,
         public_state=public.state,
         public_mechanism=public.mechanism,
+        public_depth=public.depth,
         established=len(known),
         buckets=len({line.bucket for line in known}),
         sources_floor=floor,

@@ -11,10 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from probe.addresses import prefix_of
 from probe.judge.voices import Votes, votes
-from probe.model import AttemptVerdict, State, Transport, Verdict
+from probe.model import AttemptVerdict, Depth, State, Transport, Verdict
 
 INTERFERED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.DEGRADED})
 DROPPED = frozenset({State.BLOCKED, State.LIKELY_BLOCKED, State.IMPAIRED})  # of a path: it died, whoever did it
@@ -39,12 +40,16 @@ class Floors(Struct, frozen=True, kw_only=True):
 
 
 class Conclusion(Struct, frozen=True, kw_only=True):
-    """What lines say together. `counted` are voices; of these, of `answered` nothing is known but that a relay does."""
+    """What lines say together. `counted` are voices; of these, of `answered` nothing is known but that a relay does.
+
+    `depth`: how deep two thirds of all voices get into a call, where nothing else can be concluded.
+    """
 
     state: State
     mechanism: str | None = None
     counted: int = 0
     answered: int = 0
+    depth: Depth | None = None
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -56,6 +61,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     answers: frozenset[Place]
     drops: frozenset[Place]
     udp_dead: bool | None
+    reached: bool = False  # of a call nothing is concluded but that its relay answers
 
 
 class _Heard(Struct, frozen=True):
@@ -76,6 +82,7 @@ def seen(verdicts: Iterable[tuple[Hashable, Verdict]]) -> list[Seen]:
             answers=answers,
             drops=_places(verdict, DROPPED) if contradicting else frozenset(),
             udp_dead=_udp_dead(verdict),
+            reached=verdict.state is State.INSUFFICIENT and verdict.depth is not None,
         )
         for (source, verdict), answers in zip(pairs, answered, strict=True)
     ]
@@ -95,13 +102,16 @@ def concluded(lines: Sequence[Seen], floors: Floors) -> Conclusion:
     if state in UNDECIDED and _is_all_udp_dropped(udp.heard, floors, udp):
         state, mechanism = State.LIKELY_BLOCKED, ALL_UDP
     heard = said.heard
-    return Conclusion(state=state, mechanism=mechanism, counted=heard.total(), answered=heard[ANSWERED])
+    depth = _depth(lines, floors) if state is State.INSUFFICIENT else None
+    return Conclusion(state=state, mechanism=mechanism, counted=heard.total(), answered=heard[ANSWERED], depth=depth)
 
 
 def standing(lines: Sequence[Seen], floors: Floors) -> Conclusion:
     """The conclusion if it stands whichever source is left out; else that nothing can be concluded."""
     whole = concluded(lines, floors)
-    if whole.state is State.INSUFFICIENT or all(_confirms(rest, whole.state) for rest in without_each(lines)):
+    if whole.state is State.INSUFFICIENT:
+        return whole if _depth_stands(lines) else replace(whole, depth=None)
+    if all(_confirms(rest, whole.state) for rest in without_each(lines)):
         return whole
     return Conclusion(state=State.INSUFFICIENT, counted=whole.counted, answered=whole.answered)
 
@@ -218,6 +228,27 @@ def _is_all_udp_dropped(heard: Counter[bool], floors: Floors, votes: Votes[bool]
     dead = heard[True]
     enough = dead >= floors.voices and dead * 3 >= heard.total() * 2
     return enough and (votes is None or votes.sources({True}) >= floors.sources)
+
+
+def _depth(lines: Sequence[Seen], floors: Floors) -> Depth | None:
+    """The least depth is the only one that lines can say alone; deeper ones are not concluded of a cell yet."""
+    reached = _reached(lines)
+    enough = reached.heard.total() >= floors.voices and reached.sources({True}) >= floors.sources
+    return Depth.RELAY_ANSWERS if enough and _most_reach(reached.heard) else None
+
+
+def _depth_stands(lines: Sequence[Seen]) -> bool:
+    """Whether most of the rest reach it, whichever source is left out."""
+    reached = _reached(lines)
+    return all(_most_reach(reached.without(source)) for source in {line.source for line in lines})
+
+
+def _reached(lines: Sequence[Seen]) -> Votes[bool]:
+    return votes(((line.source, line.reached) for line in lines), int)
+
+
+def _most_reach(heard: Counter[bool]) -> bool:
+    return heard[True] > 0 and heard[True] * 3 >= heard.total() * 2
 
 
 def _mechanism(agreeing: Iterable[Seen]) -> str | None:

@@ -51,7 +51,7 @@ def counts(*found: tuple[object, ...], by: tuple[str, ...], of: tuple[str, ...])
 
 ROWS = ("country", "operator", "access")
 CALLS_ON_3G = ["blocked", N, "ok", N]
-CALLS_ON_ADSL = ["insufficient", N, "mixed", N]
+CALLS_ON_ADSL = ["relay_answers", N, "mixed", N]
 CALLS_ELSEWHERE = ["degraded", N, N, N]
 STEPPED = ("service", "role", "step")
 
@@ -85,9 +85,10 @@ COUNTRY: dict[tuple[int, str], Any] = {
     (6, "D"): {},
     (6, "E"): {},
     (6, "F"): {},
-    (6, "G"): {"? cannot be concluded": [1]},
+    (6, "G"): {},
     (6, "H"): {"≠ mixed: lines differ": [1]},
-    (7, "A"): {f"{MT} · 3g": [5, N, 5, N], f"{MT} · adsl": [2, N, 4, N], f"{STRANGE} · 4g": [3, N, N, N]},
+    (6, "I"): {"◔ relay reached, call not exercised": [1]},
+    (7, "A"): {f"{MT} · 3g": [5, N, 5, N], f"{MT} · adsl": [2, N, 5, N], f"{STRANGE} · 4g": [3, N, N, N]},
     (7, "B"): {"controls": [2, N, 2, N]},
     (10, "A"): {
         f"{MT} · 3g · whatsapp · call": ["likely_blocked", N, N, N],
@@ -97,7 +98,7 @@ COUNTRY: dict[tuple[int, str], Any] = {
         {**dict.fromkeys(STATES, 0), "operator": operator, "access": access, **states, "n": sum(states.values())}
         for operator, access, states in (
             (MT, "3g", {"ok": 13, "blocked": 4, "insufficient": 1}),
-            (MT, "adsl", {"ok": 2, "blocked": 2, "insufficient": 2}),
+            (MT, "adsl", {"ok": 2, "blocked": 2, "insufficient": 3}),
             (STRANGE, "4g", {"degraded": 3}),
         )
     ],
@@ -115,7 +116,7 @@ SERVICE = {
     (3, "A"): {f"{MT} · 3g": CALLS_ON_3G, f"{MT} · adsl": CALLS_ON_ADSL},
     (4, "A"): {f"{MT} · 3g": ["ok", N, "ok", N]},
     (5, "A"): seen(
-        (MT, "3g", "call", 4, 9, 10), (MT, "3g", "chat", 0, 8, 8), (MT, "adsl", "call", 2, 4, 6),
+        (MT, "3g", "call", 4, 9, 10), (MT, "3g", "chat", 0, 8, 8), (MT, "adsl", "call", 2, 4, 7),
         by=("operator", "access", "role"),
     ),
     (6, "A"): {f"{MT} · 3g · call": ["udp.port.drop"]},
@@ -123,15 +124,15 @@ SERVICE = {
 OPERATOR = {
     (1, "A"): {"cell_1h.simulated": [0]},
     (3, "A"): {"3g · whatsapp · call": CALLS_ON_3G, "adsl · whatsapp · call": CALLS_ON_ADSL},
-    (4, "A"): seen(("3g", "call", 4, 9, 10), ("adsl", "call", 2, 4, 6), by=("access", "role")),
+    (4, "A"): seen(("3g", "call", 4, 9, 10), ("adsl", "call", 2, 4, 7), by=("access", "role")),
     (5, "A"): {
         "3g share": [0.8, N, 0, N],
         "3g n": [5, N, 5, N],
-        "adsl share": [N, N, 0.5, N],
-        "adsl n": [N, N, 4, N],
+        "adsl share": [N, N, 0.4, N],
+        "adsl n": [N, N, 5, N],
     },
     (6, "A"): {"adsl: interference seen": [N, N, 2, N]},
-    (6, "B"): {"adsl: no interference seen": [N, N, 2, N]},
+    (6, "B"): {"adsl: no interference seen": [N, N, 3, N]},
 }
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 STEPS = [step.value for step in Step if step is not Step.UNKNOWN]  # a query each, in the order of the stack
@@ -185,6 +186,7 @@ COLLECTOR = {
     (4, "A"): {"points not written yet": [7]},
     (5, "A"): {"points given up": [1]},
     (6, "A"): {"age of the targets": [3]},
+    (10, "A"): {"age of the networks": [5]},
     (7, "A"): {"accepted": [100, 101, 102], "refused": [2, 2, 2]},
     (8, "A"): {"log": [50, 51, 52], "judged": [50, 50, 50]},
     (9, "A"): {"written": [900, 901, 902], "waiting": [7, 7, 7], "given up": [1, 1, 1]},

@@ -245,8 +245,10 @@ def palette(one: Board) -> Faults:
             continue
         [mapping] = panel["fieldConfig"]["defaults"]["mappings"]
         shown = {state: (option["text"], option["color"]) for state, option in mapping["options"].items()}
-        if shown != {state.value: (look.text, look.colour) for state, look in LOOKS.items()}:
+        if shown != {word: (look.text, look.colour) for word, look in LOOKS.items()}:
             yield f"panel {panel['id']} lacks a state, or shows one in its own way"
+        if not re.search(r'"(public_)?look"', panel["targets"][0]["query"]):
+            yield f"panel {panel['id']} does not tell a relay that answers from nothing at all"
 
 
 def buckets(one: Board) -> Faults:

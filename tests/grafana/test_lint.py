@@ -67,6 +67,7 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("absence", "operator", lambda page: panel_of(page, 5)["fieldConfig"]["defaults"]["custom"].update(spanNulls=True)),
     ("palette", "country", lambda page: _mappings(page)["mixed"].update(text="mixed")),
     ("palette", "country", lambda page: _mappings(page).pop("down")),
+    ("palette", "country", asked(3, '"look"', '"state"')),
     ("buckets", "country", asked(3, "time($per)", "time($__interval)")),
     ("buckets", "public", lambda page: panel_of(page, 5).pop("interval")),
     ("simulated", "country", lambda page: page["panels"].pop(0)),

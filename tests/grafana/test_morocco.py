@@ -114,6 +114,14 @@ def test_calls_are_let_through_after_the_fourth_of_november(stores: Stores) -> N
     assert banned(stores, LIFTED) == set()
 
 
+def test_a_lift_is_seen_as_relays_that_answer(stores: Stores) -> None:
+    """Not as an absence of evidence, nor as a gap."""
+    calls = series(stores, "country", 3)
+    for day in (NOWHERE, LIFTED):
+        shown = on(day, calls)
+        assert {shown[name] for name in cells("3g", "4g", "adsl", "wifi")} == {"relay_answers"}
+
+
 def test_messages_are_ok_throughout(stores: Stores) -> None:
     messages = series(stores, "country", 4)
     for day in DAYS:

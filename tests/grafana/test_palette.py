@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import collector.front.page
-from grafana.building.palette import COLOURS, LOOKS
+from collector.influx.schema import RELAY_REACHED
+from grafana.building.palette import COLOURS, LOOKS, RELAY
 from probe.explain import STATE_WORDS
 from probe.model import State
 
@@ -27,8 +28,8 @@ APART = 12.0  # CIELAB; 2.3 is just noticeable side by side
 
 
 def test_all_seven_states_and_mixed_have_a_look() -> None:
-    assert set(LOOKS) == set(State) - {State.UNKNOWN}
-    assert all(look.words == STATE_WORDS[state] for state, look in LOOKS.items())
+    assert set(LOOKS) == set(State) - {State.UNKNOWN} | {RELAY_REACHED}
+    assert all(LOOKS[state].words == STATE_WORDS[state] for state in COLOURS)
 
 
 def test_each_state_is_read_without_its_colour() -> None:
@@ -38,15 +39,15 @@ def test_each_state_is_read_without_its_colour() -> None:
 
 def test_the_colours_are_those_of_the_page() -> None:
     names = {State.LIKELY_BLOCKED: "likely"}
-    for state, colour in COLOURS.items():
-        found = re.search(rf"--{names.get(state, state.value)}: (#\w+);", CSS)
+    for state, colour in {**COLOURS, "relay": RELAY}.items():
+        found = re.search(rf"--{names.get(state, str(state))}: (#\w+);", CSS)
         assert found is not None
         assert found[1] == colour
 
 
 @pytest.mark.parametrize("eye", EYES)
 def test_states_are_told_apart_by_every_eye(eye: str) -> None:
-    seen = {state: lab(through(EYES[eye], linear(colour))) for state, colour in COLOURS.items()}
+    seen = {state: lab(through(EYES[eye], linear(colour))) for state, colour in {**COLOURS, "relay": RELAY}.items()}
     close = {
         (a, b): round(distance(seen[a], seen[b]))
         for a, b in combinations(seen, 2)

@@ -3,7 +3,8 @@
 Morocco, hours 0 to 3 (hour 1 is without data everywhere), Maroc Telecom:
     3g    whatsapp call  hour 0 blocked (4 of 5 lines, 1 insufficient), hour 2 ok (5), hour 3 emptied
     3g    whatsapp chat  hours 0 and 2 ok (4)
-    adsl  whatsapp call  hour 0 insufficient (2 lines), hour 2 mixed (2 ok, 2 blocked)
+    adsl  whatsapp call  hour 0 insufficient (2 lines, whose relays answer), hour 2 mixed (2 ok, 2
+                         blocked, 1 whom a relay answers)
     3g    baseline dns   hour 0 ok (5)
 and an operator with a name that tries everything, 4g viber call, hour 0 degraded (3).
 France, Orange, fibre, whatsapp call: hour 0 ok (6), simulated.
@@ -56,7 +57,9 @@ def cell(state: str, mechanism: str = "", simulated: int = 0, **states: int) -> 
     return {
         **counters,
         "state": state,
+        "look": state,
         "mechanism": mechanism,
+        "answered": 0,
         "judged": int(judged),
         "interfered": int(state in INTERFERED),
         "simulated": simulated,
@@ -78,7 +81,7 @@ def cells() -> Iterator[str]:
     abroad = placed(ORANGE, "fibre", "whatsapp/call")
     small = placed({**TELECOM, "asn": "0", "operator": "other"}, "adsl", "whatsapp/call")  # networks, for strangers
     blocked = cell("blocked", "udp.port.drop", blocked=4, insufficient=1)
-    mixed = cell("mixed", "", ok=2, blocked=2)
+    mixed = {**cell("mixed", "", ok=2, blocked=2, insufficient=1), "answered": 1}
     hourly = [
         (mobile, 0, {**blocked, **FLOWS, **told("likely_blocked")}),
         (mobile, 2, {**cell("ok", ok=5), **told("none")}),
@@ -87,7 +90,7 @@ def cells() -> Iterator[str]:
         (mobile, 3, cell("none")),
         (chat, 0, cell("ok", ok=4)),
         (chat, 2, cell("ok", ok=4)),
-        (fixed, 0, cell("insufficient", insufficient=2)),
+        (fixed, 0, {**cell("insufficient", insufficient=2), "look": "relay_answers"}),
         (fixed, 2, mixed),
         (neutral, 0, cell("ok", ok=5)),
         (strange, 0, cell("degraded", "forced_fallback", degraded=3)),
@@ -107,7 +110,8 @@ def cells() -> Iterator[str]:
 
 def told(state: str) -> dict[str, Value]:
     """What strangers are told of a cell."""
-    return {"public_shown": int(state != "none"), "public_state": state, "public_mechanism": ""}
+    look: dict[str, Value] = {"public_look": state, "public_mechanism": ""}
+    return {"public_shown": int(state != "none"), "public_state": state, **look}
 
 
 def countries() -> Iterator[str]:

@@ -32,6 +32,10 @@ MEANINGS = {
     "not.",
     State.MIXED: "Some lines of this network see interference and others do not, or are answered by the same relay.",
 }
+RELAY_MEANS = (
+    "The call relay answers most lines; whether a call can be set up through it was not tried. It cannot be concluded "
+    "that calls get through. Where a ban was seen before, its end shows so."
+)
 
 
 class Instance(Struct, frozen=True):
@@ -75,6 +79,7 @@ def render(
         lines_floor=LINES_FLOOR,
         meanings=[(LOOKS[state], text) for state, text in MEANINGS.items()],
         relay=RELAY_REACHED,
+        relay_means=RELAY_MEANS,
         depths=[DEPTH_WORDS[depth] for depth in Depth if depth is not Depth.UNKNOWN],
         place_words=place_words,
         short_words=short_words,

@@ -6,7 +6,7 @@ it is the latest cell. In both, an hour without data is None, never a state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -25,7 +25,6 @@ from probe.model import Depth, State, Step
 HOURS = 24
 NEUTRAL = "baseline"
 ROLE_ORDER = ("call", "chat", "push", "web")  # calls first: they are what the project asks about
-MOST_OF = 2 / 3  # of the lines of which nothing is concluded, a relay answered
 
 Reasons = Mapping[tuple[Any, ...], Sequence[Reason]]
 
@@ -99,8 +98,8 @@ def _cell_row(day: Day, first: int, full: bool, reasons: Reasons) -> Row:
     """The row of one target."""
     latest = day.latest
     state, said = State(latest.state), reasons.get(place_of(latest), ())
-    depth = _commonest_depth(said) if state is State.INSUFFICIENT else None
-    looks = {hour: look_of(State(word)) for hour, word in day.states.items()}
+    depth = _depth(latest.depth)
+    looks = {hour: look_of(State(word), _depth(reached)) for hour, (word, reached) in day.hours.items()}
     count = str if full else privacy_floor.band
     return Row(
         target=latest.target,
@@ -116,7 +115,7 @@ def _cell_row(day: Day, first: int, full: bool, reasons: Reasons) -> Row:
         lines="1 line" if latest.lines == 1 else f"{count(latest.lines)} lines",
         line="",
         neutral=latest.service == NEUTRAL,
-        hours=_hours(looks | {latest.hour: look_of(state, depth)}, first),
+        hours=_hours(looks, first),
     )
 
 
@@ -127,13 +126,6 @@ def _why(cell: CellRow, said: Sequence[Reason], count: Callable[[int], str]) -> 
     differ = len(cell.states) > 1 or not commonest
     counted = [lines_by_state(cell.states, count)] if differ and cell.states else []
     return " ".join([*commonest, "; ".join([*counted, *answered_words(cell.answered, count)])]).strip()
-
-
-def _commonest_depth(said: Iterable[Reason]) -> Depth | None:
-    """How deep the calls of most lines reach about which nothing is concluded."""
-    of_them = [each for each in said if each.state == State.INSUFFICIENT]
-    lines, relays = sum(each.lines for each in of_them), sum(each.relays for each in of_them)
-    return Depth.RELAY_ANSWERS if lines and relays >= MOST_OF * lines else None
 
 
 def _depth(word: str | None) -> Depth | None:

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana.building import frame
 from grafana.building.fields import link_to, links_of_series, properties
 from grafana.building.influxql import CELLS, MEASURED, NOT_EMPTIED, NOT_NEUTRAL, TOLD, chosen, is_, latest, select
-from grafana.building.palette import LOOKS
+from grafana.building.palette import COLOURS, LOOKS
 from grafana.building.panels import At, Columns, Panel, series, state_colours, states, table
 from grafana.building.query import RAW, Asked
 from grafana.building.query import table as as_table
@@ -56,13 +56,13 @@ def _states(id_: int, what: str, role: str, where: list[str], height: int = 12) 
     at = At(
         id=id_,
         title=f"{what} in ${{country}}, by operator, access and service",
-        about=f"The state of each cell ({what.lower()}) by all its lines (`state`), whoever they are: of the latest "
+        about=f"The state of each cell ({what.lower()}) by all its lines (`look`), whoever they are: of the latest "
         "verdict of each in the hour or day. What strangers are told is below. A gap is a time without data, not a "
         "time without interference.",
         height=height,
     )
     conditions = [*where, is_("role", role), NOT_EMPTIED]
-    text = select('last("state") AS "state"', CELLS, conditions, ROWS, every="$per")
+    text = select('last("look") AS "look"', CELLS, conditions, ROWS, every="$per")
     return states(at, Asked(text=text, alias=NAMED)).override_by_regexp("/.*/", properties([LINKS]))
 
 
@@ -70,13 +70,13 @@ def _told(where: list[str]) -> Panel:
     at = At(
         id=10,
         title="What strangers are told in ${country}",
-        about="The state of each cell by established lines alone (`public_state`), above the privacy floor; `other` is "
+        about="The state of each cell by established lines alone (`public_look`), above the privacy floor; `other` is "
         "several small networks together. What comes late joins at a midnight, UTC, when it is enough to hide each "
         "line, so the pictures above may say more, and say it earlier.",
         height=12,
     )
     by = ("operator", "access", "service", "role")
-    text = select('last("public_state") AS "public_state"', CELLS, [*where, TOLD], by, every="$per")
+    text = select('last("public_look") AS "public_look"', CELLS, [*where, TOLD], by, every="$per")
     return states(at, Asked(text=text, alias="$tag_operator · $tag_access · $tag_service · $tag_role"))
 
 
@@ -88,7 +88,7 @@ def _operators(where: list[str]) -> Panel:
         "Operators have no state; lines are by their latest verdict in the hour or day.",
         height=8,
     )
-    of_lines = [state for state in LOOKS if state is not State.MIXED]
+    of_lines = [state for state in COLOURS if state is not State.MIXED]
     columns: Columns = {
         "Time": [("custom.hidden", True)],
         "n": [("displayName", "n (measured)")],
@@ -110,15 +110,15 @@ def _counts(where: list[str]) -> Panel:
     queries = [
         Asked(
             text=select(
-                'count("state")',
+                'count("look")',
                 CELLS,
-                [*where, NOT_NEUTRAL, is_("state", state.value)],
+                [*where, NOT_NEUTRAL, is_("look", word)],
                 every="$per",
                 fill="none",  # with null, InfluxDB counts 0 where there is no data
             ),
             alias=look.text,
         )
-        for state, look in LOOKS.items()
+        for word, look in LOOKS.items()
     ]
     return state_colours(series(at, *queries, stacked=True))
 

@@ -52,12 +52,12 @@ def _states(where: list[str]) -> Panel:
     at = At(
         id=3,
         title="${operator}: access by access",
-        about="The state of each cell of this operator, by all its lines (`state`). Rows of one access stand together, "
+        about="The state of each cell of this operator, by all its lines (`look`). Rows of one access stand together, "
         "so that mobile and fixed lines are compared at a glance. A gap is a time without data.",
         height=14,
     )
     by = ("access", "service", "role")
-    text = select('last("state") AS "state"', CELLS, [*where, NOT_EMPTIED], by, every="$per")
+    text = select('last("look") AS "look"', CELLS, [*where, NOT_EMPTIED], by, every="$per")
     return states(at, Asked(text=text, alias="$tag_access · $tag_service · $tag_role"))
 
 
@@ -95,12 +95,13 @@ def _venues(where: list[str]) -> Panel:
     at = At(
         id=6,
         title="Lines of the same access that disagree",
-        about="Lines that saw no interference beside lines that did, in cells where both occur. A venue that is "
-        "exempted (a conference, a hotel, an office) shows here, as does a ban that is being rolled out.",
+        about="Lines that saw no interference, or which a relay answers that is dropped for others, beside lines that "
+        "saw it, in cells where both occur. A venue that is exempted (a conference, a hotel, an office) shows "
+        "here, as does a ban that is being rolled out.",
     )
-    conditions = [*where, '"ok" > 0', '"ok" + "insufficient" < "lines"']
+    conditions = [*where, '"ok" + "answered" > 0', '"blocked" + "likely_blocked" + "degraded" > 0']
     seen = select(LINE_COUNTS.interfered, CELLS, conditions, ["access"], every="$per")
-    not_seen = select('sum("ok")', CELLS, conditions, ["access"], every="$per")
+    not_seen = select('sum("ok") + sum("answered")', CELLS, conditions, ["access"], every="$per")
     return series(
         at,
         Asked(text=seen, alias="$tag_access: interference seen"),

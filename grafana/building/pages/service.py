@@ -47,12 +47,12 @@ def _states(id_: int, what: str, role: str, where: list[str]) -> Panel:
     at = At(
         id=id_,
         title=f"{what}: ${{service}} in ${{country}}",
-        about=f"The state of each cell ({what.lower()} of the service) by all its lines (`state`), by operator and "
+        about=f"The state of each cell ({what.lower()} of the service) by all its lines (`look`), by operator and "
         "access. A gap is a time without data. Compare the two halves: a ban on calls often leaves messages alone.",
         width=12,
         height=12,
     )
-    text = select('last("state") AS "state"', CELLS, [*where, is_("role", role), NOT_EMPTIED], ROWS, every="$per")
+    text = select('last("look") AS "look"', CELLS, [*where, is_("role", role), NOT_EMPTIED], ROWS, every="$per")
     return states(at, Asked(text=text, alias=NAMED)).override_by_regexp("/.*/", fields.properties([LINKS]))
 
 

@@ -304,14 +304,15 @@ def test_a_cell_tells_its_owner_the_commonest_reason_and_strangers_none() -> Non
     assert "It was reset." not in page(*lines, cell, full=False).words
 
 
-@pytest.mark.parametrize(("reached", "shown_as"), [(3, "sign relay"), (2, "sign relay"), (1, "sign insufficient")])
-def test_a_cell_whose_relays_answered_says_so(reached: int, shown_as: str) -> None:
-    depths = ["relay_answers"] * reached + [None] * (3 - reached)
-    call = {"target": "viber/call", "state": "insufficient"}
-    lines = [verdict_row(key=KEYS[n], uid=str(n), depth=depth, **call) for n, depth in enumerate(depths)]
-    shown = page(*lines, cell_row(lines=3, states={"insufficient": 3}, **call))
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize(("depth", "shown_as"), [("relay_answers", "relay"), (None, "insufficient")])
+def test_a_cell_whose_relays_answered_says_so_in_each_hour(depth: str | None, shown_as: str, full: bool) -> None:
+    said = {"target": "viber/call", "state": "insufficient", "lines": 3, "established": 3, "buckets": 3}
+    said |= {"depth": depth if full else None, "public_depth": None if full else depth}
+    shown = page(*(cell_row(hour=HOUR - ago, **said) for ago in (2, 3, 5)), full=full)
     classes = [each.get("class") for tag, each in shown.elements if tag == "span" and each.get("role") == "img"]
-    assert classes == [shown_as]
+    assert classes == [f"sign {shown_as}"]
+    assert [a["class"] for tag, a in shown.elements if tag == "g" and "class" in a].count(shown_as) == 3
 
 
 def test_the_page_explains_each_state_and_never_says_works() -> None:

@@ -17,7 +17,7 @@ from collector.warehouse import questions
 from collector.warehouse.outbox import Kind
 from collector.warehouse.questions import CellQuery
 from collector.warehouse.store import Warehouse
-from collector.warehouse.tables import CELL_COLUMNS, VerdictRow
+from collector.warehouse.tables import CELL_COLUMNS, Change, Kept, Share, VerdictRow
 from probe.judge.cells import Line, cell
 from probe.model import HOUR_MS, Access, Cell, Network, State, Verdict
 from tests.collector.influx.sink import Clock, Sink, drained, forwarder, parsed, points_of
@@ -78,7 +78,9 @@ def test_a_cell_counts_lines_by_their_latest_verdict() -> None:
             "blocked": 3,
             "insufficient": 1,
             "state": "blocked",
+            "look": "blocked",
             "mechanism": "",
+            "answered": 0,
             "judged": 1,
             "interfered": 1,
             "simulated": 0,
@@ -86,6 +88,7 @@ def test_a_cell_counts_lines_by_their_latest_verdict() -> None:
             "buckets": 0,
             "public_shown": 0,
             "public_state": "none",
+            "public_look": "none",
             "public_mechanism": "",
             "flows": 0,
         }
@@ -164,6 +167,39 @@ def test_who_counts_in_a_cell_counts_in_its_point() -> None:
     assert written(content(honest), make_cell=cell)[f"cell_1h,{PLACE},{CHAT}", HOUR_NS]["state"] == "blocked"
 
 
+def test_a_relay_that_answers_counts_in_a_point_as_it_does_in_a_cell() -> None:
+    """Against what others miss; and where nothing else is concluded it is the look of the cell."""
+    call: dict[str, Any] = {"target": "viber/call"}
+    paths = [[["udp", "203.0.113.7", state]] for state in ("likely_blocked", "ok")]
+    dropped = [Kept(row, Share(paths=text(paths[0]))) for row in counting("likely_blocked", 1, "abc", **call)]
+    reached = counting("insufficient", 4, "def", depth="relay_answers", **call)
+    answered = [Kept(row, Share(paths=text(paths[1]))) for row in reached]
+    for rows, look, counts in (
+        ([*dropped, *answered], "mixed", 3),
+        (answered, "relay_answers", 0),
+        (dropped, "likely_blocked", 0),
+    ):
+        fields = written_kept(rows)[f"cell_1h,{PLACE},service=viber,role=call", HOUR_NS]
+        assert (fields["look"], fields["public_look"]) == (look, look)
+        assert fields["answered"] == counts
+
+
+def text(paths: list[list[str]]) -> str:
+    return json.dumps(paths)
+
+
+def written_kept(rows: Sequence[Kept]) -> dict[tuple[str, int], dict[str, Any]]:
+    """The points of the hours of these, by the judge's own cells."""
+    warehouse = Warehouse(None)
+    warehouse.feed("influx")
+    warehouse.put(Change(verdicts=tuple(rows)), 1)
+    points = points_of(warehouse, MemoryLog(), make_cell=cell)
+    marks = warehouse.select("SELECT target, slot FROM unsent WHERE kind = 'hour'")
+    found = as_points(points.lines(Kind.HOUR, marks, AT_MS))
+    warehouse.close()
+    return found
+
+
 def test_fresh_keys_change_nothing_that_the_public_is_told() -> None:
     honest = counting("blocked", 1, "abc", mechanism="tls.sni.reset")
     liars = counting("ok", 4, "defghijk", established=False)
@@ -174,7 +210,7 @@ def test_fresh_keys_change_nothing_that_the_public_is_told() -> None:
         public.append([{name: value for name, value in each.items() if name.startswith("public_")} for each in both])
     assert public[0] == public[1]
     assert public[0] == [
-        {"public_shown": 1, "public_state": "blocked", "public_mechanism": "tls.sni.reset"},
+        {"public_shown": 1, "public_state": "blocked", "public_look": "blocked", "public_mechanism": "tls.sni.reset"},
         {"public_shown": 1, "public_cells": 1, "public_judged": 1, "public_interfered": 1, "public_band": "3-5"},
     ]
 
@@ -210,7 +246,12 @@ def test_small_networks_are_told_of_together() -> None:
     small = [*counting("blocked", 1, "ab"), *counting("blocked", 3, "cd", asn=36884)]
     points = written(content(small), make_cell=cell)
     for span, time in (("1h", HOUR_NS), ("1d", DAY_NS)):
-        assert told(points, f"cell_{span},{SUM}", time) == {"shown": 1, "state": "blocked", "mechanism": ""}
+        assert told(points, f"cell_{span},{SUM}", time) == {
+            "shown": 1,
+            "state": "blocked",
+            "look": "blocked",
+            "mechanism": "",
+        }
         assert told(points, f"cell_{span},{PLACE}", time)["shown"] == 0
         country = told(points, f"country_{span},country=MA", time)
         assert country == {"shown": 1, "cells": 1, "judged": 1, "interfered": 1, "band": "3-5"}

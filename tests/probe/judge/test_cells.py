@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from probe.judge import Line, access_of, cell, judge
 from probe.judge.conclusion import heard_paths
-from probe.model import Access, AttemptVerdict, Cell, Link, Network, State, Step, Transport, Verdict
+from probe.model import Access, AttemptVerdict, Cell, Depth, Link, Network, State, Step, Transport, Verdict
 from tests.probe.judge.evidence import CHAT, HERE, evidence, tls_ok
 
 VERDICT = judge(evidence(CHAT, tls_ok()))
@@ -146,6 +146,29 @@ def test_a_line_does_not_contradict_itself() -> None:
     """One relay of a pool answered it, and another one of the same prefix did not."""
     mixed = replace(REACHED, paths=(*REACHED.paths, *DROPPED.paths))
     assert of_calls(mixed).answered == 0
+
+
+# --- How deep most lines get, where nothing else is concluded ---------------------------------------------------------
+
+ANSWERED = call("insufficient", depth=Depth.RELAY_ANSWERS)
+NOTHING = call("insufficient", depth=None)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "depth"),
+    [
+        ([ANSWERED] * 3, Depth.RELAY_ANSWERS),
+        ([ANSWERED] * 2, None),
+        ([ANSWERED] * 2 + [NOTHING], Depth.RELAY_ANSWERS),
+        ([ANSWERED] * 2 + [NOTHING] * 2, None),
+        ([ANSWERED] * 4 + [call("impaired")] * 2, Depth.RELAY_ANSWERS),
+        ([ANSWERED] * 4 + [DROPPED] * 2, None),  # mixed
+        ([DROPPED] * 3, None),
+        ([], None),
+    ],
+)
+def test_the_depth_of_a_cell_is_that_of_two_thirds_of_its_lines(verdicts: list[Verdict], depth: Depth | None) -> None:
+    assert of_calls(*verdicts).depth == depth
 
 
 # --- All UDP, for every service ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from probe.judge import Line, cell
 from probe.judge.cells import SHARED, sources_floor
 from probe.judge.conclusion import Floors, concluded, seen, without_each
 from probe.judge.voices import votes
-from probe.model import Access, Cell, Network, State, Verdict
+from probe.model import Access, Cell, Depth, Network, State, Verdict
 from tests.probe.judge.test_cells import DROPPED, REACHED, UDP_DEAD, VERDICT
 
 ACCESSES = [Access.ADSL, Access.G4]
@@ -184,6 +184,32 @@ def test_a_thousand_fresh_keys_change_nothing_public(access: Access, honest: lis
 )
 def test_what_is_public(lines: str, access: str, public: str) -> None:
     assert made_of(of(*lines.split()), Access(access)).public_state == public
+
+
+@pytest.mark.parametrize(
+    ("reached", "silent", "access", "public"),
+    [
+        ("abc", "", "adsl", True),
+        ("ab", "", "adsl", False),
+        ("aabb", "", "4g", True),
+        ("abc", "d", "adsl", True),
+        ("abc", "de", "adsl", False),
+        ("abcd", "ef", "adsl", False),  # without a, three of five
+        ("abcde", "f", "adsl", True),
+        ("abc", "x" * 20, "adsl", False),
+        ("a" * 20, "", "adsl", False),
+    ],
+)
+def test_the_public_depth_stands_without_any_source(reached: str, silent: str, access: str, public: bool) -> None:
+    answered = [deep(line("insufficient", bucket), Depth.RELAY_ANSWERS) for bucket in reached]
+    found = made_of([*answered, *(line("insufficient", bucket) for bucket in silent)], Access(access))
+    assert found.public_depth == (Depth.RELAY_ANSWERS if public else None)
+    fresh = [replace(each, established=False) for each in answered]
+    assert made_of(fresh, Access(access)).public_depth is None
+
+
+def deep(one: Line, depth: Depth) -> Line:
+    return replace(one, verdict=replace(one.verdict, depth=depth))
 
 
 def test_fresh_keys_count_for_the_operator_only() -> None:
