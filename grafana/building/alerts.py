@@ -134,7 +134,7 @@ ALERTS = (
     ),
     Alert(
         uid="ringback-dead-letters",
-        title="Points given up",
+        title="Points dropped",
         summary="InfluxDB refuses points.",
         about="Points were refused in the last hour and put aside with the reason. `ringback-collector influx refused`"
         " lists them, once the collector is stopped.",
@@ -188,7 +188,7 @@ ALERTS = (
         title="Heartbeat (always firing)",
         summary="Ringback's alerts are delivered.",
         about="Fires as long as points arrive, and goes to the contact point `heartbeat`: a watchdog elsewhere that "
-        "raises the alarm when it stops, for no alert and no delivery look the same.",
+        "raises the alarm when it stops, for silence can mean that all is well or that alerts are not delivered.",
         queries={"points": Query(text=select('count("accepted")', '"collector"'), since=10 * MINUTE, uid=RAW)},
         condition="$points > 0",
         lasting="0s",

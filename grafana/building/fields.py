@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.models import dashboard as model
 
+from collector.front.page.words import ACCESSES
+from grafana.building.countries import names
 from grafana.building.palette import COLOURS, LOOKS, QUIET, SIMULATED
+from probe.explain import ROLES
 from probe.model import State
 
 SIMULATED_WORDS = "SIMULATED DATA IS SHOWN HERE: not measured on real lines"
@@ -50,27 +53,62 @@ def steps(*limits: tuple[float | None, str]) -> ThresholdsConfig:
 
 
 def share_steps() -> ThresholdsConfig:
-    """The share of what was judged in which interference was seen, in the colours of the states that it is made of."""
-    some, most, all_ = COLOURS[State.DEGRADED], COLOURS[State.LIKELY_BLOCKED], COLOURS[State.BLOCKED]
-    return steps((None, COLOURS[State.OK]), (LEAST, some), (1 / 3, most), (2 / 3, all_))
+    """The share of what was measured in which interference was seen, in the states' colours: none, some, most.
+
+    A white figure is read on each of them. Without a share there is no colour.
+    """
+    return steps(
+        (None, QUIET), (0, COLOURS[State.OK]), (LEAST, COLOURS[State.LIKELY_BLOCKED]), (2 / 3, COLOURS[State.BLOCKED])
+    )
 
 
 def fixed(colour: str) -> FieldColor:
     return FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(colour)
 
 
+def column(header: str, width: int, *more: Property) -> list[Property]:
+    """A table's column under a header that is not cut; px."""
+    return [("displayName", header), ("custom.width", width), *more]
+
+
+def country_column(*more: Property) -> list[Property]:
+    return column("Country", 150, ("mappings", words(names())), *more)
+
+
+def operator_column(*more: Property) -> list[Property]:
+    return column("Operator", 160, *more)
+
+
+def access_column() -> list[Property]:
+    return column("Access", 100, ("mappings", words(ACCESSES)))
+
+
+def service_column() -> list[Property]:
+    return column("Service", 120)
+
+
+def role_column() -> list[Property]:
+    return column("What", 110, ("mappings", words(ROLES)))
+
+
+def n_column() -> list[Property]:
+    return column("n", 80)
+
+
 def properties(pairs: Sequence[Property]) -> list[model.DynamicConfigValue]:
     return [model.DynamicConfigValue(id_val=name, value=value) for name, value in pairs]
 
 
-def share_properties() -> list[Property]:
+def share_column(header: str = "Interfered") -> list[Property]:
     """A share as per cent in a table's column, coloured and in figures."""
     return [
+        ("displayName", header),
         ("unit", "percentunit"),
         ("decimals", 0),
         ("thresholds", share_steps().build()),
         ("color", {"mode": "thresholds"}),
-        ("custom.cellOptions", {"type": "color-text"}),
+        ("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
+        ("custom.width", 120),
     ]
 
 

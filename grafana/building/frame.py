@@ -169,7 +169,7 @@ def annotated(built: builders.Dashboard, *where: str) -> builders.Dashboard:
     """With what happened to us (a release, new rules) and what happened out there: two kinds, never one."""
     ours = select('"title", "text", "kind"', '"event"', [f'"kind" =~ /^({"|".join(OURS)})$/'])
     theirs = select('"title", "text", "kind"', '"event"', [f'"kind" =~ /^({"|".join(THEIRS)})$/', *where])
-    for events in (Events("Changes of ours", CALM, ours), Events("Events in the country", NOTICE, theirs)):
+    for events in (Events("Ringback changes", CALM, ours), Events("Events in the country", NOTICE, theirs)):
         built.annotation(_Built(events))  # type: ignore[arg-type]
     return built
 

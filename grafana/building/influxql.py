@@ -67,6 +67,13 @@ def shares(of: Counted, source: str, conditions: Sequence[str] = (), by: Sequenc
     return f'SELECT {outer} FROM {inner} WHERE "judged" > 0 GROUP BY {groups}'
 
 
+def inconclusive(of: Counted, source: str, conditions: Sequence[str], by: Sequence[str]) -> str:
+    """n of what was measured, where nothing of it could be judged."""
+    inner = select(f'{of.judged} AS "judged", {of.n} AS "n"', source, conditions, by)
+    groups = ", ".join(f'"{tag}"' for tag in by)
+    return f'SELECT "n" FROM ({inner}) WHERE "judged" = 0 GROUP BY {groups}'
+
+
 def latest(columns: Sequence[str], source: str, conditions: Sequence[str], limit: int) -> str:
     """The newest points as they are."""
     fields = ", ".join(f'"{column}"' for column in columns)

@@ -12,24 +12,29 @@ from probe.model import Depth, State
 
 COLOURS = {
     State.OK: "#0072b2",
-    State.DEGRADED: "#e69f00",
+    State.DEGRADED: "#f5b12e",
     State.BLOCKED: "#8f2200",
     State.LIKELY_BLOCKED: "#c14f00",
-    State.IMPAIRED: "#d895bb",
+    State.IMPAIRED: "#a8327a",
     State.DOWN: "#4d4d4d",
     State.INSUFFICIENT: "#d0d4d9",
-    State.MIXED: "#f0e442",
+    State.MIXED: "#f6f3a0",
 }
 RELAY_REACHED = Depth.RELAY_ANSWERS.value  # the look of a cell, as InfluxDB has it
 RELAY = "#8cc8f0"  # nothing is concluded but that the relays of calls answer
 NO_DATA = "no data"
-SIMULATED = "#d895bb"
+SIMULATED = "#a8327a"
 QUIET = "#57606a"
+OUTLINE = "#808080"  # of countries: seen on a light background and on a dark one
+ON_LIGHT, ON_DARK = "#000000", "#ffffff"  # texts
 NOTICE = "#e69f00"
 CALM = "#0072b2"
 
-# Colours of things that are not states, in the order in which Grafana's own palette would be used.
-KINDS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+# Colours of things that are no states, so that none reads as one; lines of them are seen in both themes. The second
+# half of a longer list has the same again, dashed.
+KINDS = ("#8888d8", "#b08860", "#b010d8", "#b06088", "#d810b0", "#d83838")
+# Of accesses: the same colour in every picture, whatever others there are.
+ACCESSES = ("3g", "4g", "5g", "wifi", "adsl", "fibre", "2g", "satellite", "unknown", "ethernet", "vdsl", "cable")
 
 
 class Look(Struct, frozen=True):

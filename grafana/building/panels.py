@@ -23,6 +23,9 @@ from grafana.building.query import ROLLUP, Asked, lettered, source
 from probe.explain import MECHANISM_WORDS
 from probe.model import State
 
+PER_PAGE = 15  # rows of a timeline: in 12 units of height their names and words do not overlap
+UNSEEN = ("interfered", "judged")  # what a share is made of, beside it
+
 Panel = Builder[model.Panel]
 Columns = Mapping[str, Sequence[Property]]
 Asking = TypeVar("Asking", geomap.Panel, stat.Panel, statetimeline.Panel, tables.Panel, timeseries.Panel)
@@ -62,7 +65,7 @@ def states(at: At, *queries: Asked) -> statetimeline.Panel:
         .show_value(kinds.VisibilityMode.AUTO)
         .merge_values(True)
         .row_height(0.85)
-        .per_page(30)
+        .per_page(PER_PAGE)
         .line_width(1)
         .legend(_legend().show_legend(False))
         .tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.SINGLE))
@@ -99,13 +102,24 @@ def series(at: At, *queries: Asked, unit: str = "short", stacked: bool = False) 
     )
 
 
-def table(at: At, *queries: Asked, columns: Columns) -> tables.Panel:
-    """Rows; `columns` says how a column is shown. The time of a row that is about the whole range is left out."""
-    panel = asking(tables.Panel(), at, queries).filterable(True).show_header(True)
+def table(at: At, *queries: Asked, columns: Columns, timed: bool = False) -> tables.Panel:
+    """Rows in pages. `columns` are those that are shown, in their order, and how; others are left out.
+
+    The order is said, for Grafana takes tags in one of its own, another one each time. Not `timed`, a row is about the
+    whole range and its time is left out.
+    """
+    footer = common.TableFooterOptions().show(False).reducer([]).enable_pagination(True)
+    panel = asking(tables.Panel(), at, queries).filterable(True).show_header(True).footer(footer)
     for name, properties in columns.items():
         panel.override_by_name(name, fields.properties(properties))
     if len(queries) > 1:
         panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
+    shown = [*(["Time"] if timed else []), *columns]
+    order: dict[str, object] = {
+        "indexByName": {name: i for i, name in enumerate(shown)},
+        "excludeByName": dict.fromkeys((*([] if timed else ["Time"]), *UNSEEN), True),
+    }
+    panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=order))
     return panel
 
 
@@ -152,9 +166,22 @@ def state_colours(panel: timeseries.Panel) -> timeseries.Panel:
 
 
 def kind_colours(panel: timeseries.Panel, names: Sequence[str]) -> timeseries.Panel:
-    for name, colour in zip(names, KINDS, strict=False):
-        panel.override_by_name(name, fields.properties([("color", fields.fixed(colour).build())]))
+    """Series in the colours of things that are no states, in this order; where these end, the same dashed."""
+    for i, name in enumerate(names):
+        look: list[Property] = [("color", fields.fixed(KINDS[i % len(KINDS)]).build())]
+        if i >= len(KINDS):
+            look.append(("custom.lineStyle", {"fill": "dash", "dash": [10, 6]}))
+        panel.override_by_name(name, fields.properties(look))
     return panel
+
+
+def n_in_tooltip(panel: timeseries.Panel) -> timeseries.Panel:
+    """The n of rates of many series: it is told where one points, and draws no lines of its own."""
+    unseen: list[Property] = [
+        ("unit", "short"),
+        ("custom.hideFrom", {"viz": True, "legend": True, "tooltip": False}),
+    ]
+    return panel.override_by_regexp("/ n$/", fields.properties(unseen))
 
 
 def beside(panel: timeseries.Panel, pattern: str, label: str = "n") -> timeseries.Panel:

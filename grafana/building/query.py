@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from grafana_foundation_sdk.cog import builder, variants
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from msgspec import Struct
 
+from probe.explain import ROLES
+
 RAW = "ringback-raw"
 ROLLUP = "ringback-rollup"
+ROLE_ORDER = ("call", "chat", "web", "push")  # calls first: they are what the project asks about
 Format = Literal["time_series", "table"]
 
 
@@ -24,6 +28,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     alias: str = ""
     uid: str = ROLLUP
     format: Format = "time_series"
+
+
+def by_role(of_role: Callable[[str], str], named: str) -> list[Asked]:
+    """A query for each role, whose series are named by the role in words: an alias cannot translate a tag."""
+    return [Asked(text=of_role(role), alias=f"{named} · {ROLES[role]}") for role in ROLE_ORDER]
 
 
 class InfluxQuery(variants.Dataquery):

@@ -58,7 +58,7 @@ STEPPED = ("service", "role", "step")
 MAP = {
     (1, "A"): {"cell_1h.simulated": [6]},
     (3, "A"): seen(("MA", 3, 4, 5), ("FR", 0, 1, 1), by=("country",)),
-    (3, "B"): counts(("MA", 5), ("FR", 1), by=("country",), of=("n",)),
+    (3, "B"): [],
     (4, "A"): seen(("MA", 3, 4, 5), ("FR", 0, 1, 1), by=("country",)),
     (4, "B"): counts(("MA", 5), ("FR", 1), by=("country",), of=("n",)),
     (5, "A"): seen(
@@ -91,9 +91,10 @@ COUNTRY: dict[tuple[int, str], Any] = {
     (7, "A"): {f"{MT} · 3g": [5, N, 5, N], f"{MT} · adsl": [2, N, 5, N], f"{STRANGE} · 4g": [3, N, N, N]},
     (7, "B"): {"controls": [2, N, 2, N]},
     (10, "A"): {
-        f"{MT} · 3g · whatsapp · call": ["likely_blocked", N, N, N],
-        "other · adsl · whatsapp · call": ["blocked", N, N, "ok"],
+        f"{MT} · 3g · whatsapp · calls": ["likely_blocked", N, N, N],
+        "other · adsl · whatsapp · calls": ["blocked", N, N, "ok"],
     },
+    **{(10, letter): {} for letter in "BCD"},
     (9, "A"): [
         {**dict.fromkeys(STATES, 0), "operator": operator, "access": access, **states, "n": sum(states.values())}
         for operator, access, states in (
@@ -119,11 +120,13 @@ SERVICE = {
         (MT, "3g", "call", 4, 9, 10), (MT, "3g", "chat", 0, 8, 8), (MT, "adsl", "call", 2, 4, 7),
         by=("operator", "access", "role"),
     ),
-    (6, "A"): {f"{MT} · 3g · call": ["udp.port.drop"]},
+    (6, "A"): {f"{MT} · 3g · calls": ["udp.port.drop"]},
+    **{(6, letter): {} for letter in "BCD"},
 }  # fmt: skip
 OPERATOR = {
     (1, "A"): {"cell_1h.simulated": [0]},
-    (3, "A"): {"3g · whatsapp · call": CALLS_ON_3G, "adsl · whatsapp · call": CALLS_ON_ADSL},
+    (3, "A"): {"3g · whatsapp · calls": CALLS_ON_3G, "adsl · whatsapp · calls": CALLS_ON_ADSL},
+    **{(3, letter): {} for letter in "BCD"},
     (4, "A"): seen(("3g", "call", 4, 9, 10), ("adsl", "call", 2, 4, 7), by=("access", "role")),
     (5, "A"): {
         "3g share": [0.8, N, 0, N],
@@ -184,17 +187,17 @@ COLLECTOR = {
     (1, "A"): {"cell_1d.simulated": [6]},
     (3, "A"): {"batches not judged yet": [2]},
     (4, "A"): {"points not written yet": [7]},
-    (5, "A"): {"points given up": [1]},
-    (6, "A"): {"age of the targets": [3]},
+    (5, "A"): {"points dropped": [1]},
+    (6, "A"): {"age of the targets file": [3]},
     (10, "A"): {"age of the networks": [5]},
     (7, "A"): {"accepted": [100, 101, 102], "refused": [2, 2, 2]},
     (8, "A"): {"log": [50, 51, 52], "judged": [50, 50, 50]},
-    (9, "A"): {"written": [900, 901, 902], "waiting": [7, 7, 7], "given up": [1, 1, 1]},
+    (9, "A"): {"written": [900, 901, 902], "waiting": [7, 7, 7], "dropped": [1, 1, 1]},
 }
 PUBLIC = {
     (1, "A"): {"country_1d.simulated": [6]},
     (3, "A"): seen(("MA", 2, 5, 6), ("FR", 0, 1, 1), by=("country",)),
-    (3, "B"): counts(("MA", 6), ("FR", 1), ("TN", 2), by=("country",), of=("n",)),
+    (3, "B"): counts(("TN", 2), by=("country",), of=("n",)),
     (4, "A"): seen(
         ("MA", "whatsapp", "call", 2, 3, 4), ("MA", "whatsapp", "chat", 0, 2, 2), ("FR", "whatsapp", "call", 0, 1, 1),
         by=("country", "service", "role"),
@@ -204,7 +207,9 @@ PUBLIC = {
         ("FR", "whatsapp", "call", 1, "6-10"), ("TN", "whatsapp", "call", 2, "3-5"),
         by=("country", "service", "role"), of=("n", "lines"),
     ),
-    (5, "A"): {"call share": [2 / 7], "call n": [7], "chat share": [0], "chat n": [2]},
+    (5, "A"): {"calls share": [2 / 7], "calls n": [7]},
+    (5, "B"): {"messages share": [0], "messages n": [2]},
+    (5, "C"): {},
 }  # fmt: skip
 
 Known = dict[tuple[int, str], Any]
@@ -242,5 +247,5 @@ STRANGE_ONLY: dict[tuple[str, int, str], Any] = {  # where the operator with the
     ("map", 5, "B"): counts(("MA", STRANGE, "4g", 1), by=ROWS, of=("n",)),
     ("country", 3, "A"): {f"{STRANGE} · 4g · viber": CALLS_ELSEWHERE},
     ("country", 8, "A"): COUNTRY[8, "A"][:1],
-    ("operator", 3, "A"): {"4g · viber · call": CALLS_ELSEWHERE},
+    ("operator", 3, "A"): {"4g · viber · calls": CALLS_ELSEWHERE},
 }

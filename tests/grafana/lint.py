@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any
 
 from collector.influx.schema import MEASUREMENTS, Database, Measurement
-from grafana.building.palette import LOOKS
+from grafana.building.palette import COLOURS, LOOKS, ON_DARK, ON_LIGHT, RELAY
 from tests.grafana.boards import SOURCES, Board, boards, grouped_tags
 from tests.grafana.interpolation import BUILT_IN, VARIABLE
 
@@ -36,6 +36,7 @@ NOT_WORKING = "not working, cause unclear"  # the words of a state
 DATA_PANELS = ("state-timeline", "timeseries", "table", "stat", "geomap")
 RATED = ('"loss"', '"jitter_ms"', '"mos"')
 WIDTH = 24
+UNIT_PX = 58  # of the grid, where a page is 1,500 px wide
 
 
 def identity(one: Board) -> Faults:
@@ -251,6 +252,110 @@ def palette(one: Board) -> Faults:
             yield f"panel {panel['id']} does not tell a relay that answers from nothing at all"
 
 
+def maps(one: Board) -> Faults:
+    """Texts are layers of their own, for Grafana draws them in the marker's colour; outlines need no internet."""
+    for panel in one.panels:
+        if panel["type"] != "geomap":
+            continue
+        first, *markers = panel["options"]["layers"]
+        if first["type"] != "geojson" or first["config"]["src"] != "public/maps/countries.geojson":
+            yield f"panel {panel['id']} has no outlines of Grafana's own below its markers"
+        for layer in markers:
+            style = layer["config"]["style"]
+            has_text = bool(style["text"].get("field") or style["text"]["fixed"])
+            if has_text == bool(style["symbol"]["fixed"]):
+                yield f"panel {panel['id']}: layer {layer['name']} has a text on its marker, or neither"
+            if has_text and style["color"] not in ({"fixed": ON_DARK}, {"fixed": ON_LIGHT}):
+                yield f"panel {panel['id']}: layer {layer['name']} has a text in the colour of data"
+        if panel["options"]["view"]["id"] == "fit":
+            yield f"panel {panel['id']} zooms onto what there is, without its neighbours"
+
+
+def tables(one: Board) -> Faults:
+    """Columns in an order that is said, as wide as their headers and the panel, in pages."""
+    for panel in one.panels:
+        if panel["type"] != "table":
+            continue
+        *before, last = [each["id"] for each in panel["transformations"]]
+        options = panel["transformations"][-1]["options"]
+        if last != "organize" or before != (["merge"] if len(panel["targets"]) > 1 else []):
+            yield f"panel {panel['id']} does not merge, then organize"
+            continue
+        selected = {name for target in panel["targets"] for name in _selected(target["query"])}
+        listed, hidden = options["indexByName"], options["excludeByName"]
+        if selected - set(hidden) != set(listed) - {"Time"}:
+            yield f"panel {panel['id']} lists {sorted(listed)} and is given {sorted(selected)}"
+        shown = _overrides(panel)
+        for name in set(listed) - {"Time"}:
+            header, width = shown.get(name, {}).get("displayName", name), shown.get(name, {}).get("custom.width", 0)
+            if width < 8 * len(header) + 32:
+                yield f"panel {panel['id']} cuts the header {header}"
+        if not panel["options"]["footer"]["enablePagination"]:
+            yield f"panel {panel['id']} has one page"
+        wide = sum(shown[name].get("custom.width", 0) for name in listed if name in shown)
+        if wide > UNIT_PX * panel["gridPos"]["w"] and panel["gridPos"]["w"] < WIDTH:
+            yield f"panel {panel['id']} is wider ({wide}) than its place"
+
+
+def _selected(text: str) -> set[str]:
+    """The columns of a table: tags and what is selected, by their names in the answer."""
+    listed = re.split(r", (?![^()]*\))", text.removeprefix("SELECT ").partition(" FROM ")[0])
+    return {*(column.rpartition(' "')[2].strip('"') for column in listed), *grouped_tags(text)}
+
+
+def _overrides(panel: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The properties of each column that is overridden by its name."""
+    return {
+        each["matcher"]["options"]: {one["id"]: one["value"] for one in each["properties"]}
+        for each in panel.get("fieldConfig", {}).get("overrides", ())
+        if each["matcher"]["id"] == "byName"
+    }
+
+
+def nulls(one: Board) -> Faults:
+    """What has no value has no colour of a state: thresholds begin with grey."""
+    for panel in one.panels:
+        for steps in _thresholds(panel.get("fieldConfig", {})):
+            if steps[0]["color"] in set(COLOURS.values()) | {RELAY}:
+                yield f"panel {panel['id']} shows what has no value in the colour of a state"
+
+
+def _thresholds(value: Any) -> Iterator[list[dict[str, Any]]]:
+    if isinstance(value, Mapping):
+        if "steps" in value:
+            yield value["steps"]
+        for inner in value.values():
+            yield from _thresholds(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _thresholds(inner)
+
+
+def kinds(one: Board) -> Faults:
+    """Only what is named after a state has a state's colour; roles are said in words."""
+    said = {look.text for look in LOOKS.values()}
+    for panel in one.panels:
+        if panel["type"] == "timeseries":
+            for name, shown in _overrides(panel).items():
+                colour = shown.get("color", {}).get("fixedColor")
+                if (colour in {look.colour for look in LOOKS.values()}) != (name in said) and colour:
+                    yield f"panel {panel['id']} shows {name} in the colour of a state"
+        if any("$tag_role" in target.get("alias", "") for target in panel.get("targets", ())):
+            yield f"panel {panel['id']} names its series by codes of roles"
+        for name, shown in _overrides(panel).items():
+            if name == "role" and "mappings" not in shown:
+                yield f"panel {panel['id']} shows roles as codes"
+            if name == "country" and panel["type"] == "table" and "mappings" not in shown:
+                yield f"panel {panel['id']} shows countries as codes"
+
+
+def pages(one: Board) -> Faults:
+    """A timeline has no more rows on a page than are read in its height."""
+    for panel in one.panels:
+        if panel["type"] == "state-timeline" and panel["options"]["perPage"] > 15:
+            yield f"panel {panel['id']} has {panel['options']['perPage']} rows in a page"
+
+
 def buckets(one: Board) -> Faults:
     """Rollups of `$per` are read bucket by bucket as they are; others never in buckets smaller than their own."""
     for panel in one.panels:
@@ -311,7 +416,7 @@ LINTS: dict[str, Callable[[Board], Faults]] = {
             shares,
             absence,
         ),
-        *(palette, buckets, simulated, floor),
+        *(palette, maps, tables, nulls, kinds, pages, buckets, simulated, floor),
     )
 }
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from grafana.building.palette import COLOURS
+from probe.model import State
 from tests.grafana.boards import Board, board, boards
 from tests.grafana.lint import LINTS, faults
 
@@ -68,6 +70,21 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("palette", "country", lambda page: _mappings(page)["mixed"].update(text="mixed")),
     ("palette", "country", lambda page: _mappings(page).pop("down")),
     ("palette", "country", asked(3, '"look"', '"state"')),
+    ("maps", "map", lambda page: panel_of(page, 3)["options"]["layers"].pop(0)),
+    ("maps", "map", lambda page: panel_of(page, 3)["options"]["view"].update(id="fit")),
+    ("maps", "map", lambda page: _style(page, 3)["text"].update(fixed="?")),
+    ("maps", "map", lambda page: _style(page, 4).update(color={"field": "share"})),
+    ("tables", "map", lambda page: panel_of(page, 5)["transformations"].pop()),
+    ("tables", "map", lambda page: panel_of(page, 5)["transformations"][1]["options"]["indexByName"].pop("access")),
+    ("tables", "map", lambda page: panel_of(page, 5)["options"]["footer"].update(enablePagination=False)),
+    ("tables", "map", lambda page: _column(page, 5, "n", "displayName", "n (measured cells)")),
+    ("tables", "map", lambda page: _column(page, 5, "operator", "custom.width", 700)),
+    ("nulls", "map", lambda page: panel_of(page, 3)["fieldConfig"]["defaults"]["thresholds"]["steps"].pop(0)),
+    ("kinds", "public", lambda page: _column(page, 5, "calls share", "color", {"fixedColor": COLOURS[State.OK]})),
+    ("kinds", "public", lambda page: _column(page, 4, "role", "mappings", None)),
+    ("kinds", "public", lambda page: _column(page, 4, "country", "mappings", None)),
+    ("kinds", "operator", lambda page: query_of(page, 3).update(alias="$tag_access · $tag_role")),
+    ("pages", "country", lambda page: panel_of(page, 3)["options"].update(perPage=30)),
     ("buckets", "country", asked(3, "time($per)", "time($__interval)")),
     ("buckets", "public", lambda page: panel_of(page, 5).pop("interval")),
     ("simulated", "country", lambda page: page["panels"].pop(0)),
@@ -84,6 +101,19 @@ BROKEN: list[tuple[str, str, Change]] = [
 def _link(page: dict[str, Any], url: str) -> None:
     overrides = panel_of(page, 4)["fieldConfig"]["overrides"]
     overrides.append({"matcher": {}, "properties": [{"id": "links", "value": [{"title": "x", "url": url}]}]})
+
+
+def _style(page: dict[str, Any], layer: int) -> dict[str, Any]:
+    found: dict[str, Any] = panel_of(page, 3)["options"]["layers"][layer]["config"]["style"]
+    return found
+
+
+def _column(page: dict[str, Any], panel: int, name: str, property_: str, value: object) -> None:
+    """Gives a property of a column another value, or takes it away."""
+    overrides = panel_of(page, panel)["fieldConfig"]["overrides"]
+    [found] = [one for one in overrides if one["matcher"]["options"] == name]
+    others = [one for one in found["properties"] if one["id"] != property_]
+    found["properties"] = [*others, *([] if value is None else [{"id": property_, "value": value}])]
 
 
 def _mappings(page: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import pytest
 
 import collector.front.page
 from collector.influx.schema import RELAY_REACHED
-from grafana.building.palette import COLOURS, LOOKS, RELAY
+from grafana.building.fields import share_steps
+from grafana.building.palette import ACCESSES, COLOURS, KINDS, LOOKS, ON_DARK, ON_LIGHT, QUIET, RELAY, SIMULATED
 from probe.explain import STATE_WORDS
-from probe.model import State
+from probe.model import Access, State
 
 CSS = (Path(collector.front.page.__file__).parent / "templates" / "page.css").read_text()
 Triple = tuple[float, float, float]
@@ -24,6 +25,7 @@ EYES: dict[str, tuple[Triple, Triple, Triple]] = {
     "deuteranope": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
     "tritanope": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
 }
+WHITE, DARK = "#ffffff", "#181b1f"  # the panels of Grafana's two themes
 APART = 12.0  # CIELAB; 2.3 is just noticeable side by side
 
 
@@ -54,6 +56,42 @@ def test_states_are_told_apart_by_every_eye(eye: str) -> None:
         if distance(seen[a], seen[b]) < APART
     }
     assert close == {}
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_what_is_no_state_has_colours_of_its_own(eye: str) -> None:
+    states = [lab(through(EYES[eye], linear(look.colour))) for look in LOOKS.values()]
+    kinds = [lab(through(EYES[eye], linear(colour))) for colour in KINDS]
+    assert min(distance(a, b) for a, b in combinations(kinds, 2)) >= APART
+    assert min(distance(kind, state) for kind in kinds for state in states) >= 9
+    assert all(contrast(kind, ground) >= 3 for kind in KINDS for ground in (WHITE, DARK))
+    assert len(ACCESSES) == len(set(ACCESSES)) == len(Access)
+
+
+@pytest.mark.parametrize("colour", [*(look.colour for look in LOOKS.values()), SIMULATED, QUIET])
+def test_a_text_on_a_colour_is_read(colour: str) -> None:
+    """Grafana chooses it, by the contrast or by the brightness: 4.5 to 1 in either case, in both themes."""
+    by_contrast = WHITE if contrast(colour, WHITE) >= 3 else "#000000"
+    by_brightness = "#202226" if brightness(colour) > 180 else "#f7f8fa"
+    assert contrast(colour, by_contrast) >= 4.5
+    assert contrast(colour, by_brightness) >= 4.5
+
+
+def test_the_figures_on_the_map_are_read() -> None:
+    assert all(contrast(step.color, ON_DARK) >= 4.5 for step in share_steps().build().steps)
+    assert contrast(COLOURS[State.INSUFFICIENT], ON_LIGHT) >= 4.5
+
+
+def contrast(a: str, b: str) -> float:
+    """As WCAG 2 counts it."""
+    low, high = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in (linear(a), linear(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def brightness(colour: str) -> float:
+    """As tinycolor counts it, 0 to 255."""
+    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return (299 * r + 587 * g + 114 * b) / 1000
 
 
 def linear(colour: str) -> Triple:

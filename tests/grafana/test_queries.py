@@ -131,7 +131,7 @@ def test_annotations_have_a_time_a_title_and_a_text(stores: Stores, one: Board, 
     assert [series.columns for series in told] == [["time", "title", "text", "kind"]]
     titles = {row["title"] for row in rows(told)}
     theirs = {"Calls banned"} if chosen else {"Calls banned", "Nothing of note"}
-    assert titles == ({"Ringback 1.1"} if query.panel == "Changes of ours" else theirs)
+    assert titles == ({"Ringback 1.1"} if query.panel == "Ringback changes" else theirs)
 
 
 @pytest.mark.parametrize("broken", ['SELECT nonsense("x") FROM "cell_1h"', 'SELECT "x" FROM "cell_1h" WHERE $nobody'])

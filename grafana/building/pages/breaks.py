@@ -9,7 +9,7 @@ from grafana.building.influxql import CELLS, chosen, is_, select
 from grafana.building.panels import At, Panel, beside, kind_colours, series, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
-from probe.explain import ROLES, STEP_WORDS
+from probe.explain import STEP_WORDS
 from probe.model import Step
 
 PAGE = frame.Page(
@@ -43,13 +43,12 @@ def _words() -> dict[str, str]:
     return {step.value: f"{i}. {STEP_WORDS[step]}" for i, step in enumerate(STEPS, 1)}
 
 
-def _columns() -> dict[str, list[fields.Property]]:
+def _columns(by_service: bool) -> dict[str, list[fields.Property]]:
     return {
-        "Time": [("custom.hidden", True)],
-        "step": [("mappings", fields.words(_words()))],
-        "role": [("mappings", fields.words(ROLES))],
-        "share": [("displayName", "failed"), *fields.share_properties()],
-        "n": [("displayName", "n (attempts of the step)")],
+        **({"service": fields.service_column(), "role": fields.role_column()} if by_service else {}),
+        "step": fields.column("Step", 290, ("mappings", fields.words(_words()))),
+        "share": fields.share_column("Failed"),
+        "n": fields.n_column(),
     }
 
 
@@ -59,11 +58,11 @@ def _by_step(where: list[str]) -> Panel:
         title="Failed attempts by step, in the order of the steps",
         about="A step is only taken when those before it passed, so each share is of those that came this far. "
         "A step that fails is a fact about it, not yet interference.",
-        width=12,
+        width=11,
         height=10,
     )
     queries = [as_table(select(SHARE, SOURCE, [*where, TAKEN, is_("step", step.value)], ["step"])) for step in STEPS]
-    return table(at, *queries, columns=_columns())
+    return table(at, *queries, columns=_columns(by_service=False))
 
 
 def _by_service(where: list[str]) -> Panel:
@@ -71,11 +70,11 @@ def _by_service(where: list[str]) -> Panel:
         id=4,
         title="Failed attempts by service and step",
         about="The same by service and role: where calls die at one step and messages pass it, that step is the place.",
-        width=12,
+        width=13,
         height=10,
     )
     text = select(SHARE, SOURCE, [*where, TAKEN], ["service", "role", "step"])
-    return table(at, as_table(text), columns=_columns())
+    return table(at, as_table(text), columns=_columns(by_service=True))
 
 
 def _over_time(where: list[str]) -> Panel:

@@ -1,4 +1,4 @@
-"""Collector operations: what came in, what is still to be judged and written, and what was given up."""
+"""Collector operations: what came in, what is still to be judged and written, and what was dropped."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def build() -> Dashboard:
         frame.simulated('"cell_1d"'),
         _figure(3, "Batches not judged yet", "lag", "Batches in the log that the projector has not judged yet."),
         _figure(4, "Points not written yet", "outbox", "Points that wait to be written to InfluxDB; they are durable."),
-        _figure(5, "Points given up", "dead_letters", "Points that InfluxDB refused, each kept with the reason."),
-        _figure(6, "Age of the targets", "targets_age_days", "Days since the targets file was last changed.", "d"),
+        _figure(5, "Points dropped", "dead_letters", "Points that InfluxDB refused, each kept with the reason."),
+        _figure(6, "Age of the targets file", "targets_age_days", "Days since the targets file was last changed.", "d"),
         _figure(10, "Age of the networks", "networks_age_days", AGE_OF_NETWORKS, "d", width=4),
         _traffic(),
         _cursors(),
@@ -72,12 +72,12 @@ def _outbox() -> Panel:
     at = At(
         id=9,
         title="Writing to InfluxDB",
-        about="Points written since the start, points that wait, and points that were given up.",
+        about="Points written since the start, points that wait, and points that were dropped.",
         uid=RAW,
     )
-    selected = 'max("influx_written") AS "written", max("outbox") AS "waiting", max("dead_letters") AS "given up"'
+    selected = 'max("influx_written") AS "written", max("outbox") AS "waiting", max("dead_letters") AS "dropped"'
     text = select(selected, SOURCE, every="$__interval")
-    names = ["written", "waiting", "given up"]
+    names = ["written", "waiting", "dropped"]
     return kind_colours(_minutely(at, Asked(text=text, alias="$col", uid=RAW)), names)
 
 

@@ -5,12 +5,25 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import frame
-from grafana.building.fields import link_to, links_of_series, properties
+from grafana.building.fields import (
+    access_column,
+    column,
+    link_to,
+    links_of_series,
+    n_column,
+    operator_column,
+    properties,
+    role_column,
+    service_column,
+    state_mappings,
+    words,
+)
 from grafana.building.influxql import CELLS, MEASURED, NOT_EMPTIED, NOT_NEUTRAL, TOLD, chosen, is_, latest, select
 from grafana.building.palette import COLOURS, LOOKS
 from grafana.building.panels import At, Columns, Panel, series, state_colours, states, table
-from grafana.building.query import RAW, Asked
+from grafana.building.query import RAW, Asked, by_role
 from grafana.building.query import table as as_table
+from probe.explain import DEPTH_WORDS, MECHANISM_WORDS, STEP_WORDS
 from probe.model import State
 
 PAGE = frame.Page(
@@ -75,9 +88,12 @@ def _told(where: list[str]) -> Panel:
         "line, so the pictures above may say more, and say it earlier.",
         height=12,
     )
-    by = ("operator", "access", "service", "role")
-    text = select('last("public_look") AS "public_look"', CELLS, [*where, TOLD], by, every="$per")
-    return states(at, Asked(text=text, alias="$tag_operator · $tag_access · $tag_service · $tag_role"))
+
+    def text(role: str) -> str:
+        told = [*where, is_("role", role), TOLD]
+        return select('last("public_look") AS "public_look"', CELLS, told, ROWS, every="$per")
+
+    return states(at, *by_role(text, NAMED))
 
 
 def _operators(where: list[str]) -> Panel:
@@ -90,10 +106,10 @@ def _operators(where: list[str]) -> Panel:
     )
     of_lines = [state for state in COLOURS if state is not State.MIXED]
     columns: Columns = {
-        "Time": [("custom.hidden", True)],
-        "n": [("displayName", "n (measured)")],
-        "operator": [link_to("ringback-operator", "Open the operator", ["operator"])],
-        **{state.value: [("displayName", LOOKS[state].text)] for state in of_lines},
+        "operator": operator_column(link_to("ringback-operator", "Open the operator", ["operator"])),
+        "access": access_column(),
+        "n": n_column(),
+        **{state.value: column(LOOKS[state].text, 60 + 8 * len(LOOKS[state].text)) for state in of_lines},
     }
     counts = ", ".join(f'sum("{state}") AS "{state}"' for state in of_lines)
     text = select(f'{counts}, sum("lines") AS "n"', CELLS, [*where, NOT_NEUTRAL, MEASURED], ["operator", "access"])
@@ -147,4 +163,17 @@ def _evidence(where: list[str]) -> Panel:
         height=12,
     )
     conditions = [*where, NOT_NEUTRAL, '"interfered" = 1', '"control" = 0']
-    return table(at, as_table(latest(EVIDENCE, '"verdict"', conditions, 200), RAW), columns={})
+    columns = {
+        "operator": operator_column(),
+        "access": access_column(),
+        "service": service_column(),
+        "role": role_column(),
+        "state": column("State", 200, ("mappings", state_mappings())),
+        "mechanism": column("How", 260, ("mappings", words(MECHANISM_WORDS))),
+        "step": column("Step", 240, ("mappings", words({step.value: text for step, text in STEP_WORDS.items()}))),
+        "rule": column("Rule", 220),
+        "depth": column("Depth", 180, ("mappings", words({depth.value: text for depth, text in DEPTH_WORDS.items()}))),
+        "uid": column("Measurement", 270),
+        "simulated": column("Simulated", 110, ("mappings", words({"0": "no", "1": "yes"}))),
+    }
+    return table(at, as_table(latest(EVIDENCE, '"verdict"', conditions, 200), RAW), columns=columns, timed=True)

@@ -89,9 +89,10 @@ def _releases(where: list[str]) -> Panel:
     )
     text = select(JUDGED, SOURCE, [*where, '"judged" > 0'], ["country", "software"])
     columns: Columns = {
-        "Time": [("custom.hidden", True)],
-        "share": [("displayName", "lines with interference"), *fields.share_properties()],
-        "n": [("displayName", "n (judged line-hours)")],
+        "country": fields.country_column(),
+        "software": fields.column("Release", 160),
+        "share": fields.share_column(),
+        "n": fields.n_column(),
     }
     return table(at, as_table(text), columns=columns)
 
@@ -112,9 +113,10 @@ def _controls() -> Panel:
         ["service", "role"],
     )
     columns: Columns = {
-        "Time": [("custom.hidden", True)],
-        "share": [("displayName", "controls without an answer"), *fields.share_properties()],
-        "n": [("displayName", "n (control-hours)")],
+        "service": fields.service_column(),
+        "role": fields.role_column(),
+        "share": fields.share_column("No answer"),
+        "n": fields.n_column(),
     }
     return table(at, as_table(text), columns=columns)
 

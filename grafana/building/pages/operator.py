@@ -11,11 +11,13 @@ from grafana.building.influxql import (
     MEASURED,
     NOT_EMPTIED,
     chosen,
+    is_,
     select,
     shares,
 )
-from grafana.building.panels import At, Columns, Panel, beside, series, states, table
-from grafana.building.query import Asked
+from grafana.building.palette import ACCESSES
+from grafana.building.panels import At, Columns, Panel, kind_colours, n_in_tooltip, series, states, table
+from grafana.building.query import Asked, by_role
 from grafana.building.query import table as as_table
 
 PAGE = frame.Page(
@@ -56,9 +58,12 @@ def _states(where: list[str]) -> Panel:
         "so that mobile and fixed lines are compared at a glance. A gap is a time without data.",
         height=14,
     )
-    by = ("access", "service", "role")
-    text = select('last("look") AS "look"', CELLS, [*where, NOT_EMPTIED], by, every="$per")
-    return states(at, Asked(text=text, alias="$tag_access · $tag_service · $tag_role"))
+
+    def text(role: str) -> str:
+        conditions = [*where, is_("role", role), NOT_EMPTIED]
+        return select('last("look") AS "look"', CELLS, conditions, ("access", "service"), every="$per")
+
+    return states(at, *by_role(text, "$tag_access · $tag_service"))
 
 
 def _shares(where: list[str]) -> Panel:
@@ -71,9 +76,10 @@ def _shares(where: list[str]) -> Panel:
     )
     text = shares(LINE_COUNTS, CELLS, [*where, MEASURED], ["access", "role"])
     columns: Columns = {
-        "Time": [("custom.hidden", True)],
-        "share": [("displayName", "lines with interference"), *fields.share_properties()],
-        "n": [("displayName", "n (measured line-hours)")],
+        "access": fields.access_column(),
+        "role": fields.role_column(),
+        "share": fields.share_column(),
+        "n": fields.n_column(),
     }
     return table(at, as_table(text), columns=columns)
 
@@ -82,13 +88,13 @@ def _over_time(where: list[str]) -> Panel:
     at = At(
         id=5,
         title="Share of lines with interference over time",
-        about="The same share by access over time; dashed, on the right, the n behind each point. "
+        about="The same share by access over time; the n behind each point stands in the tooltip. "
         "No point means that nothing could be judged.",
         width=12,
     )
     text = shares(LINE_COUNTS, CELLS, [*where, MEASURED], ["access"], every="$per")
     panel = series(at, Asked(text=text, alias="$tag_access $col"), unit="percentunit")
-    return beside(panel, "/ n$/", "n (measured lines)")
+    return n_in_tooltip(kind_colours(panel, [f"{access} share" for access in ACCESSES]))
 
 
 def _venues(where: list[str]) -> Panel:

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import fields, frame
 from grafana.building.fields import Property
-from grafana.building.influxql import CELL_COUNTS, CELLS, MEASURED, chosen, select, shares
+from grafana.building.influxql import CELL_COUNTS, CELLS, MEASURED, chosen, inconclusive, select, shares
 from grafana.building.panels import At, Panel, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
@@ -18,11 +18,7 @@ PAGE = frame.Page(
     about="Where interference with calls and messages is seen, as counts of cells with their n.",
 )
 FILTERS = ("country", "operator", "access", "service", "role")
-COLUMNS: dict[str, list[Property]] = {
-    "Time": [("custom.hidden", True)],
-    "share": [("displayName", "cells with interference"), *fields.share_properties()],
-    "n": [("displayName", "n (measured cells)")],
-}
+COUNTS: dict[str, list[Property]] = {"share": fields.share_column(), "n": fields.n_column()}
 
 
 def build() -> Dashboard:
@@ -47,23 +43,25 @@ def _map(where: list[str]) -> Panel:
         id=3,
         title="Countries: share of measured cells in which interference was seen",
         about="A marker is as large as its number of measured cells; its figure is the share with interference. "
-        "A question mark alone was measured, and nothing can be concluded. Nothing drawn means not measured.",
+        "A question mark was measured, and nothing can be concluded. Nothing drawn means not measured.",
         height=16,
     )
     links = [fields.link_to("ringback-country", "Open the country", ["country"])]
-    return worldmap(at, *_counted(where, ["country"]), links=links)
+    measured = [*where, MEASURED]
+    seen = as_table(shares(CELL_COUNTS, CELLS, measured, ["country"]))
+    return worldmap(at, seen, as_table(inconclusive(CELL_COUNTS, CELLS, measured, ["country"])), links=links)
 
 
 def _countries(where: list[str]) -> Panel:
     at = At(
         id=4,
         title="Countries",
-        about="Cell-hours (or cell-days) of each country: measured (n), judged, and with interference. "
+        about="Of the cell-hours (or cell-days) of each country that were measured (n), the share with interference. "
         "Countries have no state of their own.",
         width=10,
     )
     links = [fields.link_to("ringback-country", "Open the country", ["country"])]
-    return table(at, *_counted(where, ["country"]), columns={**COLUMNS, "country": links})
+    return table(at, *_counted(where, ["country"]), columns={"country": fields.country_column(*links), **COUNTS})
 
 
 def _operators(where: list[str]) -> Panel:
@@ -75,7 +73,13 @@ def _operators(where: list[str]) -> Panel:
     )
     by = ["country", "operator", "access"]
     links = [fields.link_to("ringback-operator", "Open the operator", ["country", "operator"])]
-    return table(at, *_counted(where, by), columns={**COLUMNS, "operator": links})
+    columns = {
+        "country": fields.country_column(),
+        "operator": fields.operator_column(*links),
+        "access": fields.access_column(),
+        **COUNTS,
+    }
+    return table(at, *_counted(where, by), columns=columns)
 
 
 def _counted(where: list[str], by: list[str]) -> tuple[Asked, Asked]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.building import fields, frame
-from grafana.building.influxql import NOT_NEUTRAL, PUBLIC_COUNTS, TOLD, select, shares
+from grafana.building.influxql import NOT_NEUTRAL, PUBLIC_COUNTS, TOLD, inconclusive, is_, select, shares
 from grafana.building.panels import At, Columns, Panel, beside, kind_colours, series, table
 from grafana.building.query import Asked
 from grafana.building.query import table as as_table
@@ -24,6 +24,7 @@ PAGE = frame.Page(
     tags=("ringback-public",),
 )
 SOURCE = '"country_1d"'
+SHOWN_ROLES = ("call", "chat", "web")
 # A day is over for an hour before anybody reads it; what comes later changes it in steps (collector/influx/public.py).
 SHOWN = f"{TOLD} AND {NOT_NEUTRAL} AND time <= now() - 25h"
 
@@ -38,19 +39,18 @@ def _map() -> Panel:
         id=3,
         title="Countries: share of measured cells in which interference was seen",
         about="A marker is as large as its number of measured cell-days; its figure is the share with interference. "
-        "A question mark alone was measured, and nothing can be concluded. Nothing drawn means not measured.",
+        "A question mark was measured, and nothing can be concluded. Nothing drawn means not measured.",
         height=16,
     )
     seen = as_table(shares(PUBLIC_COUNTS, SOURCE, [SHOWN], ["country"]))
-    measured = as_table(select(f'{PUBLIC_COUNTS.n} AS "n"', SOURCE, [SHOWN], ["country"]))
-    return worldmap(at, seen, measured, links=[])
+    return worldmap(at, seen, as_table(inconclusive(PUBLIC_COUNTS, SOURCE, [SHOWN], ["country"])), links=[])
 
 
 def _countries() -> Panel:
     at = At(
         id=4,
         title="Countries and services",
-        about="Cell-hours that could be judged (n), the share of them with interference, and lines in bands. "
+        about="Measured cell-days (n), the share of them with interference, and the lines of the last day, as a band. "
         "What was measured on fewer than three established lines of as many sources is not here.",
         height=14,
     )
@@ -58,11 +58,12 @@ def _countries() -> Panel:
     seen = as_table(shares(PUBLIC_COUNTS, SOURCE, [SHOWN], by))
     measured = as_table(select(f'{PUBLIC_COUNTS.n} AS "n", last("public_band") AS "lines"', SOURCE, [SHOWN], by))
     columns: Columns = {
-        "Time": [("custom.hidden", True)],
-        "role": [("mappings", fields.words(ROLES))],
-        "share": [("displayName", "cells with interference"), *fields.share_properties()],
-        "n": [("displayName", "n (measured cell-days)")],
-        "lines": [("displayName", "lines on the last day")],
+        "country": fields.country_column(),
+        "service": fields.service_column(),
+        "role": fields.role_column(),
+        "share": fields.share_column(),
+        "n": fields.n_column(),
+        "lines": fields.column("Lines", 90),
     }
     return table(at, seen, measured, columns=columns)
 
@@ -70,10 +71,17 @@ def _countries() -> Panel:
 def _over_time() -> Panel:
     at = At(
         id=5,
-        title="Calls against messages: share of measured cells with interference",
+        title="Calls compared with messages: share of measured cells with interference",
         about="All countries together, which hides where it happens: see the map. Dashed, on the right: n. "
         "No point means that nothing could be judged.",
     )
-    text = shares(PUBLIC_COUNTS, SOURCE, [SHOWN], ["role"], every="$__interval")
-    panel = series(at, Asked(text=text, alias="$tag_role $col"), unit="percentunit")
-    return beside(kind_colours(panel, ["call share", "chat share", "web share"]), "/ n$/", "n (measured cell-days)")
+    queries = [
+        Asked(
+            text=shares(PUBLIC_COUNTS, SOURCE, [SHOWN, is_("role", role)], ["role"], every="$__interval"),
+            alias=f"{ROLES[role]} $col",
+        )
+        for role in SHOWN_ROLES
+    ]
+    panel = series(at, *queries, unit="percentunit")
+    named = kind_colours(panel, [f"{ROLES[role]} share" for role in SHOWN_ROLES])
+    return beside(named, "/ n$/", "n (measured cell-days)")

@@ -7,14 +7,13 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana.building import fields, frame
 from grafana.building.influxql import CELLS, LINE_COUNTS, MEASURED, NOT_EMPTIED, chosen, is_, select, shares
 from grafana.building.panels import At, Columns, Panel, mechanisms, states, table
-from grafana.building.query import Asked
+from grafana.building.query import Asked, by_role
 from grafana.building.query import table as as_table
-from probe.explain import ROLES
 
 PAGE = frame.Page(
     uid="ringback-service",
     title="Ringback: service",
-    about="One service in one country: messages against calls, operator by operator.",
+    about="One service in one country: calls compared with messages, operator by operator.",
 )
 NAMED = "$tag_operator · $tag_access"
 ROWS = ("operator", "access")
@@ -59,7 +58,7 @@ def _states(id_: int, what: str, role: str, where: list[str]) -> Panel:
 def _shares(where: list[str]) -> Panel:
     at = At(
         id=5,
-        title="Share of lines with interference, messages against calls",
+        title="Share of lines with interference, calls compared with messages",
         about="Of the line-hours (or line-days) that were measured (n), the share in which interference was seen. It "
         "is at least so much: lines about which nothing could be concluded are in n too.",
         width=12,
@@ -67,11 +66,11 @@ def _shares(where: list[str]) -> Panel:
     )
     text = shares(LINE_COUNTS, CELLS, [*where, MEASURED], [*ROWS, "role"])
     columns: Columns = {
-        "Time": [("custom.hidden", True)],
-        "role": [("mappings", fields.words(ROLES))],
-        "share": [("displayName", "lines with interference"), *fields.share_properties()],
-        "n": [("displayName", "n (measured line-hours)")],
-        "operator": [fields.link_to("ringback-operator", "Open the operator", ["operator"])],
+        "operator": fields.operator_column(fields.link_to("ringback-operator", "Open the operator", ["operator"])),
+        "access": fields.access_column(),
+        "role": fields.role_column(),
+        "share": fields.share_column(),
+        "n": fields.n_column(),
     }
     return table(at, as_table(text), columns=columns)
 
@@ -79,11 +78,14 @@ def _shares(where: list[str]) -> Panel:
 def _mechanisms(where: list[str]) -> Panel:
     at = At(
         id=6,
-        title="How the calls and messages are interfered with",
+        title="How it is interfered with (mechanism)",
         about="The most frequent mechanism among the lines of each cell, where one was found.",
         width=12,
         height=10,
     )
-    conditions = [*where, NOT_EMPTIED, "\"mechanism\" != ''"]
-    text = select('last("mechanism") AS "mechanism"', CELLS, conditions, [*ROWS, "role"], every="$per")
-    return mechanisms(at, Asked(text=text, alias=f"{NAMED} · $tag_role"))
+
+    def text(role: str) -> str:
+        conditions = [*where, is_("role", role), NOT_EMPTIED, "\"mechanism\" != ''"]
+        return select('last("mechanism") AS "mechanism"', CELLS, conditions, ROWS, every="$per")
+
+    return mechanisms(at, *by_role(text, NAMED))
