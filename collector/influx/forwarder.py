@@ -12,7 +12,6 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from collector.facts.standing import DAY_MS
@@ -20,6 +19,7 @@ from collector.influx.client import Misconfigured, Unavailable
 from collector.influx.delivery import RefusedLine, deliver
 from collector.influx.points import MAKERS, Points
 from collector.influx.schema import Database
+from collector.keeping_up import keep_up
 from collector.metrics import Metrics
 from collector.warehouse import outbox
 from collector.warehouse.outbox import Kind
@@ -168,12 +168,10 @@ class Forwarder:
     async def run(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keeps up until cancelled. What fails is said once, kept in `error`, and tried again with growing pauses."""
         self._stopping = False
-        with ThreadPoolExecutor(1, thread_name_prefix="influx") as thread:
-            try:
-                while True:
-                    await sleep(await asyncio.get_running_loop().run_in_executor(thread, self._attempt))
-            finally:
-                self._stopping = True  # leaving waits for the thread, at most for one answer
+        await keep_up("influx", self._attempt, sleep, self._stop)  # leaving waits at most for one answer
+
+    def _stop(self) -> None:
+        self._stopping = True
 
     async def finished(self) -> bool:
         """Waits until all that is marked is written; False as soon as InfluxDB does not take it."""

@@ -9,8 +9,10 @@ In place means: the hours wait (collector/warehouse/waiting.py), and their old r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 
+from collector.facts.standing import DAY_MS, Subscriber
 from collector.judging.evidence import TargetFiles
 from collector.judging.frozen import Frozen
 from collector.judging.hours_concerned import dirty_hours
@@ -76,4 +78,10 @@ class ChangedBasis:
             moved = self._standing.begin_anew(warehouse, apart)
         yield from history(self._index.everybody, (stands.controls ^ wanted.controls) | passed)
         for records in history(self._index, {key for key, _ in moved}):
-            yield [r for r in records if r.received_ms >= moved.get((r.key, r.network.asn), r.received_ms + 1)]
+            yield [r for r in records if _counts_from(moved, r) <= r.received_ms]
+
+
+def _counts_from(moved: Mapping[Subscriber, int], record: Record) -> float:
+    """Since when a record's line counts otherwise, ms; infinite where it does not."""
+    day = moved.get((record.key, record.network.asn))
+    return math.inf if day is None else day * DAY_MS

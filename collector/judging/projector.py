@@ -12,7 +12,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -31,6 +30,7 @@ from collector.judging.rules import Rules
 from collector.judging.summing import Summing
 from collector.judging.unblocked import Unblocked, with_heirs
 from collector.judging.who_counts import RECKONING, TOLD_RECKONING
+from collector.keeping_up import keep_up
 from collector.log import Log, Record
 from collector.warehouse.basis import Basis
 from collector.warehouse.interface import Hour, Warehouse
@@ -139,7 +139,7 @@ class Projector:
         # As after an older backup was restored. Asked before more is received, which would hide it.
         self._is_ahead = is_ahead or warehouse.cursor() > log.latest()
         self._arrival = asyncio.Event()
-        self._stopping = False
+        self._stopping, self._failures = False, 0
         self._clock = clock
         self._waiting_since: float | None = clock()  # when what is not judged yet came, or judging last got on
 
@@ -323,32 +323,36 @@ class Projector:
     async def run(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keep up until cancelled. An error is logged, kept in `error`, and tried again with growing pauses."""
         self._stopping = False
-        # One thread, which the log's and the file's own connections can belong to.
-        with self._elsewhere or nullcontext(), ThreadPoolExecutor(1, thread_name_prefix="projector") as thread:
-            try:
-                await self._keep_up(thread, sleep)
-            finally:
-                self._stopping = True  # leaving waits for the thread, which may be in the middle of a long step
-                if self._elsewhere is not None:
-                    self._elsewhere.end()
 
-    async def _keep_up(self, thread: Executor, sleep: Sleep) -> None:
-        loop = asyncio.get_running_loop()
-        failures = 0
-        while True:
-            began = self._clock()
-            try:
-                consumed = await loop.run_in_executor(thread, self._step)
-            except Exception as error:  # a broken projection must not stop ingest: it catches up
-                failures += 1
-                self._failed(error)
-                await sleep(min(2.0 ** min(failures, 10), MAX_BACKOFF_S))
-                continue
-            failures, self.error = 0, None
-            self._got_on(began, bool(consumed))
-            if not consumed:
+        async def pause(least_s: float | None) -> None:
+            if least_s is None:
                 await self._next_arrival()
                 await sleep(BURST_S)
+            elif least_s:
+                await sleep(least_s)
+
+        with self._elsewhere or nullcontext():
+            await keep_up("projector", self._attempt, pause, self._stop)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        if self._elsewhere is not None:
+            self._elsewhere.end()
+
+    def _attempt(self) -> float | None:
+        """Makes one step; returns how long to pause, in seconds, None until something arrives."""
+        began = self._clock()
+        try:
+            consumed = self._step()
+        except Exception as error:  # a broken projection must not stop ingest: it catches up
+            if self._stopping:
+                return 0.0
+            self._failures += 1
+            self._failed(error)
+            return min(2.0 ** min(self._failures, 10), MAX_BACKOFF_S)
+        self._failures, self.error = 0, None
+        self._got_on(began, bool(consumed))
+        return 0.0 if consumed else None
 
     def _got_on(self, began: float, consumed: bool) -> None:
         """A step that began then is done; one that found nothing more has caught up with what came before it."""

@@ -68,5 +68,6 @@ def test_the_demo_runs_once_and_leaves_a_page_that_says_simulated(tmp_path: Path
     places = re.findall(r"<h2[^>]*>[^<]*AS\d+.*?</h2>", text, re.DOTALL)
     assert len(places) == len(COUNTRY) * len(ACCESSES)
     assert all("simulated" in place for place in places)
+    sentences = re.findall(r"<p>([^<]*calls[^<]*: likely blocked on 11 of 12 connections[^<]*)</p>", text)
     for service in CALLS:
-        assert f"{service} calls (likely blocked on 11 of 12)" in text
+        assert any(service in sentence.partition(" calls")[0] for sentence in sentences)
