@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from collector import commands, instance
+from collector.judging.process.messages import Start
 from collector.judging.projector import Projector
 
 
@@ -19,6 +20,12 @@ def told(*arguments: Any, **options: Any) -> Projector:
     return Projector(*arguments, **{**options, "told": True})
 
 
+def told_apart(**given: Any) -> Start:
+    """What the process that judges is told."""
+    return Start(**{**given, "told": True})
+
+
 if __name__ == "__main__":
     instance.Projector = told  # type: ignore[assignment,misc]
+    instance.Start = told_apart  # type: ignore[assignment,misc]
     sys.exit(commands.main())

@@ -17,7 +17,7 @@ from collector.warehouse.questions import CellQuery, VerdictQuery
 from collector.warehouse.store import Warehouse
 from probe.model import HOUR_MS
 from tests.collector.log.memory_log import MemoryLog
-from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, cell_row, content, verdict_row
+from tests.collector.rows import HOUR, KEYS, PSEUDONYMS, cell_row, content, fill, verdict_row
 
 SINCE, UNTIL = HOUR * HOUR_MS, (HOUR + 1) * HOUR_MS
 ALL = Wanted(since_ms=SINCE, until_ms=UNTIL, now_ms=UNTIL, full=True)
@@ -50,7 +50,8 @@ def warehouse() -> Iterator[Warehouse]:
     """One good and one spoilt row in each table."""
     with closing(Warehouse(None)) as one:
         one.begin(Basis(rules_version=1, log=""))
-        one.replace(
+        fill(
+            one,
             [
                 content(
                     [verdict_row(), verdict_row(key=KEYS[2], uid="2", access="4g")],

@@ -177,7 +177,7 @@ def _heard(row: Kept) -> Heard:
 
 def _verdict_of(row: Kept) -> Verdict:
     one = row.verdict
-    return verdict_of(one.target, one.state, one.mechanism, one.rule, row.share.paths)
+    return verdict_of(one.target, one.state, one.mechanism, one.depth, one.rule, row.share.paths)
 
 
 def _line(row: Kept) -> Line:
