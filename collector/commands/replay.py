@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _into_its_own(playback: instance.Playback, arguments: argparse.Namespace) -> None:
     clock = instance.StoryClock(playback.when[0])
     given = instance.options_for(options(arguments), playback.episode, playback.secret)
-    with opened(given, RULES, clock.now_ms, tuple(story.events(playback.episode))) as parts:
+    with opened(given, RULES, clock.now_ms, tuple(story.events(playback.episode)), apart=True) as parts:
         asyncio.run(instance.run(playback, parts, given, clock, say))
 
 

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from collector.facts.networks import COLUMNS
 from collector.front.listening import address_of, first_of, link_to, listening, open_socket, signalled
 from collector.influx.forwarder import Forwarder
-from collector.instance import Options, Parts, holds_log, is_judged, judged
+from collector.instance import Options, Parts, holds_log, is_judged
 from collector.replay import story
 from collector.replay.episode import Episode
 from collector.replay.play import Followed, Pace, Played, Reached, nobody_follows, play
@@ -34,6 +34,7 @@ SECRET_BYTES = 32
 NETWORKS_FILE = "networks.csv"
 HERE = "127.0.0.1"
 STALLED_S = 60.0
+LOOK_S = 0.05  # between two looks at how far judging is
 
 Say = Callable[[str], None]
 
@@ -151,29 +152,37 @@ async def _play(playback: Playback, url: str, parts: Parts, clock: StoryClock) -
     sent = 0
 
     async def followed() -> None:
-        """Waits for what was sent before the last moment: the page is never more than one behind its clock."""
+        """Waits until what was sent before the last moment is judged: so the page is never far behind its clock."""
         nonlocal sent
-        await _caught_up(parts, sent)
+        await _caught_up(parts, lambda: parts.warehouse.cursor() >= sent)
         sent = parts.log.latest()
 
     played = await send(playback.episode, playback.when, url, playback.secret, playback.pace, clock.move, followed)
-    await _caught_up(parts, parts.log.latest())
+    await _caught_up(parts, lambda: is_judged(parts.warehouse, parts.log.latest()))
     return played
 
 
-async def _caught_up(parts: Parts, upto: int) -> None:
-    """Waits until the log is judged up to a position, for as long as nothing stands in the way. Raises UserError."""
-    while not is_judged(parts.warehouse, upto):
+async def _caught_up(parts: Parts, has: Callable[[], bool]) -> None:
+    """Waits until judging has come so far, for as long as nothing stands in its way. Raises UserError."""
+    while not has():
         before = parts.warehouse.cursor()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STALLED_S):
-                await judged(parts, min(before + 1, upto))
+        await _until(lambda: has() or parts.warehouse.cursor() > before)  # noqa: B023 - called before it changes
         reason = parts.projector.error
-        if reason is not None and parts.warehouse.cursor() == before:
+        if reason is not None and parts.warehouse.cursor() == before and not has():
             raise UserError(f"The simulated measurements are kept but not judged ({reason}): replay again to go on.")
     if held := parts.projector.quarantined:  # of a story every measurement can be judged, or a rule is broken
         reasons = ", ".join(f"{count} × {fault}" for fault, count in sorted(held.items()))
         raise UserError(f"Some simulated measurements cannot be judged ({reasons}): report it, with the log.")
+
+
+async def _until(has: Callable[[], bool]) -> None:
+    """At most STALLED_S."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STALLED_S):
+            while True:
+                if await asyncio.to_thread(has):
+                    return
+                await asyncio.sleep(LOOK_S)
 
 
 async def send(

@@ -173,7 +173,7 @@ def replayed(episode: Episode, every_h: int = 24) -> str:
         when = moments(episode, every_h)
         clock = instance.StoryClock(when[0])
         playback = instance.Playback(episode=episode, when=when, secret=secret, pace=Pace())
-        with opened(given, RULES, clock.now_ms) as parts:
+        with opened(given, RULES, clock.now_ms, apart=True) as parts:
             asyncio.run(instance.run(playback, parts, given, clock, lambda _: None))
             return draw(episode, days(parts.warehouse))
 
