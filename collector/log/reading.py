@@ -73,9 +73,10 @@ class ReadingLog:
         self._readers.close()
 
     def _found(self) -> list[Segment]:
-        """The segments; the collector may have begun another one."""
+        """The segments; the collector may have begun another one, and then closes those that nobody keeps open."""
         names = sorted(name for name in os.listdir(self._directory) if name.endswith(".sqlite"))
         if names != self._names:
+            self._readers.close()
             self._segments, self._names = segments(self._directory, self.id), names
         return self._segments
 

@@ -156,12 +156,16 @@ def _read(path: Path) -> Segment:
     return Segment(day=day, path=path, log=log, first=first)
 
 
+def is_closed(segment: Segment) -> bool:
+    return not segment.path.stat().st_mode & 0o200
+
+
 def close(segment: Segment) -> None:
     """Works the journal into the file and makes it read-only; what another process keeps from that is done later.
 
     Raises sqlite3.OperationalError when another process reads it, or the disk is full.
     """
-    if not segment.path.stat().st_mode & 0o200:
+    if is_closed(segment):
         return
     connection = writing_connection(segment.path)
     try:

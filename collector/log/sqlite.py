@@ -88,24 +88,27 @@ class SqliteLog:
                 self._committer.alone_now(partial(rewriting.erase_in_place, one, own))
 
     def _begin(self, day: int) -> None:
-        """Begins the segment of a day, in the writing thread, unless a later one has begun; closes the one before."""
+        """Begins the segment of a day, in the writing thread, unless a later one has begun; closes those before it."""
         older = self._segments
         if older and day <= older[-1].day:
             return
         self._segments = [*older, segment.create(self._directory, day, self.id, self.latest() + 1)]
-        if older:
-            self._finish(older[-1])
+        for one in older:
+            self._finish(one)
 
     def _forget_readers(self, one: Segment) -> None:
         self._readers.forget(one)
         self._past.forget(one)
 
     def _finish(self, older: Segment) -> None:
+        """Closes a segment; one that the process which judges still reads, when the next day begins."""
+        if segment.is_closed(older):
+            return
         self._forget_readers(older)
         try:
             segment.close(older)
         except (sqlite3.OperationalError, OSError) as error:
-            log.warning("The log of a past day is not closed yet (%s); that is done at the next start.", error)
+            log.info("The log of a past day is not closed yet (%s); that is done when the next day begins.", error)
 
     def _store(self, envelope: Envelope, sealed_day: int, connection: sqlite3.Connection) -> Appended:
         """Stores an envelope in the newest segment, inside a transaction."""

@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 
 from collector.log import Appended, Entry, Envelope, Log, LogFull, segment
+from collector.log.reading import ReadingLog
 from collector.log.segment import DAY_MS, PAGE_BYTES
 from collector.log.sqlite import LATEST, SqliteLog
 from probe.failure import UserError
@@ -225,6 +226,23 @@ async def test_a_day_that_another_process_reads_is_closed_at_the_next_start(
     with closing(SqliteLog(tmp_path / "log")) as log:
         assert today.stat().st_mode & 0o777 == 0o400
         assert len(bodies(log)) == 2
+
+
+async def test_a_day_that_the_judging_process_reads_is_closed_when_the_day_after_the_next_begins(
+    tmp_path: Path,
+) -> None:
+    one = Volunteer()
+    today = tmp_path / "log" / TODAY
+    with closing(SqliteLog(tmp_path / "log")) as log:
+        await append(log, one.seal([one.measure()]))
+        reading = ReadingLog(tmp_path / "log")
+        for day in (1, 2):
+            assert reading.latest() == day
+            assert today.stat().st_mode & 0o777 == 0o600
+            await append(log, one.seal([one.measure()]), NOW_MS + day * DAY_MS)
+        assert today.stat().st_mode & 0o777 == 0o400
+        assert [entry.position for entry in reading.read(0, 9)] == [1, 2, 3]
+        reading.forget()
 
 
 async def test_what_a_kill_left_of_a_new_file_is_cleared_away(tmp_path: Path) -> None:
