@@ -90,6 +90,7 @@ def done(words: list[str], clone: Path, **more: str) -> str:
     with begun(words, clone, **more) as child:
         said, _ = child.communicate(timeout=PATIENCE)
     assert child.returncode == 0, f"{words}:\n{said}"
+    assert "Traceback" not in said
     return said
 
 

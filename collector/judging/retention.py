@@ -72,7 +72,7 @@ class Retention:
         if asked == self._done:
             return
         first = first_day(days, self._days)
-        if first > max(self._frozen.freezes.day, days[0].day) and self._is_judged(days, first):
+        if days and first > max(self._frozen.freezes.day, days[0].day) and self._is_judged(days, first):
             self._freeze(days, first)
         self._let_go([one for one in days[:-1] if one.day < self._frozen.freezes.day], holds)
         self._done = asked

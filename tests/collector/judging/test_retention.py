@@ -69,6 +69,12 @@ def aged(once_aged: Path, tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def test_a_collector_that_has_received_nothing_yet_is_at_rest(tmp_path: Path) -> None:
+    with collector(tmp_path / "data", KEEP) as parts:
+        assert parts.log.days == ()  # type: ignore[attr-defined]
+        assert parts.projector.step() == 0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_concluded_is_the_same_as_if_nothing_had_gone(tmp_path: Path, seed: int) -> None:
     told(tmp_path / "whole", None, seed)
