@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from collector.log import Appended, Entry, Envelope, reading, rewriting, segment
@@ -76,7 +77,7 @@ class SqliteLog:
 
     def erase(self, tombstones: Mapping[int, bytes]) -> None:
         """Puts tombstones in the place of the bodies at these positions. Raises OSError, sqlite3.Error, LogFull."""
-        for one, later in zip(self._segments, [*self._segments[1:], None], strict=True):
+        for one, later in zip_longest(self._segments, self._segments[1:]):
             own = {
                 at: each for at, each in tombstones.items() if one.first <= at and (later is None or at < later.first)
             }

@@ -94,6 +94,13 @@ def test_of_a_key_nothing_stays(data: Path, capsys: Capture) -> None:
         assert traces(data, word) == []
 
 
+def test_where_nothing_was_received_nothing_is_forgotten(tmp_path: Path) -> None:
+    with collector(tmp_path / "data", None):
+        pass
+    assert forget(tmp_path / "data", "--key", "ab" * 32) == 0
+    assert commands.main(["verify", "--data", str(tmp_path / "data")]) == 0
+
+
 def test_what_has_bodies_is_as_if_it_had_never_been_sent(tmp_path: Path) -> None:
     with collector(tmp_path / "whole", None) as parts:
         for arrivals in story(0):
